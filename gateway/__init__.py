@@ -1,0 +1,17 @@
+"""Latchstring's edge, a folder per capability, stacked in floors: a module imports only from floors below its own.
+
+cli           the commands people type
+demo          a website, a proxy and a browser story on real parts
+supervise     keeps the store, the HTTP workers and the shipper running
+app | server  the long way (Starlette) and the fast door (uvicorn protocol); the same handlers behind both
+wiring        the composition root: makes every object once and hands it down
+settings      environment and file -> each room's frozen policy; all mistakes at once
+hooks | reports       events to other systems; popular pages and the ledger
+sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet
+devices | beacons     what an account is signed in on; hits and the journal
+revocation    forgetting: one script, a feed, a fence, a barrier, a receipt
+pages         the frame of every page people see
+store         the only room that talks to Redis or Valkey
+tokens        one format for every signed thing, and the keys
+errors : clock : ids : wire : metrics : logs      no I/O, no framework
+"""

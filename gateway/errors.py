@@ -1,0 +1,91 @@
+"""Every error a client can be told, with its machine-readable code, status and remedy.
+
+    EdgeError
+    ├── BadRequest          400  the request is not what the endpoint takes
+    ├── NotSignedIn         401  proved absent, expired, ended or bad
+    ├── NotAllowed          403  known, but not for you
+    ├── NotFound            404
+    ├── Conflict            409  the state of the account forbids it
+    ├── TooLarge            413
+    ├── WrongMediaType      415
+    └── StoreAway           503  cannot be known now: never a reason to forget anybody
+
+A store fault is never "not signed in": two types, two statuses.
+"""
+
+from typing import ClassVar
+
+
+class EdgeError(Exception):
+    """Base of all errors that become an answer: `status`, `code` (snake_case), and what to do about it."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, code: str, detail: str, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"
+
+
+class BadRequest(EdgeError):
+    """The request is malformed; repeating it will not help."""
+
+    status = 400
+    title = "Bad request"
+
+
+class NotSignedIn(EdgeError):
+    """There is no credential, or it was proved expired, ended or bad."""
+
+    status = 401
+    title = "Not signed in"
+
+
+class NotAllowed(EdgeError):
+    """The caller is known and may not do this."""
+
+    status = 403
+    title = "Not allowed"
+
+
+class NotFound(EdgeError):
+    """There is no such thing, or it is not this account's."""
+
+    status = 404
+    title = "Not found"
+
+
+class Conflict(EdgeError):
+    """The state of the account or device forbids it."""
+
+    status = 409
+    title = "Conflict"
+
+
+class TooLarge(EdgeError):
+    """The body is longer than the endpoint takes."""
+
+    status = 413
+    title = "Too large"
+
+
+class WrongMediaType(EdgeError):
+    """The endpoint takes another content type."""
+
+    status = 415
+    title = "Unsupported media type"
+
+
+class StoreAway(EdgeError):
+    """The store did not answer, so nothing can be said; the caller keeps what it has and comes back."""
+
+    status = 503
+    title = "Temporarily unavailable"
+
+    def __init__(self, detail: str = "the store did not answer; try again", *, code: str = "store_away") -> None:
+        super().__init__(code, detail, retry_after_seconds=2)
