@@ -1,0 +1,70 @@
+"""What a token may say: one struct per purpose; the purpose is the salt of its signature.
+
+A payload is the MessagePack array of the fields in the order written here, so fields are only ever added by a new
+purpose. The limits beside the types are enforced when a token is sealed and again when it is opened.
+"""
+
+from typing import Annotated, ClassVar, Final
+
+from msgspec import Meta, Struct
+
+#: The longest return target, in characters: what still fits a token.
+RETURN_TARGET_MAX_CHARS: Final = 700
+
+Id = Annotated[bytes, Meta(min_length=16, max_length=16)]
+RunId = Annotated[bytes, Meta(min_length=6, max_length=6)]
+#: Below 2**53, so that a Lua script of the store, which computes in doubles, keeps every count exact.
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+# \A and \Z: "$" would let a final newline pass.
+AccountText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._:@+-]+\Z")]
+TargetText = Annotated[str, Meta(max_length=RETURN_TARGET_MAX_CHARS, pattern=r"\A/[\x21-\x7e]*\Z")]
+
+
+class Payload(Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """Base of all purposes; a subclass names its `purpose`."""
+
+    purpose: ClassVar[bytes] = b""
+
+
+class Lease(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The session cookie: a lease on a session, good without asking the store until `lease_end_ms`.
+
+    Ids are raw bytes; every instant is milliseconds of the store's wall clock. `n` is the counter of the credential,
+    `generation` the account's revocation generation, `run` the value of the browser-run cookie set at sign-in.
+    """
+
+    purpose: ClassVar[bytes] = b"session"
+
+    session: Id
+    account: AccountText
+    device: Id
+    n: Count
+    generation: Count
+    authenticated_at_ms: Count
+    issued_at_ms: Count
+    fresh_until_ms: Count
+    lease_end_ms: Count
+    remembered: bool
+    run: RunId
+
+
+class DeviceToken(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The device cookie: this browser, whoever signs in on it."""
+
+    purpose: ClassVar[bytes] = b"device"
+
+    browser: Id
+    issued_at_ms: Count
+
+
+class ReturnTo(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """Where to go after signing in: path and query.
+
+    Only its alphabet (visible ASCII), its length and the first "/" are checked here; whether it leaves the host
+    (as "//evil" does) is for the caller to judge before sealing.
+    """
+
+    purpose: ClassVar[bytes] = b"return"
+
+    target: TargetText
+    issued_at_ms: Count
