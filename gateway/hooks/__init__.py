@@ -1,0 +1,1 @@
+"""Telling other systems: events from the outbox, delivered in the Standard Webhooks form."""

@@ -1,0 +1,8 @@
+-- Strike a worker from the registry: its goodbye, its supervisor's word that it is dead, or a revoker whose patience
+-- is over. With a pulse given, only if it has not pulsed since.
+-- KEYS workers pulses
+-- ARGV worker pulse_ms
+-- RETURNS 1 if it was struck, else 0
+if pulse_ms ~= '' and redis.call('HGET', pulses_key, worker) ~= pulse_ms then return 0 end
+redis.call('HDEL', pulses_key, worker)
+return redis.call('HDEL', workers_key, worker)

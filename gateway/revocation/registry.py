@@ -1,0 +1,46 @@
+"""Which workers there are: one row each in the store, written before a worker loads and struck only for a reason."""
+
+from pathlib import Path
+
+from ..store import keys
+from ..store.client import Store
+from ..store.scripts import load
+from .receipt import Registered, WorkerRow
+
+_HERE = Path(__file__).parent
+_REGISTER = load(_HERE / "register.lua", keys=("deployment", "workers", "pulses"), args=("worker", "row", "lease_ms"))
+_FORGET = load(_HERE / "forget_worker.lua", keys=("workers", "pulses"), args=("worker", "pulse_ms"))
+
+
+async def register(store: Store, worker: str, row: WorkerRow, *, lease_ms: int) -> None:
+    """Enter (or rewrite) a worker's row; idempotent. Raises StoreAway."""
+    await _REGISTER(
+        store,
+        {"deployment": keys.DEPLOYMENT, "workers": keys.WORKERS, "pulses": keys.PULSES},
+        {"worker": worker, "row": row.to_json(), "lease_ms": lease_ms},
+    )
+
+
+async def strike(store: Store, worker: str, *, pulse_ms: int | None = None) -> bool:
+    """Take a worker out: it said goodbye, is dead for certain, or has been silent past its row's limits.
+
+    With `pulse_ms`, only if it has not pulsed since. A struck worker that lives registers again before it trusts
+    anything. Idempotent. Raises StoreAway.
+    """
+    struck = await _FORGET(
+        store,
+        {"workers": keys.WORKERS, "pulses": keys.PULSES},
+        {"worker": worker, "pulse_ms": "" if pulse_ms is None else pulse_ms},
+    )
+    return bool(struck)
+
+
+async def read(store: Store) -> tuple[Registered, ...]:
+    """Every registered worker with its last pulse. Raises StoreAway."""
+    pipe = store.redis.pipeline(transaction=True)
+    pipe.hgetall(keys.WORKERS)
+    pipe.hgetall(keys.PULSES)
+    rows, pulses = await store.guard(pipe.execute())
+    return tuple(
+        Registered(worker, WorkerRow.from_json(row), int(pulses.get(worker, 0))) for worker, row in sorted(rows.items())
+    )

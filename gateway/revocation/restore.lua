@@ -1,0 +1,23 @@
+-- Put back entries that a worker still holds and the store has lost (a fail-over, a restored copy). Idempotent: an
+-- entry counts as there if the stream holds its revocation id for the same subject.
+-- INCLUDE append.lua
+-- KEYS revocations number account_or_row
+-- ARGV keep_ms kind id generation revocation_id at_ms
+-- RETURNS 1 if it was missing and put back, else 0
+local from = string.format('%.0f', math.max(store_ms() - keep_ms, 0))
+for _, item in ipairs(redis.call('XRANGE', revocations_key, from, '+')) do
+  local words = {}
+  for word in string.gmatch(item[2][2], '%S+') do words[#words + 1] = word end
+  if words[2] == kind and words[3] == id and tonumber(words[4]) >= tonumber(generation) then return 0 end
+end
+if kind == 'device' then
+  redis.call('HSET', account_or_row_key, 'state', 'removed', 'removed_at_ms', at_ms)
+  redis.call('PEXPIRE', account_or_row_key, 34560000000)
+elseif kind == 'session' then
+  redis.call('HSET', account_or_row_key, 'state', 'ended', 'reason', 'restored')
+  redis.call('PEXPIRE', account_or_row_key, 34560000000)
+elseif tonumber(redis.call('HGET', account_or_row_key, 'generation') or 0) < tonumber(generation) then
+  redis.call('HSET', account_or_row_key, 'generation', generation, 'not_before_ms', at_ms)
+end
+append_entry(revocations_key, number_key, store_ms(), kind, id, generation, revocation_id, '-')
+return 1

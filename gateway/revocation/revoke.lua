@@ -1,0 +1,56 @@
+-- Revoke devices, sessions or a whole account: change the records, append to the stream, ring, note the event. Atomic.
+-- INCLUDE append.lua
+-- KEYS account devices revocations number receipt outbox repeat
+-- ARGV prefix account revocation_id reply_to event_prefix reason
+-- ARGV is followed by pairs: kind (device | session | account), id
+-- RETURNS {'ok' | 'repeated' | 'unknown_device' | 'unknown_session', revocation id, at_ms, number of entries}
+local earlier = redis.call('GET', repeat_key)
+if earlier then return {'repeated', earlier, 0, 0} end
+
+local first = 7
+for i = first, #ARGV, 2 do
+  local kind, id = ARGV[i], ARGV[i + 1]
+  if kind == 'device' and redis.call('HGET', prefix .. 'device:' .. id, 'account') ~= account then
+    return {'unknown_device', id, 0, 0}
+  end
+  if kind == 'session' and redis.call('HGET', prefix .. 'session:' .. id, 'account') ~= account then
+    return {'unknown_session', id, 0, 0}
+  end
+end
+
+local at_ms = store_ms()
+local entries = 0
+for i = first, #ARGV, 2 do
+  local kind, id = ARGV[i], ARGV[i + 1]
+  local generation = 0
+  local event, data = nil, {reason = reason, revocation = revocation_id}
+  if kind == 'device' then
+    local row = prefix .. 'device:' .. id
+    local name, device_kind, browser = unpack(redis.call('HMGET', row, 'name', 'kind', 'browser'))
+    -- A removed id is dead for good; the row stays until no token of it can verify any more (400 days).
+    redis.call('HSET', row, 'state', 'removed', 'removed_at_ms', string.format('%.0f', at_ms))
+    redis.call('PEXPIRE', row, 34560000000)
+    redis.call('SREM', devices_key, id)
+    if browser then redis.call('DEL', prefix .. 'browser:' .. account .. ':' .. browser) end
+    event = 'device.removed'
+    data.device = id
+    data.name = name or ''
+    data.kind = device_kind or ''
+  elseif kind == 'session' then
+    redis.call('HSET', prefix .. 'session:' .. id, 'state', 'ended', 'reason', reason)
+    event = 'session.ended'
+    data.session = id
+  else
+    generation = redis.call('HINCRBY', account_key, 'generation', 1)
+    redis.call('HSET', account_key, 'not_before_ms', string.format('%.0f', at_ms))
+    event = 'account.signed_out'
+    data.generation = generation
+  end
+  append_entry(revocations_key, number_key, at_ms, kind, id, generation, revocation_id, reply_to)
+  entries = entries + 1
+  append_event(outbox_key, at_ms, event_prefix .. entries, event, account, data)
+end
+redis.call('HSET', receipt_key, 'at_ms', string.format('%.0f', at_ms), 'account', account, 'entries', entries)
+redis.call('PEXPIRE', receipt_key, 86400000)
+redis.call('SET', repeat_key, revocation_id, 'PX', 86400000)
+return {'ok', revocation_id, at_ms, entries}

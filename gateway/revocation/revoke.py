@@ -1,0 +1,210 @@
+"""The act of forgetting: one script, then the barrier, then a receipt that says exactly what is certain."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from .. import logs
+from ..clock import Clock
+from ..errors import BadRequest, NotFound, StoreAway
+from ..ids import Account, new_id
+from ..store import keys
+from ..store.client import Store
+from ..store.scripts import load
+from . import receipt, registry
+from .barrier import Barrier
+from .entry import Kind
+from .feed import Feed
+from .fence import DRIFT
+from .receipt import Missing, Receipt, Registered
+
+_REVOKE = load(
+    Path(__file__).parent / "revoke.lua",
+    keys=("account", "devices", "revocations", "number", "receipt", "outbox", "repeat"),
+    args=("prefix", "account", "revocation_id", "reply_to", "event_prefix", "reason"),
+)
+_log = logs.get("revocation")
+
+
+class Revoker:
+    """Revokes on behalf of one running worker, whose feed hears the acknowledgements."""
+
+    def __init__(self, store: Store, clock: Clock, feed: Feed, barrier: Barrier) -> None:
+        self._store = store
+        self._clock = clock
+        self._feed = feed
+        self._barrier = barrier
+        self._durable: bool | None = None
+
+    async def revoke(
+        self,
+        account: Account,
+        targets: Sequence[tuple[Kind, str]],
+        *,
+        reason: str,
+        repeat_key: str | None = None,
+    ) -> Receipt:
+        """Revoke all of `targets` in one act and wait for the receipt (milliseconds; with a silent worker one fence).
+
+        A complete receipt means that no worker on any node accepts them again. With `repeat_key` the call may be
+        repeated safely for 24 hours. Raises NotFound (unknown device or session: nothing was changed), BadRequest
+        (no target), StoreAway (not confirmed: repeat).
+        """
+        if not targets:
+            raise BadRequest("nothing_to_revoke", "expected at least one device, session or account")
+        partition = keys.partition_of(account)
+        revocation_id = f"{partition:02x}.{new_id()}"
+        started_ns = self._clock.boot_ns()
+        self._barrier.open(revocation_id)
+        try:
+            status, said, at_ms, _entries = await self._append(
+                account, partition, revocation_id, targets, reason, repeat_key
+            )
+            if status == "repeated":
+                return await self.find(said)
+            if status != "ok":
+                raise NotFound(status, f"no such {status.removeprefix('unknown_')} on this account")
+            workers = await self._workers()
+            names = frozenset(one.worker for one in workers)
+            patience = max((one.row.fence_ms for one in workers), default=0) / 1000 * DRIFT
+            applied = await self._barrier.wait(revocation_id, names, patience)
+            verdict = receipt.write(
+                revocation_id,
+                at_ms=at_ms,
+                now_ms=await self._store_ms(),
+                elapsed_ms=(self._clock.boot_ns() - started_ns) / 1e6,
+                durable=await self._is_durable(),
+                workers=workers,
+                applied=applied,
+                not_before_ms=self._fail_over_bound_ms(workers),
+            )
+        finally:
+            self._barrier.close(revocation_id)
+        await self._file(partition, verdict)
+        await self._strike_silent(workers, applied, verdict)
+        _log.info("revoked", reason=reason, status=verdict.status, applied=verdict.applied, workers=verdict.workers)
+        return verdict
+
+    async def find(self, revocation_id: str) -> Receipt:
+        """The receipt of an earlier revocation, as of now: a partial one becomes complete when its time has come.
+
+        Raises NotFound (never made, or more than 24 hours ago) and StoreAway.
+        """
+        partition = _partition(revocation_id)
+        filed = await self._store.guard(self._store.redis.hgetall(keys.receipt(partition, revocation_id)))
+        if not filed:
+            raise NotFound("unknown_revocation", "no revocation of the last 24 hours has this id")
+        now_ms = await self._store_ms()
+        if "verdict" not in filed:
+            # Its revoker died before it could judge: as if every worker had been silent since.
+            return receipt.write(
+                revocation_id,
+                at_ms=int(filed["at_ms"]),
+                now_ms=now_ms,
+                elapsed_ms=0,
+                durable=await self._is_durable(),
+                workers=await self._workers(),
+                applied=frozenset(),
+            )
+        verdict = json.loads(filed["verdict"])
+        missing = tuple(Missing(**m) for m in verdict["missing"] if m["certain_at_ms"] > now_ms)
+        certain_at = verdict["certain_at_ms"]
+        complete = certain_at is None or certain_at <= now_ms
+        gone = len(verdict["missing"]) - len(missing)
+        return Receipt(
+            revocation_id,
+            "complete" if complete else "partial",
+            applied=verdict["applied"],
+            workers=verdict["workers"] - gone,
+            elapsed_ms=verdict["elapsed_ms"],
+            durable=verdict["durable"],
+            missing=() if complete else missing,
+            certain_at_ms=None if complete else certain_at,
+        )
+
+    async def _append(
+        self,
+        account: Account,
+        partition: int,
+        revocation_id: str,
+        targets: Sequence[tuple[Kind, str]],
+        reason: str,
+        repeat_key: str | None,
+    ) -> tuple[str, str, int, int]:
+        try:
+            answer = await _REVOKE(
+                self._store,
+                {
+                    "account": keys.account(account),
+                    "devices": keys.devices(account),
+                    "revocations": keys.revocations(partition),
+                    "number": keys.number(partition),
+                    "receipt": keys.receipt(partition, revocation_id),
+                    "outbox": keys.outbox(partition),
+                    "repeat": f"{keys.prefix(partition)}repeat:{account}:{repeat_key or revocation_id}",
+                },
+                {
+                    "prefix": keys.prefix(partition),
+                    "account": account,
+                    "revocation_id": revocation_id,
+                    "reply_to": self._feed.worker,
+                    "event_prefix": f"evt_{new_id()}",
+                    "reason": reason,
+                },
+                tuple(word for target in targets for word in target),
+            )
+        except StoreAway as fault:
+            raise StoreAway(
+                "the revocation is not confirmed; repeat it with the same Idempotency-Key",
+                code="revocation_not_confirmed",
+            ) from fault
+        return answer[0], answer[1], int(answer[2]), int(answer[3])
+
+    async def _workers(self) -> tuple[Registered, ...]:
+        try:
+            return await registry.read(self._store)
+        except StoreAway as fault:
+            raise StoreAway(
+                "revoked, but not confirmed by the workers; repeat it to learn more", code="revocation_not_confirmed"
+            ) from fault
+
+    def _fail_over_bound_ms(self, workers: Sequence[Registered]) -> int:
+        # After a fail-over or restart, workers give back what the store lost; give them one fence to do it.
+        if not self._feed.epoch_stamp_ms:
+            return 0
+        return self._feed.epoch_stamp_ms + round(max((one.row.fence_ms for one in workers), default=0) * DRIFT)
+
+    async def _store_ms(self) -> int:
+        seconds, micros = await self._store.guard(self._store.redis.time())
+        return int(seconds * 1000 + micros // 1000)
+
+    async def _file(self, partition: int, verdict: Receipt) -> None:
+        await self._store.guard(
+            self._store.redis.hset(keys.receipt(partition, verdict.id), "verdict", json.dumps(verdict.as_dict()))
+        )
+
+    async def _strike_silent(self, workers: Sequence[Registered], applied: frozenset[str], verdict: Receipt) -> None:
+        # Past every limit of its own row: it can accept nothing, so it need not be waited for again.
+        waited_for = applied | {m.worker for m in verdict.missing}
+        for one in workers:
+            if one.worker not in waited_for:
+                await registry.strike(self._store, one.worker, pulse_ms=one.pulse_ms)
+
+    async def _is_durable(self) -> bool:
+        if self._durable is None:
+            try:
+                config = await self._store.redis.config_get("appendonly", "appendfsync")
+                self._durable = config.get("appendonly") == "yes" and config.get("appendfsync") == "always"
+            except RedisError:
+                # Managed stores forbid CONFIG: what cannot be seen is not promised.
+                self._durable = False
+        return self._durable
+
+
+def _partition(revocation_id: str) -> int:
+    try:
+        return int(revocation_id[:2], 16)
+    except ValueError:
+        raise NotFound("unknown_revocation", "expected an id as a receipt gave it") from None

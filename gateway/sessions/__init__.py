@@ -1,0 +1,1 @@
+"""Sign-in, verify, renew and sign-out: one cookie, two horizons."""

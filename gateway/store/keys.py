@@ -1,0 +1,119 @@
+"""Every key in the store: its shape, type and owner, and the partition whose hash tag it carries.
+
+Accounts are spread over 256 partitions, a number that never changes. Each partition has one hash tag, chosen so that
+the tags' slots (CRC16 of the tag modulo 16384, Redis Cluster specification) are 64 apart: evenly spread over a Cluster
+of any number of masters. All keys of an account carry its partition's tag, so every script stays in one slot.
+
+| key | type | lives | owner |
+|---|---|---|---|
+| `{tag}:account:<account>` | hash | with the account | sign-in creates, erasure deletes |
+| `{tag}:session:<id>` | hash | TTL: the session's absolute limit | sessions |
+| `{tag}:device:<id>` | hash | with the account; TTL once removed | sessions create, revocation removes |
+| `{tag}:devices:<account>` | set of device ids | with the account | sessions, revocation |
+| `{tag}:browser:<account>:<browser>` | string: device id | TTL 400 days, as the cookie | sessions |
+| `{tag}:revocations` | stream | trimmed to 24 hours | revocation |
+| `{tag}:number` | integer: entries ever written | for ever, 256 of them | revocation |
+| `{tag}:receipt:<id>` | hash | TTL 24 hours | revocation |
+| `{tag}:repeat:<account>:<key>` | string: revocation id | TTL 24 hours | revocation |
+| `{tag}:outbox` | stream | trimmed to 7 days | hooks |
+| `{tag}:outbox:cursors` | hash: hook -> last id dealt with | with the hook | hooks |
+| `{tag}:outbox:lock` | string | TTL seconds | hooks |
+| `{tag0}:deployment` | hash | for ever | store, written by the pulse |
+| `{tag0}:workers` | hash: worker -> row | until goodbye or a revoker's patience | revocation |
+| `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
+| `{tag0}:service-keys` | hash: key id -> row | until revoked | service_keys |
+| `{tag0}:hooks` | hash: hook id -> row | until removed | hooks |
+| `{tag0}:dead-hooks` | stream | trimmed to 10,000 | hooks |
+
+Channels (sharded pub/sub): `{tag}:revocations` rings for each entry, `{tag0}:acks:<worker>` carries acknowledgements.
+"""
+
+from hashlib import sha256
+from typing import Final
+
+from ..ids import Account
+
+PARTITIONS: Final = 256
+
+# The first three-character string in the order 0-9a-z that lands nearest above each multiple of 64; test_keys.py
+# computes them again. Never edit: a changed tag orphans every key of its partition.
+_TAGS: Final = (
+    "1bz5n353td5mnbd7mej3j3xc04sa2jif50i4o4mcu4kec2jbdlj5js57492e3elbcu74bfvs0034xrakm0mt23ecqt6bkgdr"
+    "5nwdhn96a530bgq3ahfrw70fpt60470ip4e9c1x27aoin6fo5j79ofd1i57p7iafox38oj7n4x600w0m04ayc58g9q2nfkag"
+    "17ph8qhe61j7n7n78obox3ia0ay4m040w0x6oag6nfc9qg58130hx9hav1nw30fbrw7ahfgq0e94ip44781f2fokin67ag1x"
+    "h851741jsherbvs34bfcu7el4mtekm0xr403cdr2bkgqt63eqsu13t1n35bz7xcn3j3mejbd4i48lee2j44s6jboecgu4k4m"
+    "fjl7lu7123ys1cjhlk52d975265k94cmk2kr05ca3z4dmebtng47h575rf3k9n25kch5l93u22u6z4blk2o2m2k4ybice0ld"
+    "7l1nc03y771v5og9j61zah1hc0h26q2k6kd749n8x78axany7hq3d8wu7756hho1gn9315rh6zp2212ovcioasv01g8e8aj9"
+    "356su77d83hq1rhh9a5gndawgio6ov6212zp8iqafp41g84631v7y7jc03l1d8p5zaqkn1ogod76k666qg0h8m1ab0i6o09n"
+    "b3k35r3h5jg4aqul5l1kchdb6o2flk2z462u4ld8i50ybi2k7ys3123lubjlhym12ddes5cj6krgmko94665abt0dm80245c"
+)
+TAGS: Final = tuple(_TAGS[i : i + 3] for i in range(0, 3 * PARTITIONS, 3))
+_PREFIXES: Final = tuple(f"{{{tag}}}:" for tag in TAGS)
+
+
+def partition_of(account: Account) -> int:
+    """The partition (0 to 255) of an account: the first byte of the SHA-256 of its name."""
+    return sha256(account.encode()).digest()[0]
+
+
+def prefix(partition: int) -> str:
+    """What every key of the partition starts with: its hash tag in braces and a colon."""
+    return _PREFIXES[partition]
+
+
+def account(name: Account) -> str:
+    """The account's own record."""
+    return f"{prefix(partition_of(name))}account:{name}"
+
+
+def session(partition: int, session_id: str) -> str:
+    """One session's record."""
+    return f"{prefix(partition)}session:{session_id}"
+
+
+def device(partition: int, device_id: str) -> str:
+    """One device row."""
+    return f"{prefix(partition)}device:{device_id}"
+
+
+def devices(name: Account) -> str:
+    """The ids of an account's devices."""
+    return f"{prefix(partition_of(name))}devices:{name}"
+
+
+def browser(name: Account, browser_id: str) -> str:
+    """Which device a browser is for an account."""
+    return f"{prefix(partition_of(name))}browser:{name}:{browser_id}"
+
+
+def revocations(partition: int) -> str:
+    """The partition's stream of revocations, and the name of the channel that rings for it."""
+    return f"{prefix(partition)}revocations"
+
+
+def number(partition: int) -> str:
+    """How many entries the partition's stream has ever had."""
+    return f"{prefix(partition)}number"
+
+
+def receipt(partition: int, revocation_id: str) -> str:
+    """What is known about one revocation."""
+    return f"{prefix(partition)}receipt:{revocation_id}"
+
+
+def outbox(partition: int) -> str:
+    """The partition's events for hooks."""
+    return f"{prefix(partition)}outbox"
+
+
+DEPLOYMENT: Final = f"{_PREFIXES[0]}deployment"
+WORKERS: Final = f"{_PREFIXES[0]}workers"
+PULSES: Final = f"{_PREFIXES[0]}pulses"
+SERVICE_KEYS: Final = f"{_PREFIXES[0]}service-keys"
+HOOKS: Final = f"{_PREFIXES[0]}hooks"
+DEAD_HOOKS: Final = f"{_PREFIXES[0]}dead-hooks"
+
+
+def acks(worker: str) -> str:
+    """The channel on which a worker hears that others have applied its revocations."""
+    return f"{_PREFIXES[0]}acks:{worker}"
