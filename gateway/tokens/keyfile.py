@@ -83,8 +83,11 @@ def dump(keys: Iterable[RingKey]) -> str:
     return json.dumps({"keys": rows}, indent=2) + "\n"
 
 
-def parse(text: str) -> tuple[tuple[RingKey, ...], list[str]]:
-    """The keys of a key file, and everything wrong with it; the keys count only if there is no problem."""
+def parse(text: str, *, need_active: bool = True) -> tuple[tuple[RingKey, ...], list[str]]:
+    """The keys of a key file, and everything wrong with it; the keys count only if there is no problem.
+
+    Without an active key nothing can be signed: that is a problem too, unless the caller is about to add one.
+    """
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -101,7 +104,7 @@ def parse(text: str) -> tuple[tuple[RingKey, ...], list[str]]:
     problems += [f"the id {name} is there twice: remove one" for name in sorted({i for i in ids if ids.count(i) > 1})]
     if len({key.secret for key in keys}) < len(keys):
         problems.append("two keys share one secret: remove one of them")
-    if not problems and not any(key.state is KeyState.ACTIVE for key in keys):
+    if need_active and not problems and not any(key.state is KeyState.ACTIVE for key in keys):
         problems.append("there is no active key: run `latchstring keys rotate`")
     return tuple(keys), problems
 

@@ -12,7 +12,8 @@ from ..clock import Clock, SystemClock
 from .keyfile import KeyState, RingKey, dump, new_key, parse, write_new
 
 _MAX_FILE_BYTES: Final = 1 << 20
-_Stamp = tuple[int, int, int, int, int]
+#: What tells one state of a file from the next: device, inode, size, times of change.
+Stamp = tuple[int, int, int, int, int]
 
 
 class KeyFileError(Exception):
@@ -39,7 +40,7 @@ class KeyRing:
         self.problem: KeyFileError | None = None
         self._clock = clock
         self._path = path
-        self._stamp: _Stamp | None = None
+        self._stamp: Stamp | None = None
         self._known_by_all: frozenset[str] | None = None
         self._adopt(keys)
 
@@ -49,7 +50,7 @@ class KeyRing:
 
         Raises KeyFileError if the file is missing, unreadable, readable by others than its owner, or wrong inside.
         """
-        keys, stamp = _read(path)
+        keys, stamp = read_key_file(path)
         ring = cls(keys, clock, path=path)
         ring._stamp = stamp
         return ring
@@ -97,7 +98,7 @@ class KeyRing:
         if self._path is None or (self.problem is None and self._stamp == _stamp(self._path)):
             return False
         try:
-            keys, stamp = _read(self._path)
+            keys, stamp = read_key_file(self._path)
         except KeyFileError as error:
             self.problem = error
             return False
@@ -129,20 +130,20 @@ def create_key_file(path: Path, clock: Clock | None = None) -> None:
     write_new(path, dump([new_key(now_ms, not_before_ms=now_ms)]))
 
 
-def _stamp_of(status: os.stat_result) -> _Stamp:
+def _stamp_of(status: os.stat_result) -> Stamp:
     # The change time too: a `chmod` that repairs the permissions must be noticed.
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _stamp(path: Path) -> _Stamp | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
         return _stamp_of(path.stat())
     except OSError:
         return None
 
 
-def _read(path: Path) -> tuple[tuple[RingKey, ...], _Stamp]:
-    """The keys and the stamp of exactly the file they were read from; raises KeyFileError."""
+def read_key_file(path: Path, *, need_active: bool = True) -> tuple[tuple[RingKey, ...], Stamp]:
+    """The keys, and the stamp of exactly the file they were read from; raises KeyFileError as `KeyRing.load` does."""
     problems: list[str] = []
     try:
         # Not blocking: a named pipe in the file's place must not hang the worker.
@@ -162,7 +163,7 @@ def _read(path: Path) -> tuple[tuple[RingKey, ...], _Stamp]:
         raise KeyFileError(str(path), [f"it cannot be read ({reason}): check its owner and path"]) from None
     if len(text) > _MAX_FILE_BYTES:
         problems.append("it is longer than 1 MiB: remove retired keys")
-    keys, found = parse(text.decode("utf-8", "replace"))
+    keys, found = parse(text.decode("utf-8", "replace"), need_active=need_active)
     if problems or found:
         raise KeyFileError(str(path), problems + found)
     return keys, _stamp_of(status)
