@@ -1,0 +1,33 @@
+# Each target sets up what it needs first; a second run costs nothing. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test check bench lock
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## The whole story in a browser: prints its address and stays up (CHECK=1: walk it headless, exit 0 or 1)
+	@scripts/set-up demo
+	@$(if $(CHECK),scripts/system-packages "the walk through the demo" chromium:chromium)
+	@.venv/bin/latchstring demo $(if $(CHECK),--check)
+
+serve: ## The gateway alone: store, workers, shipper, deliverer; settings from LATCHSTRING_*
+	@scripts/set-up base
+	@.venv/bin/latchstring serve
+
+check: ## Linters and unit tests, under 90 seconds
+	@scripts/set-up dev
+	@scripts/suites lint unit
+
+test: ## Everything: linters and all suites, with real store, proxies, browser and load (SUITES="unit store" for some)
+	@scripts/set-up dev
+	@scripts/system-packages "the tests" chromium:chromium nginx-light:nginx
+	@scripts/suites $(or $(SUITES),lint unit store beacons edge load)
+
+bench: ## Verify and hit beside nginx and bare uvicorn: requests a second, CPU a request, ratios
+	@scripts/set-up dev
+	@scripts/system-packages "the benchmark" wrk:wrk nginx-light:nginx
+	@.venv/bin/python loadtests/bench/run.py
+
+lock: ## Write requirements/*.txt again from pyproject.toml (ARGS=--upgrade: newest versions)
+	@scripts/lock $(ARGS)
