@@ -28,7 +28,7 @@ def named_cookies(headers: list[tuple[bytes, bytes]], names: frozenset[bytes]) -
     empty value, or one with a byte outside base64url and "."; all are if the headers exceed the caps.
 
     The common shape is found by substring search, at a cost that hardly grows with the cookies of others
-    (30 foreign cookies: 0.9 us instead of 5.7); whatever looks unusual goes to `careful_cookies`.
+    (30 foreign cookies: 1.3 us instead of 4.9); whatever looks unusual goes to `careful_cookies`.
     """
     raw = None
     for header, line in headers:
