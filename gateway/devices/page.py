@@ -1,0 +1,260 @@
+"""The manage-devices page: what is signed in with this account, under which name, and how to sign it out.
+
+    GET   /latch/devices                   the list: this device first, the others by last use
+    POST  /latch/devices/{id}/rename       field `name`; 303 back to the list, or 400 with the error at its field
+    GET   /latch/devices/{id}/remove       asks once more
+    POST  /latch/devices/{id}/remove       removes; the answer is the receipt in words (202 while it is partial)
+    GET   /latch/devices/remove-others     asks once more
+    POST  /latch/devices/remove-others     removes everything but this device
+
+Plain forms, no script. Posts from other sites are refused by the cross-origin check around the whole app, and by
+`SameSite=Lax` on the cookie. The receipt is the answer to the post itself and not to a redirect behind it: who removes
+the device in use has no session left with which to fetch another page.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Final, Protocol
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from ..clock import Clock
+from ..errors import BadRequest, EdgeError, NotFound, StoreAway
+from ..pages.forms import form_fields
+from ..pages.render import error_page, page
+from ..pages.words import clock_time, count, span
+from ..revocation.receipt import Receipt
+from .card import MAX_NAME_CHARS, Card, DeviceFacts, cards, checked_name
+from .receipt_words import tell
+
+BASE_URL: Final = "/latch/devices"
+SIGN_OUT_URL: Final = "/latch/sign-out"
+
+
+class Visitor(Protocol):
+    """Who asks, as the gate put it into `scope["latch"]`."""
+
+    @property
+    def account(self) -> str:
+        """The account that is signed in."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """The id of the device it is signed in on."""
+        ...
+
+
+class DevicesForPage(Protocol):
+    """What the page asks of the registry and of revocation; each may raise errors.StoreAway."""
+
+    async def rename(self, account: str, device_id: str, name: str) -> None:
+        """Give a device a name; raises errors.NotFound and errors.BadRequest."""
+        ...
+
+    async def remove(self, account: str, device_ids: list[str]) -> Receipt:
+        """Sign devices out everywhere; raises errors.NotFound."""
+        ...
+
+    async def list(self, account: str) -> Sequence[DeviceFacts]:
+        """The devices of an account that are signed in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RenameError:
+    """Why a name was not taken: shown at the field of `device`, with what was typed."""
+
+    device: str
+    value: str
+    message: str
+
+
+def routes(
+    *,
+    devices: DevicesForPage,
+    gate: Callable[[ASGIApp], ASGIApp],
+    site_name: str,
+    clock: Clock,
+    zone: tzinfo = UTC,
+) -> list[Route]:
+    """The page's routes; `gate` puts a `Visitor` into `scope["latch"]` or sends the browser to the sign-in page."""
+    pages = DevicesPage(devices, site_name=site_name, clock=clock, zone=zone)
+    behind_gate = [Middleware(gate)]
+
+    def route(path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str) -> Route:
+        return Route(BASE_URL + path, pages.answering(endpoint), methods=[method], middleware=behind_gate)
+
+    return [
+        route("", pages.show, "GET"),
+        route("/remove-others", pages.ask_remove_others, "GET"),
+        route("/remove-others", pages.remove_others, "POST"),
+        route("/{device}/rename", pages.rename, "POST"),
+        route("/{device}/remove", pages.ask_remove, "GET"),
+        route("/{device}/remove", pages.remove, "POST"),
+    ]
+
+
+class DevicesPage:
+    """The endpoints; one request at a time goes through, so nothing is kept between them."""
+
+    def __init__(self, devices: DevicesForPage, *, site_name: str, clock: Clock, zone: tzinfo) -> None:
+        self._devices = devices
+        self._site_name = site_name
+        self._clock = clock
+        self._zone = zone
+
+    def answering(self, endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        """`endpoint`, with an error turned into a page that says what to do."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except EdgeError as error:
+                return error_page(
+                    error,
+                    site_name=self._site_name,
+                    what_to_do=_remedy(error),
+                    back_url=BASE_URL,
+                    back_words="Back to your devices",
+                )
+
+        return answer
+
+    async def show(self, request: Request) -> Response:
+        """The list; `?renamed=<id>` confirms a rename."""
+        return await self._list(request, renamed_id=request.query_params.get("renamed", ""))
+
+    async def rename(self, request: Request) -> Response:
+        """Rename and go back to the list, so that a reload posts nothing again."""
+        device_id = request.path_params["device"]
+        typed = (await form_fields(request)).get("name", "")
+        try:
+            await self._devices.rename(_visitor(request).account, device_id, checked_name(typed))
+        except BadRequest as error:
+            wrong = RenameError(device_id, typed, error.detail)
+            return await self._list(request, rename_error=wrong, status=error.status)
+        return RedirectResponse(f"{BASE_URL}?renamed={device_id}#d-{device_id}", 303)
+
+    async def ask_remove(self, request: Request) -> Response:
+        """Ask once more before one device is signed out."""
+        chosen = await self._one(request)
+        noun = f"this {chosen.noun}"
+        return self._confirm(
+            [chosen],
+            heading=f"Sign out {noun}?",
+            button=f"Sign out {noun}",
+            action=f"{BASE_URL}/{chosen.id}/remove",
+            this_noun=chosen.noun,
+        )
+
+    async def remove(self, request: Request) -> Response:
+        """Sign one device out and show the receipt."""
+        return await self._remove(request, [await self._one(request)])
+
+    async def ask_remove_others(self, request: Request) -> Response:
+        """Ask once more before all others are signed out; nothing to ask if there are none."""
+        this, others = await self._cards(request)
+        if not others:
+            return RedirectResponse(BASE_URL, 303)
+        number = count(len(others), "other device")
+        return self._confirm(
+            others,
+            heading=f"Sign out {number}?",
+            button=f"Sign out {number}",
+            action=f"{BASE_URL}/remove-others",
+            this_noun=this.noun if this else "device",
+        )
+
+    async def remove_others(self, request: Request) -> Response:
+        """Sign out everything but this device and show the receipt."""
+        _, others = await self._cards(request)
+        if not others:
+            return RedirectResponse(BASE_URL, 303)
+        return await self._remove(request, others)
+
+    async def _cards(self, request: Request) -> tuple[Card | None, list[Card]]:
+        visitor = _visitor(request)
+        rows = await self._devices.list(visitor.account)
+        return cards(list(rows), this_device=visitor.device, now_ms=self._clock.wall_ms(), zone=self._zone)
+
+    async def _one(self, request: Request) -> Card:
+        this, others = await self._cards(request)
+        wanted = request.path_params["device"]
+        for one in [*others, *([this] if this else [])]:
+            if one.id == wanted:
+                return one
+        raise NotFound("no_such_device", "this device is not on the account's list")
+
+    async def _list(
+        self, request: Request, *, renamed_id: str = "", rename_error: RenameError | None = None, status: int = 200
+    ) -> Response:
+        this, others = await self._cards(request)
+        listed = [*([this] if this else []), *others]
+        if rename_error is not None and all(one.id != rename_error.device for one in listed):
+            raise NotFound("no_such_device", "this device is not on the account's list")
+        return page(
+            "devices.html",
+            site_name=self._site_name,
+            status=status,
+            base_url=BASE_URL,
+            sign_out_url=SIGN_OUT_URL,
+            this=this,
+            others=others,
+            renamed=next((one.name for one in listed if one.id == renamed_id), None),
+            rename_error=rename_error,
+            max_name_chars=MAX_NAME_CHARS,
+            zone_name=str(self._zone),
+        )
+
+    def _confirm(self, chosen: list[Card], *, heading: str, button: str, action: str, this_noun: str) -> Response:
+        return page(
+            "confirm_remove.html",
+            site_name=self._site_name,
+            base_url=BASE_URL,
+            cards=chosen,
+            heading=heading,
+            button=button,
+            action=action,
+            this_noun=this_noun,
+        )
+
+    async def _remove(self, request: Request, chosen: list[Card]) -> Response:
+        receipt = await self._devices.remove(_visitor(request).account, [one.id for one in chosen])
+        told = tell(receipt, [one.name for one in chosen], self._zone)
+        return page(
+            "removed.html",
+            site_name=self._site_name,
+            status=200 if told.complete else 202,
+            base_url=BASE_URL,
+            complete=told.complete,
+            heading=told.heading,
+            sentence=told.sentence,
+            certainty=told.certainty,
+            receipt=receipt,
+            took=span(receipt.elapsed_ms),
+            missing=[
+                {"worker": one.worker, "certain_at": clock_time(one.certain_at_ms, self._zone)}
+                for one in receipt.missing
+            ],
+            signed_out_here=any(one.is_this for one in chosen),
+        )
+
+
+def _visitor(request: Request) -> Visitor:
+    visitor: Visitor = request.scope["latch"]
+    return visitor
+
+
+def _remedy(error: EdgeError) -> str:
+    """What the visitor can do about `error`."""
+    if isinstance(error, StoreAway):
+        return "Nothing is lost and you are still signed in. Please try again in a few seconds."
+    if isinstance(error, NotFound):
+        return "This device is not on your list any more. It may have been signed out already."
+    return "Please go back and try again."
