@@ -28,9 +28,14 @@ _Network: TypeAlias = IPv4Network | IPv6Network
 UNIX: Final = "unix:"
 #: Longer targets are refused; nginx takes 8 KiB for a whole request line unless told otherwise.
 MAX_TARGET_BYTES: Final = 16_384
+#: No address is longer, with brackets and port.
+MAX_ADDRESS_CHARS: Final = 64
+#: Addresses remembered; then all are forgotten, which bounds the memory at no cost a request.
+MAX_SEEN: Final = 4_096
 #: Hops of X-Forwarded-For that are looked at; what lies further left is junk.
 MAX_HOPS: Final = 32
 
+_STRANGE_UNIX: Final = (UNIX, False)
 _METHOD: Final = re.compile(rb"[A-Z]+(?:-[A-Z]+)*")
 _TARGET: Final = re.compile(rb"/[!-\"$-~\x80-\xff]*|\*")
 _HOST: Final = re.compile(
@@ -68,13 +73,14 @@ class OriginalRequest(NamedTuple):
 class TrustedProxies:
     """The peers whose word is taken: addresses, networks, and "unix:" for any peer on a Unix socket."""
 
-    __slots__ = ("_networks", "_unix", "_verdicts")
+    __slots__ = ("_networks", "_seen", "_unix")
 
     def __init__(self, networks: Iterable[_Network], *, unix: bool = False) -> None:
         self._networks = tuple(networks)
         self._unix = unix
-        #: Verdicts by peer as spelled; proxies are few, so this saves parsing (0.1 us instead of 2.5 us a request).
-        self._verdicts: dict[str, bool] = {}
+        #: Canonical spelling and verdict by address as spelled: the same few proxies and the clients of the moment come
+        #: again and again, and parsing is dear (`original_request`: 2.3 us instead of 7.3).
+        self._seen: dict[str, tuple[str, bool] | None] = {}
 
     @classmethod
     def parse(cls, text: str) -> "TrustedProxies":
@@ -100,22 +106,28 @@ class TrustedProxies:
 
     def trusts(self, peer: str) -> bool:
         """Whether `peer` is one of them; IPv4 inside IPv6 (`::ffff:10.0.0.1`) counts as IPv4, junk as a stranger."""
-        verdict = self._verdicts.get(peer)
-        if verdict is None:
-            if len(self._verdicts) >= 1_024:
-                self._verdicts.clear()
-            verdict = self._verdicts[peer] = self._judge(peer)
-        return verdict
+        known = self._known(peer)
+        return known is not None and known[1]
 
-    def _judge(self, peer: str) -> bool:
-        if peer == UNIX:
-            return self._unix
-        address = _address(peer)
-        return address is not None and self._holds(address)
-
-    def _holds(self, address: _Address) -> bool:
-        # An address is never inside a network of the other version.
-        return any(address in network for network in self._networks)
+    def _known(self, text: str) -> tuple[str, bool] | None:
+        """The canonical spelling of an address and whether it is trusted; None for junk."""
+        try:
+            return self._seen[text]
+        except KeyError:
+            pass
+        known: tuple[str, bool] | None = None
+        if text == UNIX:
+            known = (UNIX, self._unix)
+        else:
+            address = _hop_address(text)
+            if address is not None:
+                # An address is never inside a network of the other version.
+                known = (str(address), any(address in network for network in self._networks))
+        if len(text) <= MAX_ADDRESS_CHARS:
+            if len(self._seen) >= MAX_SEEN:
+                self._seen.clear()
+            self._seen[text] = known
+        return known
 
     def client_address(self, peer: str, headers: Headers) -> str:
         """The address of the client, in canonical spelling, as far back as trusted hops vouch for it.
@@ -123,25 +135,22 @@ class TrustedProxies:
         X-Forwarded-For (all of its headers, joined) is walked from the right, past trusted hops, to the first address
         that is not. A hop that is no address stops the walk at the one who said it. "unix:" if nothing better is known.
         """
-        if not self.trusts(peer):
-            return _canonical(peer)
-        said = b",".join([value for name, value in headers if name == b"x-forwarded-for"])
-        return self._walk(peer, said)
+        return self._walk(peer, b",".join([value for name, value in headers if name == b"x-forwarded-for"]))
 
     def _walk(self, peer: str, said: bytes) -> str:
-        client = _canonical(peer)
-        if not said:
+        known = self._known(peer)
+        if known is None:
+            return peer
+        client, trusted = known
+        if not trusted or not said:
             return client
         for element in reversed(said.rsplit(b",", MAX_HOPS)):
-            hop = element.strip(b" \t").decode("latin-1")
-            if hop == UNIX and self._unix:
-                client = hop
-                continue
-            address = _hop_address(hop)
-            if address is None:
+            known = self._known(element.strip(b" \t").decode("latin-1"))
+            # A Unix socket that is not trusted has no business in the list.
+            if known is None or known == _STRANGE_UNIX:
                 break
-            client = str(address)
-            if not self._holds(address):
+            client, trusted = known
+            if not trusted:
                 break
         return client
 
@@ -203,11 +212,6 @@ def _address(text: str) -> _Address | None:
     if isinstance(address, IPv6Address):
         return address.ipv4_mapped or address
     return address
-
-
-def _canonical(peer: str) -> str:
-    address = _address(peer)
-    return peer if address is None else str(address)
 
 
 def _hop_address(hop: str) -> _Address | None:
