@@ -1,0 +1,1 @@
+"""The commands people type: a file per subject, each with `register(app)`."""

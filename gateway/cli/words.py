@@ -1,0 +1,23 @@
+"""Spans of time as people say them."""
+
+from typing import Final
+
+_UNITS: Final = ((365 * 86_400, "y"), (86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def span(milliseconds: int) -> str:
+    """The two largest units of a span, its sign dropped: "3 d 4 h", "12 s"."""
+    seconds = abs(milliseconds) // 1_000
+    parts = []
+    for size, unit in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def relative(at_ms: int, now_ms: int) -> str:
+    """An instant seen from now: "in 4 min 10 s", "2 h ago", "now"."""
+    if abs(at_ms - now_ms) < 1_000:
+        return "now"
+    return f"in {span(at_ms - now_ms)}" if at_ms > now_ms else f"{span(now_ms - at_ms)} ago"

@@ -1,0 +1,238 @@
+"""`latchstring keys` and `latchstring inspect`, run as a person runs them."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from latchstring_gateway.cli import inspect_token, keys
+from latchstring_gateway.clock import SystemClock
+from latchstring_gateway.tokens.codec import Codec
+from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
+from latchstring_gateway.tokens.keyring import KeyRing
+from latchstring_gateway.tokens.purposes import DeviceToken, Lease, ReturnTo
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """An empty data directory."""
+    return tmp_path / "data"
+
+
+class Latchstring:
+    """The command, on one data directory; checks after each run that no secret was printed."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.app = typer.Typer()
+        keys.register(self.app)
+        inspect_token.register(self.app)
+
+    def __call__(self, *arguments: str, stdin: bytes | None = None) -> Result:
+        """Run one command line."""
+        environment = {"LATCHSTRING_DATA_DIR": str(self.data), "COLUMNS": "200", "LATCHSTRING_KEYS_FILE": None}
+        result = CliRunner().invoke(self.app, list(arguments), input=stdin, env=environment)
+        text = self.file.read_text() if self.file.exists() else ""
+        for secret in re.findall(r'"secret": "([^"]+)"', text):
+            assert secret not in result.output
+        return result
+
+    @property
+    def file(self) -> Path:
+        """The default key file."""
+        return self.data / "keys.json"
+
+    def ring(self) -> KeyRing:
+        """The keys as a worker would load them."""
+        return KeyRing.load(self.file, SystemClock())
+
+
+@pytest.fixture
+def latchstring(data: Path) -> Latchstring:
+    """The command on that directory."""
+    return Latchstring(data)
+
+
+def lease(now_ms: int, *, lease_end_ms: int) -> Lease:
+    """A lease that ends then."""
+    return Lease(
+        session=b"s" * 16,
+        account="ada@example.com",
+        device=b"d" * 16,
+        n=1,
+        generation=0,
+        authenticated_at_ms=now_ms - 7_260_000,
+        issued_at_ms=now_ms,
+        fresh_until_ms=now_ms + 1,
+        lease_end_ms=lease_end_ms,
+        remembered=True,
+        run=b"r" * 6,
+    )
+
+
+class TestKeys:
+    """list, rotate, retire."""
+
+    def test_first_rotation_makes_the_file(self, latchstring: Latchstring) -> None:
+        """Where there is no key file, rotating makes one, private to its owner."""
+        result = latchstring("keys", "rotate")
+
+        assert result.exit_code == 0
+        assert "made" in result.stdout
+        assert latchstring.file.stat().st_mode & 0o777 == 0o600
+
+    def test_list_shows_age_state_and_who_signs(self, latchstring: Latchstring) -> None:
+        """The table has a line for each key and says which signs and when the next will."""
+        latchstring("keys", "rotate")
+        latchstring("keys", "rotate", "--in", "300")
+        old, new = (key.id for key in latchstring.ring().all_keys())
+
+        lines = latchstring("keys", "list").stdout.splitlines()
+
+        assert any(re.search(rf"{old}\s+active\s+\d+ s\s+now", line) for line in lines)
+        assert any(re.search(rf"{new}\s+active\s+\d+ s\s+in (4 min 5\d s|5 min)", line) for line in lines)
+
+    def test_list_as_json(self, latchstring: Latchstring) -> None:
+        """A script gets the same facts as JSON, without secrets."""
+        latchstring("keys", "rotate")
+
+        document = json.loads(latchstring("keys", "list", "--json").stdout)
+
+        assert document["keys_file"] == str(latchstring.file)
+        (row,) = document["keys"]
+        assert set(row) == {"id", "state", "created_at_ms", "not_before_ms", "signs"}
+        assert row["signs"] is True
+
+    def test_retire_and_its_refusals(self, latchstring: Latchstring) -> None:
+        """The last active key is refused with status 1; with a successor it is retired."""
+        latchstring("keys", "rotate")
+        old = latchstring.ring().signing_key().id
+
+        refused = latchstring("keys", "retire", old)
+        latchstring("keys", "rotate", "--in", "0")
+        retired = latchstring("keys", "retire", old)
+
+        assert (refused.exit_code, retired.exit_code) == (1, 0)
+        assert "last active key" in refused.stderr
+        assert old not in latchstring.ring().known_ids()
+
+    def test_retire_verify_only(self, latchstring: Latchstring) -> None:
+        """A key can stop signing while what it signed stays good."""
+        latchstring("keys", "rotate")
+        old = latchstring.ring().signing_key()
+        latchstring("keys", "rotate", "--in", "0")
+
+        latchstring("keys", "retire", old.id, "--verify-only")
+
+        changed = latchstring.ring().get(old.id)
+        assert changed is not None
+        assert changed.state is KeyState.VERIFY_ONLY
+        assert old.id in latchstring.ring().known_ids()
+
+    def test_keys_file_option_wins(self, latchstring: Latchstring, tmp_path: Path) -> None:
+        """`--keys-file` names another file than the data directory's."""
+        other = tmp_path / "other.json"
+
+        result = latchstring("keys", "rotate", "--keys-file", str(other))
+
+        assert result.exit_code == 0
+        assert other.exists()
+        assert not latchstring.file.exists()
+
+    @pytest.mark.parametrize("command", [["keys", "list"], ["keys", "retire", "aaaa"], ["inspect", "v1.a.b.c"]])
+    def test_missing_key_file_names_the_remedy(self, latchstring: Latchstring, command: list[str]) -> None:
+        """Every command says on stderr what to do where there is no key file, with status 1."""
+        result = latchstring(*command)
+
+        assert result.exit_code == 1
+        assert "`latchstring keys rotate` makes one" in result.stderr
+
+
+class TestInspect:
+    """inspect TOKEN."""
+
+    @pytest.fixture(autouse=True)
+    def _key_file(self, latchstring: Latchstring) -> None:
+        latchstring("keys", "rotate")
+
+    @pytest.mark.parametrize("by_stdin", [True, False])
+    def test_good_lease(self, latchstring: Latchstring, by_stdin: bool) -> None:
+        """A good lease shows purpose, key, fields, times in words, and the verdict."""
+        now_ms = SystemClock().wall_ms()
+        token = Codec(latchstring.ring()).seal(lease(now_ms, lease_end_ms=now_ms + 250_000))
+
+        result = (
+            latchstring("inspect", "-", stdin=token + b"\n") if by_stdin else latchstring("inspect", token.decode())
+        )
+
+        assert result.exit_code == 0
+        for words in ("session lease", latchstring.ring().signing_key().id, "ada@example.com", "2 h 1 min ago"):
+            assert words in result.stdout
+        assert "the lease ends in 4 min" in result.stdout
+
+    def test_ended_lease(self, latchstring: Latchstring) -> None:
+        """A lease that is over opens all the same, and the verdict says so."""
+        now_ms = SystemClock().wall_ms()
+        token = Codec(latchstring.ring()).seal(lease(now_ms - 400_000, lease_end_ms=now_ms - 100_000))
+
+        result = latchstring("inspect", token.decode())
+
+        assert result.exit_code == 0
+        assert "the lease ended 1 min 40 s ago" in result.stdout
+
+    def test_whole_cookie_and_other_purposes(self, latchstring: Latchstring) -> None:
+        """A pasted `name=value` is taken, and every purpose is recognised."""
+        codec = Codec(latchstring.ring())
+        device = b"__Host-device=" + codec.seal(DeviceToken(b"b" * 16, 0))
+
+        assert "device token" in latchstring("inspect", "-", stdin=device).stdout
+        target = latchstring("inspect", codec.seal(ReturnTo("/a?b=[red]x[/red]", 0)).decode()).stdout
+        assert "/a?b=[red]x[/red]" in target
+
+    def test_refusals(self, latchstring: Latchstring) -> None:
+        """Each kind of bad token is refused with status 1, the reason's name and what it means."""
+        token = Codec(latchstring.ring()).seal(DeviceToken(b"b" * 16, 0)).decode()
+        cases = {
+            "malformed": "hello",
+            "it looks like a JWT": "eyJh.eyJi.c",
+            "not_canonical": token + "=",
+            "bad_signature": token[:-10] + "A" * 10,
+            "unknown_key": "v1.nobody." + token.split(".", 2)[2],
+        }
+
+        for expected, bad in cases.items():
+            result = latchstring("inspect", bad)
+
+            assert result.exit_code == 1
+            assert expected in result.stdout
+
+    def test_retired_key(self, latchstring: Latchstring) -> None:
+        """A token of a retired key is refused as such."""
+        ring = latchstring.ring()
+        token = Codec(ring).seal(DeviceToken(b"b" * 16, 0)).decode()
+        gone = ring.signing_key()
+        retired = RingKey(gone.id, KeyState.RETIRED, gone.created_at_ms, gone.not_before_ms, gone.secret)
+        latchstring.file.write_text(dump([retired, RingKey("other1", KeyState.ACTIVE, 0, 0, b"o" * 32)]))
+
+        result = latchstring("inspect", token)
+
+        assert result.exit_code == 1
+        assert "retired_key" in result.stdout
+
+    @pytest.mark.parametrize("junk", [b"", b"\xff\xfe\x00", b"\x1b[31m", b"v1." + b"A" * 70_000])
+    def test_junk_on_stdin(self, latchstring: Latchstring, junk: bytes) -> None:
+        """Junk is refused without a traceback and is not echoed to the terminal."""
+        result = latchstring("inspect", "-", stdin=junk)
+
+        assert result.exit_code == 1
+        assert "malformed" in result.stdout
+        assert "\x1b[31m" not in result.stdout
+
+    def test_help_recommends_stdin(self, latchstring: Latchstring) -> None:
+        """The help warns that a token on the command line is visible to others."""
+        text = latchstring("inspect", "--help").stdout
+
+        assert "visible to every user" in " ".join(text.split())
