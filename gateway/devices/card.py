@@ -1,14 +1,12 @@
-"""A device as its owner sees it: the words on its card, and what it may be called."""
+"""A device as its owner sees it: the words on its card."""
 
-import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Final, Protocol
+from typing import Final
 
-from ..errors import BadRequest
 from ..pages.words import Moment, moment
-
-MAX_NAME_CHARS: Final = 60
+from .registry import MAX_NAME_CHARS, DeviceRow
 
 _KINDS: Final = {
     "tv": "TV",
@@ -18,37 +16,6 @@ _KINDS: Final = {
     "computer": "browser",
     "stick": "streaming stick",
 }
-#: Of the format characters (Cf) only these are refused: they turn the text around them. Joiners, which Persian and
-#: emoji need, stay.
-_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-
-
-class DeviceFacts(Protocol):
-    """What a card needs to know of a device; `registry.DeviceRow` has it. Times in milliseconds since the epoch."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102  (fields, named as in the registry)
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-    @property
-    def model(self) -> str: ...  # noqa: D102
-    @property
-    def os(self) -> str: ...  # noqa: D102
-    @property
-    def client(self) -> str: ...  # noqa: D102
-    @property
-    def first_seen_ms(self) -> int: ...  # noqa: D102
-    @property
-    def last_seen_ms(self) -> int: ...  # noqa: D102
-    @property
-    def place(self) -> str: ...  # noqa: D102
-    @property
-    def remembered(self) -> bool: ...  # noqa: D102
-    @property
-    def state(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +30,12 @@ class Card:
     place: str
     last_seen: Moment
     first_seen: Moment | None
+    reuse: Moment | None
     remembered: bool
     is_this: bool
 
 
-def card(row: DeviceFacts, *, is_this: bool, now_ms: int, zone: tzinfo) -> Card:
+def card(row: DeviceRow, *, is_this: bool, now_ms: int, zone: tzinfo) -> Card:
     """The card of a device row."""
     return Card(
         id=row.id,
@@ -78,39 +46,33 @@ def card(row: DeviceFacts, *, is_this: bool, now_ms: int, zone: tzinfo) -> Card:
         place=row.place,
         last_seen=moment(row.last_seen_ms, now_ms, zone),
         first_seen=moment(row.first_seen_ms, now_ms, zone) if row.first_seen_ms else None,
+        reuse=moment(row.reuse_at_ms, now_ms, zone) if row.reuse_at_ms else None,
         remembered=row.remembered,
         is_this=is_this,
     )
 
 
-def cards(rows: list[DeviceFacts], *, this_device: str, now_ms: int, zone: tzinfo) -> tuple[Card | None, list[Card]]:
+def cards(rows: Sequence[DeviceRow], *, this_device: str, now_ms: int, zone: tzinfo) -> tuple[Card | None, list[Card]]:
     """The card of this device, None if it is not among them, and the others, the last used first."""
-    newest_first = sorted(rows, key=lambda row: row.last_seen_ms, reverse=True)
-    made = [card(row, is_this=row.id == this_device, now_ms=now_ms, zone=zone) for row in newest_first]
+    active = [row for row in rows if row.state == "active"]
+    active.sort(key=lambda row: row.last_seen_ms, reverse=True)
+    made = [card(row, is_this=row.id == this_device, now_ms=now_ms, zone=zone) for row in active]
     this = next((one for one in made if one.is_this), None)
     return this, [one for one in made if not one.is_this]
 
 
-def _details(row: DeviceFacts) -> str:
+def _details(row: DeviceRow) -> str:
     """Model and software ("Firefox on Linux"), without what the name says already."""
     software = f"{row.client} on {row.os}" if row.client and row.os else row.client or row.os
     parts = [part for part in (row.model, software) if part and part != row.name]
     return ", ".join(parts)
 
 
-def checked_name(text: str) -> str:
-    """`text` without blanks around it, as the name of a device.
-
-    Raises BadRequest (`bad_name`), saying in plain words what is wrong, unless it has 1 to 60 characters, none of them
-    a control character.
-    """
-    name = text.strip()
-    if not name:
-        raise BadRequest("bad_name", "Please give it a name.")
-    if len(name) > MAX_NAME_CHARS:
-        raise BadRequest("bad_name", f"Please use at most {MAX_NAME_CHARS} characters; that was {len(name)}.")
-    if any(unicodedata.category(char) in _REFUSED_CATEGORIES or char in _TURNING for char in name):
-        raise BadRequest("bad_name", "Please leave out line breaks and invisible control characters.")
-    if all(unicodedata.category(char) in ("Cf", "Mn", "Zs") for char in name):
-        raise BadRequest("bad_name", "Please use at least one visible character.")
-    return name
+def name_problem(typed: str) -> str:
+    """Why the registry refused a name, in words for the person who typed it."""
+    length = len(typed.strip())
+    if not length:
+        return "Please give it a name."
+    if length > MAX_NAME_CHARS:
+        return f"Please use at most {MAX_NAME_CHARS} characters; that was {length}."
+    return "Please leave out line breaks and invisible control characters."

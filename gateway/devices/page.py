@@ -29,8 +29,9 @@ from ..pages.forms import form_fields
 from ..pages.render import error_page, page
 from ..pages.words import clock_time, count, span
 from ..revocation.receipt import Receipt
-from .card import MAX_NAME_CHARS, Card, DeviceFacts, cards, checked_name
+from .card import Card, cards, name_problem
 from .receipt_words import tell
+from .registry import MAX_NAME_CHARS, DeviceRow
 
 BASE_URL: Final = "/latch/devices"
 SIGN_OUT_URL: Final = "/latch/sign-out"
@@ -54,14 +55,14 @@ class DevicesForPage(Protocol):
     """What the page asks of the registry and of revocation; each may raise errors.StoreAway."""
 
     async def rename(self, account: str, device_id: str, name: str) -> None:
-        """Give a device a name; raises errors.NotFound and errors.BadRequest."""
+        """Check a name and give it to a device; raises errors.NotFound and errors.BadRequest."""
         ...
 
     async def remove(self, account: str, device_ids: list[str]) -> Receipt:
         """Sign devices out everywhere; raises errors.NotFound."""
         ...
 
-    async def list(self, account: str) -> Sequence[DeviceFacts]:
+    async def list(self, account: str) -> Sequence[DeviceRow]:
         """The devices of an account that are signed in."""
         ...
 
@@ -135,9 +136,9 @@ class DevicesPage:
         device_id = request.path_params["device"]
         typed = (await form_fields(request)).get("name", "")
         try:
-            await self._devices.rename(_visitor(request).account, device_id, checked_name(typed))
+            await self._devices.rename(_visitor(request).account, device_id, typed)
         except BadRequest as error:
-            wrong = RenameError(device_id, typed, error.detail)
+            wrong = RenameError(device_id, typed, name_problem(typed))
             return await self._list(request, rename_error=wrong, status=error.status)
         return RedirectResponse(f"{BASE_URL}?renamed={device_id}#d-{device_id}", 303)
 
@@ -181,7 +182,7 @@ class DevicesPage:
     async def _cards(self, request: Request) -> tuple[Card | None, list[Card]]:
         visitor = _visitor(request)
         rows = await self._devices.list(visitor.account)
-        return cards(list(rows), this_device=visitor.device, now_ms=self._clock.wall_ms(), zone=self._zone)
+        return cards(rows, this_device=visitor.device, now_ms=self._clock.wall_ms(), zone=self._zone)
 
     async def _one(self, request: Request) -> Card:
         this, others = await self._cards(request)

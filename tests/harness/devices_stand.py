@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.devices import page
+from latchstring_gateway.devices.registry import DeviceRow, checked_name
 from latchstring_gateway.errors import EdgeError, NotFound
 from latchstring_gateway.pages.static import static_routes
 from latchstring_gateway.revocation.receipt import Missing, Receipt
@@ -30,21 +31,24 @@ PARTIAL = Receipt(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A device row in the shape of the registry's."""
-
-    id: str
-    name: str
-    kind: str = "computer"
-    model: str = ""
-    os: str = ""
-    client: str = ""
-    first_seen_ms: int = NOW_MS - 40 * DAY_MS
-    last_seen_ms: int = NOW_MS - DAY_MS
-    place: str = "203.0.113.0/24"
-    remembered: bool = True
-    state: str = "active"
+def row(
+    id: str,  # noqa: A002 - the registry's name
+    name: str,
+    kind: str = "computer",
+    model: str = "",
+    os: str = "",
+    client: str = "",
+    *,
+    first_seen_ms: int = NOW_MS - 40 * DAY_MS,
+    last_seen_ms: int = NOW_MS - DAY_MS,
+    place: str = "203.0.113.0/24",
+    remembered: bool = True,
+    reuse_at_ms: int = 0,
+) -> DeviceRow:
+    """A device row of somebody who uses few words."""
+    return DeviceRow(
+        id, name, kind, model, os, client, first_seen_ms, last_seen_ms, place, remembered, "active", reuse_at_ms
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +62,27 @@ class SignedIn:
     authenticated_at_ms: int = NOW_MS
 
 
-THIS = Row("this", "Firefox on Linux", client="Firefox 143", os="Linux", last_seen_ms=NOW_MS)
+THIS = row("this", "Firefox on Linux", client="Firefox 143", os="Linux", last_seen_ms=NOW_MS)
 FAMILY = [
     THIS,
-    Row(
+    row(
         "tv", "Living-room TV", "tv", model="Samsung QE55", os="Tizen 7",
         last_seen_ms=NOW_MS - 2 * HOUR_MS - 40 * MINUTE_MS,
     ),
-    Row("phone", "Mia's phone", "phone", "Pixel 9", "Android 16", "Chrome 142", last_seen_ms=NOW_MS - 12 * MINUTE_MS),
-    Row("console", "PlayStation upstairs", "console", "PlayStation 5", last_seen_ms=NOW_MS - 4 * DAY_MS),
-    Row("tablet", "Kitchen tablet", "tablet", "iPad", "iPadOS 26", "Safari 26", place="2001:db8:12::/48"),
-    Row("stick", "Holiday-house stick", "stick", "Fire TV Stick 4K", last_seen_ms=NOW_MS - 130 * DAY_MS, place=""),
-    Row("other", "Unknown device", "other", last_seen_ms=NOW_MS - 400 * DAY_MS, first_seen_ms=NOW_MS - 500 * DAY_MS),
+    row("phone", "Mia's phone", "phone", "Pixel 9", "Android 16", "Chrome 142", last_seen_ms=NOW_MS - 12 * MINUTE_MS),
+    row("console", "PlayStation upstairs", "console", "PlayStation 5", last_seen_ms=NOW_MS - 4 * DAY_MS),
+    row("tablet", "Kitchen tablet", "tablet", "iPad", "iPadOS 26", "Safari", remembered=False, place="2001:db8::/48"),
+    row("stick", "Holiday-house stick", "stick", "Fire TV Stick 4K", last_seen_ms=NOW_MS - 130 * DAY_MS, place=""),
+    row("other", "Unknown device", "other", last_seen_ms=NOW_MS - 400 * DAY_MS, first_seen_ms=NOW_MS - 500 * DAY_MS),
 ]  # fmt: skip
 STRANGE = [
     THIS,
-    Row("long", "W" * 60, "tv", model="A model name that somebody at the factory had much fun with, edition 2026"),
-    Row("rtl", "תלוויזיה בסלון", "tv", model="LG OLED", os="webOS 24"),
-    Row("rtl2", "هاتف مريم (الجديد)", "phone", os="Android 16", client="Chrome 142"),
-    Row("markup", '<script>alert("1")</script>', "console"),
-    Row("emoji", "👩‍👩‍👧 TV 🛋️", "tv"),
+    row("long", "W" * 60, "tv", model="A model name that somebody at the factory had much fun with, edition 2026"),
+    row("rtl", "תלוויזיה בסלון", "tv", model="LG OLED", os="webOS 24"),
+    row("rtl2", "هاتف مريم (الجديد)", "phone", os="Android 16", client="Chrome 142"),
+    row("markup", '<script>alert("1")</script>', "console"),
+    row("reused", "Study computer", "computer", "", "Windows", "Edge", reuse_at_ms=NOW_MS - 3 * HOUR_MS),
+    row("emoji", "👩‍👩‍👧 TV 🛋️", "tv"),
 ]
 MANY = [THIS, *(replace(FAMILY[1 + n % 6], id=f"d{n}", name=f"{FAMILY[1 + n % 6].name} {n}") for n in range(29))]
 
@@ -86,24 +91,24 @@ MANY = [THIS, *(replace(FAMILY[1 + n % 6], id=f"d{n}", name=f"{FAMILY[1 + n % 6]
 class MemoryDevices:
     """The three things that the page asks for, kept in a list."""
 
-    rows: list[Row] = field(default_factory=lambda: list(FAMILY))
+    rows: list[DeviceRow] = field(default_factory=lambda: list(FAMILY))
     receipt: Receipt = COMPLETE
     failing: EdgeError | None = None
 
     async def rename(self, account: str, device_id: str, name: str) -> None:
         """See `page.DevicesForPage`."""
         self._fail()
-        if device_id not in [row.id for row in self.rows]:
+        if device_id not in [one.id for one in self.rows]:
             raise NotFound("no_such_device", "no such device")
-        self.rows = [replace(row, name=name) if row.id == device_id else row for row in self.rows]
+        self.rows = [replace(one, name=checked_name(name)) if one.id == device_id else one for one in self.rows]
 
     async def remove(self, account: str, device_ids: list[str]) -> Receipt:
         """See `page.DevicesForPage`."""
         self._fail()
-        self.rows = [row for row in self.rows if row.id not in device_ids]
+        self.rows = [one for one in self.rows if one.id not in device_ids]
         return self.receipt
 
-    async def list(self, account: str) -> list[Row]:
+    async def list(self, account: str) -> list[DeviceRow]:
         """See `page.DevicesForPage`."""
         self._fail()
         return list(self.rows)

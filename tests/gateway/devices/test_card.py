@@ -1,0 +1,49 @@
+"""The words on a device's card."""
+
+from datetime import UTC
+
+from harness.devices_stand import DAY_MS, NOW_MS, row
+from latchstring_gateway.devices.card import card, cards, name_problem
+
+
+def test_a_card_says_model_and_software_but_not_the_name_twice() -> None:
+    """A device named by its software shows the model only; one without either shows nothing."""
+    laptop = row("a", "Firefox on Linux", "computer", "ThinkPad", "Linux", "Firefox")
+    named_by_software = card(laptop, is_this=False, now_ms=NOW_MS, zone=UTC)
+    plain = card(row("b", "TV", "tv"), is_this=False, now_ms=NOW_MS, zone=UTC)
+
+    assert named_by_software.details == "ThinkPad"
+    assert plain.details == ""
+
+
+def test_a_kind_without_a_picture_is_other() -> None:
+    """A kind from a later version still has a picture and a noun."""
+    made = card(row("a", "Fridge", "fridge"), is_this=False, now_ms=NOW_MS, zone=UTC)
+
+    assert (made.kind, made.noun) == ("other", "device")
+
+
+def test_this_device_stands_apart_and_the_others_by_last_use() -> None:
+    """The list starts with the device in use; the rest is sorted by last use, the newest first."""
+    rows = [
+        row("old", "Old", last_seen_ms=NOW_MS - 9 * DAY_MS),
+        row("me", "Me"),
+        row("new", "New", last_seen_ms=NOW_MS),
+    ]
+
+    this, others = cards(rows, this_device="me", now_ms=NOW_MS, zone=UTC)
+
+    assert this is not None
+    assert this.id == "me"
+    assert [one.id for one in others] == ["new", "old"]
+
+
+def test_what_is_wrong_with_a_name_is_said_in_words() -> None:
+    """Empty, too long, and unprintable names each have their sentence."""
+    problems = [name_problem("  "), name_problem("x" * 61), name_problem("a\nb")]
+
+    assert problems == [
+        "Please give it a name.",
+        "Please use at most 60 characters; that was 61.",
+        "Please leave out line breaks and invisible control characters.",
+    ]

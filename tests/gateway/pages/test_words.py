@@ -1,0 +1,67 @@
+"""Times, counts and spans as people say them."""
+
+from datetime import timedelta, timezone
+
+import pytest
+
+from latchstring_gateway.pages.words import clock_time, count, listing, moment, span
+
+NOW_MS = 1_795_474_800_000  # Monday 23 November 2026, 23:00 UTC
+MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
+
+
+@pytest.mark.parametrize(
+    ("ago_ms", "words"),
+    [
+        (-5_000, "just now"),
+        (0, "just now"),
+        (59_999, "just now"),
+        (MINUTE_MS, "1 minute ago"),
+        (59 * MINUTE_MS + 59_000, "59 minutes ago"),
+        (60 * MINUTE_MS, "today at 22:00"),
+        (23 * 60 * MINUTE_MS, "today at 00:00"),
+        (23 * 60 * MINUTE_MS + MINUTE_MS, "yesterday at 23:59"),
+        (47 * 60 * MINUTE_MS, "yesterday at 00:00"),
+        (2 * DAY_MS, "Saturday at 23:00"),
+        (6 * DAY_MS, "Tuesday at 23:00"),
+        (7 * DAY_MS, "16 November"),
+        (330 * DAY_MS, "28 December 2025"),
+    ],
+)
+def test_a_moment_is_said_as_people_would(ago_ms: int, words: str) -> None:
+    """The further back, the coarser: minutes, time of day, weekday, date, year."""
+    assert moment(NOW_MS - ago_ms, NOW_MS).words == words
+
+
+def test_a_moment_has_an_exact_form_and_a_form_for_machines() -> None:
+    """Hovering shows weekday, date, minute and zone; the datetime attribute is RFC 3339 in UTC."""
+    zone = timezone(timedelta(hours=1), "CET")
+
+    said = moment(NOW_MS - 2 * 60 * MINUTE_MS, NOW_MS, zone)
+
+    assert said.words == "yesterday at 22:00"
+    assert said.exact == "Monday 23 November 2026, 22:00 CET"
+    assert said.iso == "2026-11-23T21:00:00Z"
+
+
+def test_a_clock_time_has_seconds_and_zone() -> None:
+    """As in "certain by 23:01:06 UTC"."""
+    assert clock_time(NOW_MS + 66_000) == "23:01:06 UTC"
+
+
+def test_one_thing_is_singular() -> None:
+    """As in "1 server" and "12 servers"."""
+    assert [count(number, "server") for number in (0, 1, 12)] == ["0 servers", "1 server", "12 servers"]
+
+
+def test_a_span_keeps_number_and_unit_together() -> None:
+    """Milliseconds below a second, seconds above, never broken at the line's end."""
+    spoken = [span(0.2), span(4.2), span(1_104)]
+
+    assert spoken == ["under 1\N{NO-BREAK SPACE}ms", "4\N{NO-BREAK SPACE}ms", "1.1\N{NO-BREAK SPACE}seconds"]
+
+
+def test_a_listing_ends_with_and() -> None:
+    """As in "a, b and c"."""
+    assert [listing(["a"]), listing(["a", "b"]), listing(["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
