@@ -1,0 +1,1 @@
+"""Hits: taken by hot handlers, kept in the journal before they are answered."""

@@ -1,0 +1,43 @@
+"""HOT, 2 µs: `GET /b.gif`, the tracking pixel: keep the request raw, answer a GIF of 43 bytes.
+
+Nothing is parsed here: a hit is judged by the shipper, never by the door, so no hit is ever answered 4xx.
+"""
+
+from base64 import b64decode
+from typing import Final
+
+from ..clock import Clock
+from ..wire import Answer, Handler, Head, Recorded, Reply
+from .payload import FORMAT, PIXEL, encode, kept_headers
+
+PATH: Final = b"/b.gif"
+
+#: The smallest transparent GIF: one pixel, 43 bytes.
+GIF: Final = b64decode("R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
+
+PIXEL_REPLY: Final = Reply(
+    200,
+    (
+        (b"content-type", b"image/gif"),
+        (b"cache-control", b"no-store"),
+        (b"cross-origin-resource-policy", b"cross-origin"),
+        (b"x-content-type-options", b"nosniff"),
+    ),
+    GIF,
+)
+
+
+def hit_handler(clock: Clock) -> Handler:
+    """The handler of `GET|HEAD /b.gif`; any other method goes the long way."""
+    wall_ms = clock.wall_ms
+
+    def hit(head: Head) -> Answer:
+        method = head.method
+        if method != b"GET" and method != b"HEAD":
+            return None
+        # fmt: off
+        fields = (FORMAT, PIXEL, wall_ms(), head.peer, method, head.target, kept_headers(head.headers), b"", 0)
+        # fmt: on
+        return Recorded(encode(fields), PIXEL_REPLY)
+
+    return hit

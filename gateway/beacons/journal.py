@@ -1,0 +1,296 @@
+"""HOT, 1 µs a record: the worker's journal: one write per turn of the event loop, answers after it (group commit).
+
+`fsync` says what an answer means. `always`: the record is on the disk. `interval`: it survives the death of any process
+at once, and a power loss after at most `HOLD_NS`; when the oldest unsynced record is older than that, answers wait for
+the sync. `never`: it survives the death of any process, and the operating system decides about the rest.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, TypeVar
+
+from .. import logs
+from ..clock import Clock
+from .group import Done, Group
+from .segment_file import Disk, SegmentFile, Segments
+
+Fsync: TypeAlias = Literal["interval", "always", "never"]
+_T = TypeVar("_T")
+
+#: A sync begins this long after the first record it is for; with the time a sync takes, that keeps within HOLD_NS.
+SYNC_AFTER_SECONDS: Final = 0.05
+#: Older than this, an unsynced record makes the answers after it wait.
+HOLD_NS: Final = 100_000_000
+#: An answer waits no longer than this for a sync that does not come; then it is 503.
+GIVE_UP_SECONDS: Final = 5.0
+#: How often a journal that cannot write tries again.
+RETRY_SECONDS: Final = 0.25
+
+_log: Final = logs.get("beacons")
+
+
+class Journal:
+    """Appends payloads to segments in `directory`; used by one event loop, which it meets at the first append.
+
+    A journal that cannot write refuses (`done(False)`), says so (`healthy`) and tries again by itself.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock,
+        *,
+        fsync: Fsync = "interval",
+        segment_max_bytes: int = 64 * 1024 * 1024,
+        segment_max_seconds: float = 10.0,
+        disk: Disk | None = None,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._boot_ns = clock.boot_ns
+        self._fsync = fsync
+        self._max_bytes = segment_max_bytes
+        self._max_ns = int(segment_max_seconds * 1e9)
+        self._disk = disk or Disk()
+        self._journal_id = random_bytes(8)
+        self._segments = Segments(
+            directory, clock, self._disk, self._journal_id, durable=fsync != "never", random_bytes=random_bytes
+        )
+        self._number = 0
+        self._payloads: list[bytes] = []
+        self._dones: list[Done] = []
+        #: The segment that is written; None while the disk does not let us.
+        self._segment: SegmentFile | None = None
+        #: Segments that get no more records but are not finished yet, and those whose last sync or cut failed.
+        self._retiring: list[SegmentFile] = []
+        self._broken: list[SegmentFile] = []
+        #: Groups written since the last good sync began, oldest first.
+        self._unsynced: list[Group] = []
+        self._gave_up = False
+        self._patience_armed = False
+        self._closed = False
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        try:
+            self._segment = self._segments.make()
+        except OSError as error:
+            _log.error("journal_unwritable", reason=str(error))
+
+    @property
+    def healthy(self) -> bool:
+        """Whether a hit that comes now can be kept, as far as is known."""
+        return self._segment is not None and not self._gave_up
+
+    def append(self, payload: bytes, done: Done) -> None:
+        """Keep `payload` (not empty) with the others of this turn; `done` is called once, never from within.
+
+        `done(True)` when it is kept as `fsync` says, `done(False)` when it could not be. Event-loop thread only.
+        """
+        payloads = self._payloads
+        if not payloads:
+            (self._loop or self._attach()).call_soon(self._flush)
+        payloads.append(payload)
+        self._dones.append(done)
+
+    async def close(self) -> None:
+        """Write, sync and finish everything; answers what waits. Later appends are refused."""
+        self._flush()
+        self._closed = True
+        if self._keeper is None:
+            self._attach()
+        assert self._keeper is not None
+        self._wake.set()
+        await self._keeper
+        self._thread.shutdown()
+
+    def _attach(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()
+        self._keeper = self._loop.create_task(self._keep())
+        if self._segment is None:
+            self._wake.set()
+        return self._loop
+
+    def _flush(self) -> None:
+        """The group commit: one write for all records of this turn."""
+        payloads, dones = self._payloads, self._dones
+        if not payloads:
+            return
+        self._payloads, self._dones = [], []
+        segment, number = self._segment, self._number
+        # A number is used once, even if the write fails: what is left of a failed write must not pass for a copy of
+        # a later record.
+        self._number = number + len(payloads)
+        group = Group(number, payloads, dones)
+        if segment is None or self._closed:
+            group.answer(kept=False)
+            return
+        data = segment.frames.encode(payloads, segment.size, self._journal_id, number)
+        try:
+            written = self._disk.write(segment.descriptor, data)
+        except OSError as error:
+            self._retire_after_failure(segment, str(error))
+        else:
+            if written == len(data):
+                segment.size += written
+                self._written(segment, group)
+                return
+            self._retire_after_failure(segment, f"wrote {written} of {len(data)} bytes")
+        group.answer(kept=False)
+
+    def _written(self, segment: SegmentFile, group: Group) -> None:
+        """Answer at once, or when the sync has come."""
+        assert self._loop is not None
+        group.written_ns = self._boot_ns()
+        if not segment.records:
+            self._began(segment, group.written_ns)
+        segment.records += len(group.payloads)
+        if segment.size >= self._max_bytes:
+            self._wake.set()
+        unsynced = self._unsynced
+        if self._fsync != "never":
+            unsynced.append(group)
+            if self._fsync == "always" or group.written_ns - unsynced[0].written_ns > HOLD_NS:
+                self._wake.set()
+                if not self._patience_armed:
+                    self._patience_armed = True
+                    self._loop.call_later(GIVE_UP_SECONDS, self._give_up)
+                return
+            if len(unsynced) == 1:
+                self._loop.call_later(SYNC_AFTER_SECONDS, self._wake.set)
+        segment.answered_size = segment.size
+        group.answer(kept=True)
+
+    def _retire_after_failure(self, segment: SegmentFile, reason: str) -> None:
+        """Cut off what a failed write has left, and write no more to this segment."""
+        _log.error("journal_write_failed", reason=reason)
+        try:
+            self._disk.truncate(segment.descriptor, segment.size)
+        except OSError:
+            segment.broken = True
+        self._segment = None
+        self._retiring.append(segment)
+        self._wake.set()
+
+    def _began(self, segment: SegmentFile, now_ns: int) -> None:
+        """A segment has its first record: it is due for rotation in a while, also if no hit follows."""
+        segment.first_record_ns = now_ns
+        # A little late, since a loop's timers may fire a millisecond early.
+        asyncio.get_running_loop().call_later(self._max_ns / 1e9 + 0.02, self._wake.set)
+
+    def _give_up(self) -> None:
+        """Tell those who have waited too long for a sync that their hits could not be kept."""
+        self._patience_armed = False
+        oldest_ns = self._boot_ns() - int(GIVE_UP_SECONDS * 1e9)
+        for group in self._unsynced:
+            if group.dones and group.written_ns <= oldest_ns:
+                self._gave_up = True
+                group.answer(kept=False)
+            elif group.dones and not self._patience_armed:
+                self._patience_armed = True
+                asyncio.get_running_loop().call_later(GIVE_UP_SECONDS, self._give_up)
+
+    async def _keep(self) -> None:
+        """Sync, rotate and recover, one after the other, whenever woken."""
+        assert self._loop is not None
+        while not self._closed:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._segment is not None:
+                await self._sync()
+            if self._segment is None and not await self._recover():
+                self._loop.call_later(RETRY_SECONDS, self._wake.set)
+            elif any(group.dones for group in self._unsynced):
+                self._wake.set()
+            elif self._unsynced:
+                self._loop.call_later(SYNC_AFTER_SECONDS, self._wake.set)
+        await self._wind_up()
+
+    async def _sync(self) -> None:
+        """Begin a new segment if it is time, finish the old one, confirm what was written before the sync began."""
+        segment = self._segment
+        if segment is not None and self._is_full(segment):
+            try:
+                fresh = await self._in_thread(self._segments.make)
+            except OSError as error:
+                _log.error("journal_rotation_failed", reason=str(error))
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
+            else:
+                if self._segment is segment:
+                    self._retiring.append(segment)
+                self._segment = fresh
+        current, retiring = self._segment, self._retiring
+        self._retiring = []
+        if not retiring and (current is None or not self._unsynced):
+            return
+        confirmed, answered = len(self._unsynced), 0 if current is None else current.size
+        failed = await self._in_thread(lambda: self._segments.settle(retiring, current))
+        if not failed:
+            self._confirm(confirmed)
+            if current is not None:
+                current.answered_size = max(current.answered_size, answered)
+            return
+        self._broken += [segment for segment in failed if segment not in self._retiring]
+        if self._segment is current:
+            self._segment = None
+            if current is not None and current not in failed:
+                self._retiring.append(current)
+
+    async def _recover(self) -> bool:
+        """Make a new segment and write to it again what stood in a broken one; False if the disk does not let us."""
+        retiring, self._retiring = self._retiring, []
+        self._broken += await self._in_thread(lambda: self._segments.settle(retiring, None))
+        if not self._broken:
+            self._confirm(len(self._unsynced))
+        kept = [(group.number, group.payloads) for group in self._unsynced]
+        try:
+            fresh = await self._in_thread(lambda: self._segments.write_again(kept))
+        except OSError:
+            await self._in_thread(lambda: self._segments.cut_unanswered(self._broken))
+            unanswered = [group for group in self._unsynced if group.dones]
+            self._unsynced = [group for group in self._unsynced if not group.dones]
+            for group in unanswered:
+                group.answer(kept=False)
+            return False
+        if fresh.records:
+            self._began(fresh, self._boot_ns())
+        self._confirm(len(self._unsynced))
+        broken, self._broken = self._broken, []
+        await self._in_thread(lambda: self._segments.let_go(broken))
+        self._segment = fresh
+        _log.info("journal_recovered")
+        return True
+
+    async def _wind_up(self) -> None:
+        """The end of the keeper: leave every segment finished, and nobody waiting."""
+        if self._segment is not None:
+            self._retiring.append(self._segment)
+            self._segment = None
+        self._broken += await self._in_thread(lambda: self._segments.settle(self._retiring, None))
+        self._retiring = []
+        if not self._broken:
+            self._confirm(len(self._unsynced))
+            return
+        if not await self._recover():
+            _log.error("journal_closed_broken", unsynced=sum(len(group.payloads) for group in self._unsynced))
+            return
+        assert self._segment is not None
+        last, self._segment = self._segment, None
+        await self._in_thread(lambda: self._segments.settle([last], None))
+
+    def _confirm(self, groups: int) -> None:
+        confirmed = self._unsynced[:groups]
+        del self._unsynced[:groups]
+        self._gave_up = False
+        for group in confirmed:
+            group.answer(kept=True)
+
+    def _is_full(self, segment: SegmentFile) -> bool:
+        old = segment.records > 0 and self._boot_ns() - segment.first_record_ns >= self._max_ns
+        return old or segment.size >= self._max_bytes
+
+    def _in_thread(self, act: Callable[[], _T]) -> asyncio.Future[_T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, act)
