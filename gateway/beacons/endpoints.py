@@ -1,0 +1,95 @@
+"""What the hot handlers leave to the long way: bodies over 64 KiB, preflights, and methods we do not take (405)."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..clock import Clock
+from ..wire import NOT_RECORDED, Reply
+from . import batch, hit
+from .payload import BATCH, FORMAT, encode, kept_headers
+
+#: The longest body that is kept whole, in bytes.
+MAX_BODY_BYTES: Final = 1024 * 1024
+#: What is kept of a longer one: enough to see who sends it, and it becomes a dead letter.
+KEPT_OF_OVERSIZE_BYTES: Final = 16 * 1024
+
+#: `Journal.append`.
+AppendRecord: TypeAlias = Callable[[bytes, Callable[[bool], object]], None]
+
+
+def routes(clock: Clock, append: AppendRecord) -> list[Route]:
+    """The ASGI routes behind the hot ones; `append` is the journal's."""
+
+    async def take_long_batch(request: Request) -> Response:
+        try:
+            body, body_bytes = await _read(request)
+        except ClientDisconnect:
+            # Nobody hears this answer, and half a body is no hit.
+            return Response(status_code=400)
+        headers = request.headers.raw
+        query = request.scope["query_string"]
+        target = batch.PATH + b"?" + query if query else batch.PATH
+        peer = _peer(request)
+        payload = encode(
+            (FORMAT, BATCH, clock.wall_ms(), peer, b"POST", target, kept_headers(headers), body, body_bytes)
+        )
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def done(ok: bool) -> None:  # noqa: FBT001 - the journal's callback
+            if not kept.done():
+                kept.set_result(ok)
+
+        append(payload, done)
+        return _response(batch.batch_reply(batch.allowed_origin(headers)) if await kept else NOT_RECORDED)
+
+    return [
+        Route(batch.PATH.decode(), take_long_batch, methods=["POST"]),
+        Route(batch.PATH.decode(), _preflight, methods=["OPTIONS"]),
+        Route(hit.PATH.decode(), _preflight, methods=["OPTIONS"]),
+    ]
+
+
+async def _preflight(request: Request) -> Response:
+    """The answer to a browser that asks first (Fetch, "CORS-preflight fetch")."""
+    response = _response(batch.batch_reply(batch.allowed_origin(request.headers.raw)))
+    response.headers["access-control-allow-headers"] = "content-type"
+    response.headers["access-control-allow-methods"] = "GET, POST"
+    response.headers["access-control-max-age"] = "86400"
+    return response
+
+
+def _peer(request: Request) -> str:
+    """The TCP peer; "unix:" only where the server says that it listens on a Unix socket."""
+    if request.client is not None:
+        return request.client.host
+    server = request.scope.get("server")
+    return "unix:" if server is not None and server[1] is None else ""
+
+
+async def _read(request: Request) -> tuple[bytes, int]:
+    """The body and its length; of one over the limit only the beginning, and how much came.
+
+    The rest is read and let go: a sender that is cut off in the middle would send it all again.
+    """
+    parts: list[bytes] = []
+    length = 0
+    async for part in request.stream():
+        length += len(part)
+        if length <= MAX_BODY_BYTES:
+            parts.append(part)
+        else:
+            parts = [b"".join(parts)[:KEPT_OF_OVERSIZE_BYTES]]
+    body = b"".join(parts)
+    return (body if length <= MAX_BODY_BYTES else body[:KEPT_OF_OVERSIZE_BYTES]), length
+
+
+def _response(reply: Reply) -> Response:
+    response = Response(reply.body, reply.status)
+    for name, value in reply.headers:
+        response.headers[name.decode("latin-1")] = value.decode("latin-1")
+    return response
