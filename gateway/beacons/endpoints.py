@@ -79,11 +79,10 @@ async def _read(request: Request) -> tuple[bytes, int]:
     parts: list[bytes] = []
     length = 0
     async for part in request.stream():
+        room = MAX_BODY_BYTES - length
+        if room > 0:
+            parts.append(part[:room])
         length += len(part)
-        if length <= MAX_BODY_BYTES:
-            parts.append(part)
-        else:
-            parts = [b"".join(parts)[:KEPT_OF_OVERSIZE_BYTES]]
     body = b"".join(parts)
     return (body if length <= MAX_BODY_BYTES else body[:KEPT_OF_OVERSIZE_BYTES]), length
 
