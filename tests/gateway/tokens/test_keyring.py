@@ -253,6 +253,23 @@ class TestReload:
         assert ring.problem is None
         assert ring.known_ids() == {"aaaa", "bbbb"}
 
+    def test_volume_that_comes_back_clears_the_problem(self, path: Path, clock: ManualClock) -> None:
+        """A data volume that was away and comes back with the very same file leaves no problem standing."""
+        volume, away = path.parent / "volume", path.parent / "away"
+        volume.mkdir()
+        write(volume / "keys.json", key("aaaa"))
+        ring = KeyRing.load(volume / "keys.json", clock)
+        volume.rename(away)
+        ring.reload_if_changed()
+        problem_while_away = ring.problem
+        away.rename(volume)
+
+        changed = ring.reload_if_changed()
+
+        assert problem_while_away is not None
+        assert ring.problem is None
+        assert not changed
+
     def test_ring_from_text_never_reloads(self, clock: ManualClock) -> None:
         """Keys given as text have no file to follow."""
         assert KeyRing.from_json(dump([new_key(0, not_before_ms=0)]), clock).reload_if_changed() is False

@@ -1,12 +1,18 @@
-"""The limits of what a token may say."""
+"""The limits of what a token may say, and docs/tokens.md against the code."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import structs
 
-from latchstring_gateway.tokens.codec import Codec
+from latchstring_gateway.tokens.codec import Codec, Reason
+from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
 from latchstring_gateway.tokens.purposes import RETURN_TARGET_MAX_CHARS, DeviceToken, Lease, ReturnTo
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "tokens.md"
 
 
 @pytest.mark.parametrize(
@@ -80,3 +86,29 @@ def test_session_cookie_stays_under_300_bytes(codec: Codec, lease: Lease) -> Non
 def test_purposes_are_told_apart() -> None:
     """No two structs share a purpose, or a token of one would open as the other."""
     assert len({Lease.purpose, DeviceToken.purpose, ReturnTo.purpose}) == 3
+
+
+class TestDocument:
+    """docs/tokens.md against the code."""
+
+    def test_worked_example(self, codec: Codec, lease: Lease, test_key: RingKey) -> None:
+        """The documented key makes the documented token, byte for byte."""
+        text = DOCUMENT.read_text()
+
+        assert codec.seal(lease).decode() in text.splitlines()
+        assert test_key.derive(Lease.purpose).hex() in text
+        assert f'"secret": "{json.loads(dump([test_key]))["keys"][0]["secret"]}"' in text
+
+    def test_every_reason_and_purpose_is_explained(self) -> None:
+        """Each reason for a refusal, each purpose and each state of a key has its line."""
+        text = DOCUMENT.read_text()
+        names = [*Reason, *(kind.purpose.decode() for kind in (Lease, DeviceToken, ReturnTo)), *KeyState]
+
+        assert [name for name in names if f"| `{name}` |" not in text] == []
+
+    def test_tests_that_hold_the_traps_exist(self) -> None:
+        """Every test that the table of traps names is there."""
+        named = set(re.findall(r"`(test_\w+)`", DOCUMENT.read_text()))
+        sources = "".join(path.read_text() for path in DOCUMENT.parents[1].glob("tests/**/test_*.py"))
+
+        assert {name for name in named if f"def {name}(" not in sources} == set()
