@@ -1,0 +1,1 @@
+"""Keeps the store, the HTTP workers, the shipper and the hook deliverer running, and lets none outlive the others."""
