@@ -17,7 +17,7 @@ from ..tokens.codec import Codec, Reason, Refused
 from ..tokens.keyring import KeyFileError, KeyRing
 from ..tokens.purposes import DeviceToken, Lease, Payload, ReturnTo
 from .keys import DEFAULT_DATA_DIR, DataDir, KeysFile, give_up, key_file
-from .words import relative
+from .words import relative, span
 
 _STDIN: Final = "-"
 _KINDS: Final[tuple[type[Payload], ...]] = (Lease, DeviceToken, ReturnTo)
@@ -125,7 +125,8 @@ def _verdict(content: Payload, now_ms: int) -> str:
     if not isinstance(content, Lease):
         return "opens: the signature is good"
     if content.issued_at_ms > now_ms + 1_000:
-        return f"opens: the signature is good, but it was issued {relative(content.issued_at_ms, now_ms)}: check clocks"
+        ahead = span(content.issued_at_ms - now_ms)
+        return f"opens: the signature is good, but it is dated {ahead} ahead of this machine's clock: check the clocks"
     when = relative(content.lease_end_ms, now_ms)
     if content.lease_end_ms > now_ms:
         return f"opens: the signature is good and the lease ends {when}"

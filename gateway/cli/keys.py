@@ -77,8 +77,8 @@ def rotate_keys(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     keys_file: KeysFile = None,
     ahead_seconds: Annotated[
-        float, typer.Option("--in", min=0, max=86_400, help="Seconds until the new key may sign.")
-    ] = 5.0,
+        int, typer.Option("--in", min=0, max=86_400, help="Seconds until the new key may sign.")
+    ] = 5,
 ) -> None:
     """Add a key. Nobody is signed out: the older keys go on verifying until you retire them.
 
@@ -92,7 +92,8 @@ def rotate_keys(
         key = rotate(path, clock, ahead_seconds=ahead_seconds)
     except (KeyFileError, OSError) as error:
         give_up(error)
-    print(f"added key {key.id} to {path}; it signs {relative(key.not_before_ms, clock.wall_ms())}")
+    when = f"in {span(ahead_seconds * 1_000)}" if ahead_seconds else "at once"
+    print(f"added key {key.id} to {path}; it may sign {when}, and does when every worker knows it")
 
 
 @keys_app.command("retire")

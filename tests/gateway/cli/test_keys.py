@@ -183,6 +183,16 @@ class TestInspect:
         assert result.exit_code == 0
         assert "the lease ended 1 min 40 s ago" in result.stdout
 
+    def test_lease_from_the_future(self, latchstring: Latchstring) -> None:
+        """A lease that is dated ahead of this machine's clock opens, and the verdict points at the clocks."""
+        later_ms = SystemClock().wall_ms() + 7_300_000
+        token = Codec(latchstring.ring()).seal(lease(later_ms, lease_end_ms=later_ms + 300_000))
+
+        result = latchstring("inspect", token.decode())
+
+        assert result.exit_code == 0
+        assert "dated 2 h 1 min ahead of this machine's clock" in result.stdout
+
     def test_whole_cookie_and_other_purposes(self, latchstring: Latchstring) -> None:
         """A pasted `name=value` is taken, and every purpose is recognised."""
         codec = Codec(latchstring.ring())
