@@ -10,8 +10,8 @@ hooks | reports       events to other systems; popular pages and the ledger
 sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet
 devices | beacons     what an account is signed in on; hits and the journal
 revocation    forgetting: one script, a feed, a fence, a barrier, a receipt
-pages         the frame of every page people see
+pages | service_keys | api_requests   the frame of every page; who may call /v1, and what they say
 store         the only room that talks to Redis or Valkey
-tokens        one format for every signed thing, and the keys
+tokens | hot_route   the ASGI door to hot handlers; one format for every signed thing, and the keys
 errors : clock : ids : wire : metrics : logs      no I/O, no framework
 """

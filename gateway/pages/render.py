@@ -4,7 +4,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from ..errors import EdgeError
@@ -25,10 +25,10 @@ PAGE_HEADERS: Final = {
 
 
 @cache
-def environment() -> Environment:
-    """The templates of this package: HTML escaped, and a name that is not given is an error, never a blank."""
+def environment(*packages: str) -> Environment:
+    """Our templates, and before them those of `packages`: HTML escaped, a name that is not given is an error."""
     templates = Environment(
-        loader=PackageLoader(__package__, "templates"),
+        loader=ChoiceLoader([PackageLoader(package, "templates") for package in (*packages, __package__)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -12,7 +12,11 @@ from starlette.routing import Route
 
 STATIC_PREFIX: Final = "/latch/static"
 
-_MEDIA_TYPES: Final = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_MEDIA_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 _HASH_CHARS: Final = 12
 
 

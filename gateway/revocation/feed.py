@@ -136,8 +136,9 @@ class Feed:
 
     async def _beat_for_ever(self) -> None:
         while True:
-            await self.refresh()
-            self.replica.prune(self.clock.boot_ns())
+            # Nothing is forgotten while out of contact: an outage may be bridged on what was known at its start.
+            if await self.refresh():
+                self.replica.prune(self.clock.boot_ns())
             await asyncio.sleep(self._heartbeat_seconds)
 
     def _beaten(self, beat: asyncio.Task[None]) -> None:

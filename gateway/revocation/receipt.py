@@ -45,11 +45,6 @@ class Receipt:
             "certain_at_ms": self.certain_at_ms,
         }
 
-    @property
-    def http_status(self) -> int:
-        """200 when complete, 202 while partial."""
-        return 200 if self.status == "complete" else 202
-
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:

@@ -14,16 +14,14 @@ from .entry import Entry
 class Replica:
     """Revoked device and session ids, raised account generations, and the last number applied per partition."""
 
-    __slots__ = ("_held", "_kept", "_numbers", "behind", "generations", "keep_ns", "pruned_ns", "revoked")
+    __slots__ = ("_held", "_kept", "_numbers", "behind", "generations", "keep_ns", "revoked")
 
     def __init__(self, keep_seconds: float) -> None:
         self.keep_ns = round(keep_seconds * 1e9)
         self.revoked: set[str] = set()
         self.generations: dict[str, int] = {}
-        #: Partitions whose numbers have a gap, or that have not been loaded: to be read again before a fence is renewed.
+        #: Partitions whose numbers have a gap, or that have not been loaded: read again before a fence renews.
         self.behind: set[int] = set(range(PARTITIONS))
-        #: When (boot time) something was last forgotten; an outage may not be bridged across that.
-        self.pruned_ns = 0
         self._held: dict[tuple[str, str], tuple[int, int, Entry]] = {}
         self._kept: deque[tuple[int, str, str]] = deque()
         self._numbers = [0] * PARTITIONS
@@ -69,7 +67,6 @@ class Replica:
             if self._held[kind, subject][0] != until_ns:
                 continue  # renewed since by a later entry
             del self._held[kind, subject]
-            self.pruned_ns = now_ns
             if kind == "account":
                 self.generations.pop(subject, None)
             else:

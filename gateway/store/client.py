@@ -5,7 +5,6 @@ Every fault (refused, timed out, READONLY, LOADING, wrong password, pool exhaust
 
 import asyncio
 from collections.abc import Awaitable
-from pathlib import Path
 from typing import Final, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -22,11 +21,6 @@ T = TypeVar("T")
 TIMEOUT_SECONDS: Final = 2.0
 #: Connections a process may hold; a caller waits up to TIMEOUT_SECONDS for one, then the store counts as away.
 MAX_CONNECTIONS: Final = 32
-
-
-def embedded_url(data_dir: Path) -> str:
-    """The URL of the store that `latchstring serve` runs in a data directory."""
-    return f"unix://{(data_dir / 'store' / 'valkey.sock').resolve()}"
 
 
 class Store:

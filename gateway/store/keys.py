@@ -17,11 +17,11 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:repeat:<account>:<key>` | string: revocation id | TTL 24 hours | revocation |
 | `{tag}:outbox` | stream | trimmed to 7 days | hooks |
 | `{tag}:outbox:cursors` | hash: hook -> last id dealt with | with the hook | hooks |
-| `{tag}:outbox:lock` | string | TTL seconds | hooks |
 | `{tag0}:deployment` | hash | for ever | store, written by the pulse |
 | `{tag0}:workers` | hash: worker -> row | until goodbye or a revoker's patience | revocation |
 | `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
 | `{tag0}:service-keys` | hash: key id -> row | until revoked | service_keys |
+| `{tag0}:deliverer` | string: lock | TTL 5 seconds | hooks |
 | `{tag0}:hooks` | hash: hook id -> row | until removed | hooks |
 | `{tag0}:dead-hooks` | stream | trimmed to 10,000 | hooks |
 
@@ -106,10 +106,16 @@ def outbox(partition: int) -> str:
     return f"{prefix(partition)}outbox"
 
 
+def cursors(partition: int) -> str:
+    """How far each hook has been told of the partition's outbox."""
+    return f"{prefix(partition)}outbox:cursors"
+
+
 DEPLOYMENT: Final = f"{_PREFIXES[0]}deployment"
 WORKERS: Final = f"{_PREFIXES[0]}workers"
 PULSES: Final = f"{_PREFIXES[0]}pulses"
 SERVICE_KEYS: Final = f"{_PREFIXES[0]}service-keys"
+DELIVERER_LOCK: Final = f"{_PREFIXES[0]}deliverer"
 HOOKS: Final = f"{_PREFIXES[0]}hooks"
 DEAD_HOOKS: Final = f"{_PREFIXES[0]}dead-hooks"
 

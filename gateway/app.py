@@ -1,0 +1,215 @@
+"""The long way: every URL of the edge, with the middlewares each kind needs; the same hot handlers as the fast door."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from latchstring_middleware.cross_origin import CrossOriginProtection
+from latchstring_middleware.problems import ProblemAnswers
+from latchstring_middleware.request_limits import RequestLimits
+from latchstring_middleware.response_headers import ResponseHeaders
+
+from . import metrics
+from .beacons import batch, hit
+from .beacons import endpoints as beacon_endpoints
+from .beacons.journal import Journal
+from .devices import page as devices_page
+from .devices.endpoints import DeviceEndpoints
+from .errors import EdgeError
+from .hot_route import head_of, hot_route_app
+from .pages.static import static_routes
+from .service_keys import ServiceOnly
+from .sessions.endpoints import SessionEndpoints
+from .sessions.forward_auth import PATHS, ForwardAuth, Manner
+from .sessions.page import SessionPages
+from .sessions.verify import verify_handler
+from .tokens.passport import jwks
+from .wire import HotRoute, HotRoutes
+from .wiring import Rooms, Running, gate
+
+#: Requests to /v1 and to the pages: bytes of body, and seconds to receive it.
+_MAX_BODY_BYTES: Final = 1_048_576
+_MAX_BODY_SECONDS: Final = 30.0
+
+
+class _HttpError(EdgeError):
+    """What the router itself says (no such URL, wrong method), in the form of every other error."""
+
+    def __init__(self, error: HTTPException) -> None:
+        super().__init__(
+            {404: "no_such_url", 405: "method_not_allowed"}.get(error.status_code, "http_error"), error.detail
+        )
+        self.status = error.status_code  # type: ignore[misc]  # the one error whose status is not its class's
+        self.title = error.detail  # type: ignore[misc]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A worker's app and the hot routes that a server may answer before it."""
+
+    asgi: ASGIApp
+    hot_routes: HotRoutes
+
+
+def build(rooms: Rooms, journal: Journal) -> Edge:
+    """Everything a worker answers; its lifespan follows the store and flushes the journal."""
+    counts = [metrics.HotCount(metrics.VERIFY, "accepted")]
+    hot = _hot_routes(rooms, counts[0])
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        async with Running(rooms, every_second=lambda: _hand_over(rooms, journal, counts)):
+            yield
+            # Answered hits are on disk before this process says goodbye.
+            await journal.close()
+
+    edge = Router(
+        [*_verify_routes(rooms, hot, journal), *_beacon_routes(rooms, hot, journal), *_system_routes(rooms, journal)],
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    pages = ResponseHeaders(
+        CrossOriginProtection(
+            RequestLimits(
+                Router(_page_routes(rooms), redirect_slashes=False),
+                max_body_bytes=_MAX_BODY_BYTES,
+                max_seconds=_MAX_BODY_SECONDS,
+            ),
+            trusted_origins=[rooms.settings.public_origin],
+        )
+    )
+    api = RequestLimits(
+        ServiceOnly(Router(_api_routes(rooms), redirect_slashes=False), rooms.service_keys),
+        max_body_bytes=_MAX_BODY_BYTES,
+        max_seconds=_MAX_BODY_SECONDS,
+    )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        room = api if path.startswith("/v1/") else pages if path.startswith("/latch/") else edge
+        try:
+            # With an app in the scope, the router raises for 404 and 405 instead of answering in plain text.
+            await room({**scope, "app": app} if scope["type"] == "http" else scope, receive, send)
+        except HTTPException as error:
+            raise _HttpError(error) from None
+
+    return Edge(ProblemAnswers(app), hot)
+
+
+def _hot_routes(rooms: Rooms, accepted: metrics.HotCount) -> HotRoutes:
+    routes: dict[bytes, HotRoute] = {
+        hit.PATH: HotRoute(hit.hit_handler(rooms.clock)),
+        batch.PATH: HotRoute(batch.batch_handler(rooms.clock), batch.HOT_BODY_BYTES),
+    }
+    for path, manner in PATHS.items():
+        handler = verify_handler(
+            rooms.leases, rooms.feed, rooms.clock, fresh_only=manner == "fresh", count=accepted.add
+        )
+        routes[path.encode()] = HotRoute(handler)
+    return routes
+
+
+def _verify_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseRoute]:
+    forward_auth = ForwardAuth(
+        checker=rooms.checker,
+        codec=rooms.codec,
+        clock=rooms.clock,
+        trusted=rooms.trusted,
+        sign_in_url=rooms.settings.sign_in_url,
+        count=lambda outcome: metrics.VERIFY.labels(outcome).inc(),
+    )
+
+    def long_way(manner: Manner) -> ASGIApp:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            reply = await forward_auth.answer(head_of(scope), manner)
+            await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
+            await send({"type": "http.response.body", "body": reply.body})
+
+        return answer
+
+    return [
+        Route(path, _Asgi(hot_route_app(hot[path.encode()], journal.append, long_way(manner))))
+        for path, manner in PATHS.items()
+    ]
+
+
+def _beacon_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseRoute]:
+    long_way = Router(beacon_endpoints.routes(rooms.clock, journal.append), redirect_slashes=False)
+    return [
+        Route(path.decode(), _Asgi(hot_route_app(hot[path], journal.append, long_way)))
+        for path in (hit.PATH, batch.PATH)
+    ]
+
+
+def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
+    async def live(_request: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def ready(_request: Request) -> Response:
+        wrong = [
+            name for name, well in (("store", not rooms.feed.store_away), ("journal", journal.healthy)) if not well
+        ]
+        return JSONResponse({"ready": not wrong, "wrong": wrong}, 503 if wrong else 200, {"cache-control": "no-store"})
+
+    async def keys(_request: Request) -> Response:
+        return JSONResponse(jwks(rooms.ring), headers={"cache-control": "public, max-age=60"})
+
+    async def scrape(_request: Request) -> Response:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return [
+        Route("/health/live", live),
+        Route("/health/ready", ready),
+        Route("/.well-known/jwks.json", keys),
+        Route("/metrics", scrape),
+    ]
+
+
+def _page_routes(rooms: Rooms) -> list[Route]:
+    settings = rooms.settings
+    sessions = SessionPages(
+        checker=rooms.checker,
+        revoker=rooms.revoker,
+        codec=rooms.codec,
+        clock=rooms.clock,
+        site_name=settings.site_name,
+        sign_in_url=settings.sign_in_url,
+    )
+    behind_gate: Callable[[ASGIApp], ASGIApp] = lambda app: gate(rooms, app)  # noqa: E731 - bound, not named
+    devices = devices_page.routes(
+        devices=rooms.devices, gate=behind_gate, site_name=settings.site_name, clock=rooms.clock
+    )
+    return [*sessions.routes(), *devices, *static_routes()]
+
+
+def _api_routes(rooms: Rooms) -> list[Route]:
+    sessions = SessionEndpoints(rooms.starter, rooms.revoker, rooms.codec, rooms.clock)
+    return [*sessions.routes(), *DeviceEndpoints(rooms.devices).routes()]
+
+
+def _hand_over(rooms: Rooms, journal: Journal, counts: list[metrics.HotCount]) -> None:
+    for one in counts:
+        one.flush()
+    metrics.FENCE_HOLDS.set(int(rooms.feed.holds()))
+    metrics.JOURNAL_HEALTHY.set(int(journal.healthy))
+
+
+class _Asgi:
+    """Lets the router mount a plain ASGI callable for every method."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        await self._app(scope, receive, send)

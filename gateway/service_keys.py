@@ -1,0 +1,94 @@
+"""Credentials of the website's own backend for /v1: random secrets, stored as hashes, checked at each call.
+
+    Authorization: Bearer lsk_<22 characters: id>_<43 characters: secret>
+
+The secret has 256 random bits, so a plain SHA-256 of it is enough at rest: there is nothing to guess.
+"""
+
+import hmac
+import json
+import secrets
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .clock import Clock
+from .errors import NotFound, NotSignedIn
+from .ids import ID_CHARS, is_id, new_id, to_text
+from .store import keys
+from .store.client import Store
+
+_PREFIX: Final = "lsk_"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKey:
+    """One credential as it may be listed: never its secret."""
+
+    id: str
+    name: str
+    created_at_ms: int
+
+
+class ServiceKeys:
+    """The service credentials of a deployment."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def add(self, name: str) -> str:
+        """Make a credential and return it; this is the only time it is seen. Raises StoreAway."""
+        key_id, secret = new_id(), to_text(secrets.token_bytes(32))
+        row = {"name": name, "created_at_ms": self._clock.wall_ms(), "sha256": _hash(secret)}
+        await self._store.guard(self._store.redis.hset(keys.SERVICE_KEYS, key_id, json.dumps(row)))
+        return f"{_PREFIX}{key_id}_{secret}"
+
+    async def list(self) -> list[ServiceKey]:
+        """Every credential, oldest first. Raises StoreAway."""
+        rows = await self._store.guard(self._store.redis.hgetall(keys.SERVICE_KEYS))
+        parsed = [(key_id, json.loads(row)) for key_id, row in rows.items()]
+        return sorted(
+            (ServiceKey(str(key_id), row["name"], row["created_at_ms"]) for key_id, row in parsed),
+            key=lambda key: key.created_at_ms,
+        )
+
+    async def revoke(self, key_id: str) -> None:
+        """Make a credential worthless from the next call on. Raises NotFound, StoreAway."""
+        if not await self._store.guard(self._store.redis.hdel(keys.SERVICE_KEYS, key_id)):
+            raise NotFound("unknown_service_key", "no service key has this id")
+
+    async def check(self, authorization: str) -> str:
+        """The id of the credential in an Authorization header.
+
+        Raises NotSignedIn (absent, malformed, wrong or revoked: the same answer for all), StoreAway.
+        """
+        scheme, _, credential = authorization.partition(" ")
+        key_id, secret = credential[len(_PREFIX) :][:ID_CHARS], credential[len(_PREFIX) + ID_CHARS + 1 :]
+        well_formed = scheme.lower() == "bearer" and credential.startswith(_PREFIX) and is_id(key_id)
+        row = await self._store.guard(self._store.redis.hget(keys.SERVICE_KEYS, key_id)) if well_formed else None
+        expected = json.loads(row)["sha256"] if row else _hash("")
+        if not hmac.compare_digest(_hash(secret), expected) or not row:
+            raise NotSignedIn("bad_service_credential", "expected Authorization: Bearer with a valid service key")
+        return key_id
+
+
+def _hash(secret: str) -> str:
+    return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class ServiceOnly:
+    """ASGI: lets a request through only with a valid service credential; otherwise raises NotSignedIn."""
+
+    def __init__(self, app: ASGIApp, service_keys: ServiceKeys) -> None:
+        self._app = app
+        self._service_keys = service_keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the class."""
+        if scope["type"] == "http":
+            sent = [value for name, value in scope["headers"] if name == b"authorization"]
+            await self._service_keys.check(sent[0].decode("latin-1") if len(sent) == 1 else "")
+        await self._app(scope, receive, send)

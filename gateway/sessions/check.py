@@ -1,0 +1,169 @@
+"""The whole judgement of a visit: lease, revocation, fence, renewal, and what to do when the store is away."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from latchstring_middleware.cookies import set_cookie
+
+from .. import logs
+from ..clock import Clock
+from ..errors import StoreAway
+from ..revocation.feed import Feed
+from ..tokens.codec import Reason, Refused
+from ..tokens.keyring import KeyRing
+from .leases import Leases, OpenLease
+from .policy import SESSION_COOKIE, SessionPolicy
+from .renew import Over, Renewals
+from .visit import Visit
+
+Level: TypeAlias = Literal["fresh", "remembered"]
+
+#: Sessions whose yes is remembered for requests that may carry no cookie; past it the oldest is forgotten.
+_VOUCHED_MAX: Final = 10_000
+#: An unknown key id makes a worker look at its key file again, at most this often.
+_REREAD_NS: Final = 1_000_000_000
+
+_log = logs.get("sessions")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Signed in. `set_cookie` is the one Set-Cookie value to hand to the browser, if any."""
+
+    lease: OpenLease
+    level: Level
+    set_cookie: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Not signed in, and why (a code for logs and metrics). `clear` if a cookie was proved bad or its session over."""
+
+    reason: str
+    clear: bool
+
+
+class Checker:
+    """Judges visits for one worker."""
+
+    def __init__(
+        self,
+        *,
+        leases: Leases,
+        ring: KeyRing,
+        feed: Feed,
+        renewals: Renewals,
+        clock: Clock,
+        policy: SessionPolicy,
+    ) -> None:
+        self._leases = leases
+        self._ring = ring
+        self._feed = feed
+        self._renewals = renewals
+        self._clock = clock
+        self._policy = policy
+        self._reread_ns = -_REREAD_NS
+        self._vouched: dict[tuple[str, bytes], OpenLease] = {}
+
+    async def check(self, visit: Visit) -> Accepted | Denied:
+        """Accept or deny a visit; every acceptance ends with the revocation test at the moment of answering.
+
+        Raises StoreAway when it cannot be known: the visitor keeps what he has and comes back.
+        """
+        if visit.token is None:
+            return Denied("no_cookie", clear=False)
+        lease = self._open(visit.token)
+        if isinstance(lease, Denied):
+            return lease
+        if not self._feed.holds() and self._is_running(lease):
+            # A stall of this process, or a store that went away: one shared heartbeat tells which.
+            await self._feed.refresh()
+        if self._feed.holds():
+            if self._is_revoked(lease):
+                return Denied("revoked", clear=True)
+            if self._is_running(lease) and (visit.carry == "none" or not self._is_due(lease)):
+                return self._accept(lease, visit)
+            if visit.carry == "none":
+                vouched = self._vouched.get((lease.session, lease.token))
+                if vouched is not None and self._is_running(vouched) and not self._is_revoked(vouched):
+                    return self._accept(vouched, visit)
+        return await self._ask_store(lease, visit)
+
+    async def _ask_store(self, lease: OpenLease, visit: Visit) -> Accepted | Denied:
+        try:
+            verdict = await self._renewals.renew(lease, advance=visit.carry == "advance", extend=not visit.background)
+        except StoreAway:
+            return self._accept(self._bridged(lease), visit)
+        if isinstance(verdict, Over):
+            if verdict.reason in ("reuse", "unknown"):
+                _log.warning("credential_refused", reason=verdict.reason, device_kind="browser")
+            # An id this store has never seen may mean that the store lost it: the cookie stays.
+            return Denied(verdict.reason, clear=verdict.reason != "unknown")
+        if verdict.note and verdict.note != "advanced":
+            _log.info("credential_note", note=verdict.note)
+        renewed = verdict.lease
+        if self._is_revoked(renewed):
+            return Denied("revoked", clear=True)
+        if visit.carry == "none":
+            self._vouch(lease, renewed)
+            return self._accept(renewed, visit)
+        return self._accept(renewed, visit, set_cookie=self.cookie(renewed))
+
+    def cookie(self, lease: OpenLease) -> str:
+        """The Set-Cookie value of a lease: for the browser's run, or sliding as far as the user is remembered."""
+        seconds = round(self._policy.remember_idle_seconds) if lease.content.remembered else None
+        return set_cookie(SESSION_COOKIE, lease.token.decode(), max_age_seconds=seconds)
+
+    def _open(self, token: bytes) -> OpenLease | Denied:
+        lease = self._leases.find(token)
+        if isinstance(lease, Refused) and lease.reason is Reason.UNKNOWN_KEY:
+            now_ns = self._clock.boot_ns()
+            if now_ns - self._reread_ns >= _REREAD_NS:
+                self._reread_ns = now_ns
+                if self._ring.reload_if_changed():
+                    self._feed.announce()
+                    lease = self._leases.find(token)
+        if isinstance(lease, Refused):
+            # A key this worker has not seen yet is no proof against the token.
+            return Denied(str(lease.reason), clear=lease.reason is not Reason.UNKNOWN_KEY)
+        return lease
+
+    def _bridged(self, lease: OpenLease) -> OpenLease:
+        # Raises StoreAway unless the outage rule lets this lease stand on what was known at the last contact.
+        fence, policy = self._feed.fence, self._policy
+        if self._is_revoked(lease):
+            raise StoreAway
+        if self._feed.holds() and self._is_running(lease):
+            return lease
+        silent_ns = self._clock.boot_ns() - fence.contact_ns
+        if (
+            policy.outage_rule == "last-known-good"
+            and self._feed.loaded
+            and silent_ns <= policy.last_known_good_seconds * 1e9
+            and fence.contact_store_ms < lease.content.lease_end_ms
+        ):
+            return lease
+        raise StoreAway
+
+    def _accept(self, lease: OpenLease, visit: Visit, *, set_cookie: str | None = None) -> Accepted | Denied:
+        content = lease.content
+        fresh = self._feed.store_ms() < content.fresh_until_ms and visit.run == lease.run
+        if not fresh and not content.remembered:
+            # The browser was closed, or the session's own limits are over; the box was not ticked.
+            return Denied("over", clear=True)
+        return Accepted(lease, "fresh" if fresh else "remembered", set_cookie)
+
+    def _vouch(self, presented: OpenLease, renewed: OpenLease) -> None:
+        if len(self._vouched) >= _VOUCHED_MAX:
+            self._vouched.pop(next(iter(self._vouched)))
+        self._vouched[presented.session, presented.token] = renewed
+
+    def _is_running(self, lease: OpenLease) -> bool:
+        now_ms = self._feed.store_ms()
+        return 0 < now_ms < lease.content.lease_end_ms
+
+    def _is_due(self, lease: OpenLease) -> bool:
+        return self._feed.store_ms() >= lease.renew_at_ms
+
+    def _is_revoked(self, lease: OpenLease) -> bool:
+        return self._feed.replica.is_revoked(lease.session, lease.device, lease.account, lease.content.generation)

@@ -1,0 +1,116 @@
+"""The gate as an ASGI class: lets the signed-in through to an app in this process and hands the renewed cookie back.
+
+The edge puts it before its own pages. A website without a proxy puts it before its own app (wiring.session_gate): then
+that process is a worker like any other. It registers, follows the revocations, is waited for in receipts, and it holds
+the signing keys; behind a proxy, the passport (latchstring_middleware.passport) needs none of that.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from latchstring_middleware.forwarded import TrustedProxies
+
+from ..clock import Clock
+from ..errors import StoreAway
+from ..hot_route import head_of
+from ..tokens.codec import Codec
+from ..wire import Reply
+from . import answers, return_path, visit
+from .check import Accepted, Checker, Level
+
+#: Response headers that would let a cache keep an answer that carries a visitor's cookie.
+_CACHE_HEADERS: Final = frozenset((b"cache-control", b"expires", b"surrogate-control", b"x-accel-expires"))
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is signed in, as the app finds it in `scope["latch"]`."""
+
+    account: str
+    session: str
+    device: str
+    level: Level
+    authenticated_at_ms: int
+
+
+class Gate:
+    """Pure ASGI. `is_public(path)` names what anybody may see; there `scope["latch"]` is None for nobody.
+
+    `trusted` are the proxies whose word on the client's address is taken.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        checker: Checker,
+        codec: Codec,
+        clock: Clock,
+        trusted: TrustedProxies,
+        sign_in_url: str,
+        is_public: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._app = app
+        self._checker = checker
+        self._codec = codec
+        self._clock = clock
+        self._trusted = trusted
+        self._sign_in_url = sign_in_url
+        self._is_public = is_public or (lambda path: False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the class; lifespan events pass through."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        # A WebSocket handshake is a GET.
+        head = head_of({"method": "GET", **scope})
+        visited = visit.read(head, None, arrived_ns=self._clock.boot_ns())
+        public = self._is_public(scope["path"])
+        try:
+            verdict = await self._checker.check(visited)
+        except StoreAway:
+            if public:
+                await self._app({**scope, "latch": None}, receive, send)
+            else:
+                await _refuse(scope, send, answers.AWAY)
+            return
+        if not isinstance(verdict, Accepted):
+            if public:
+                await self._app({**scope, "latch": None}, receive, send)
+                return
+            sealed = return_path.seal(self._codec, visited.target, now_ms=self._clock.wall_ms())
+            await _refuse(
+                scope, send, answers.denied(visited, verdict, sign_in_url=self._sign_in_url, sealed_return=sealed)
+            )
+            return
+        lease = verdict.lease
+        visitor = Visitor(lease.account, lease.session, lease.device, verdict.level, lease.content.authenticated_at_ms)
+        forward = send if verdict.set_cookie is None else _with_cookie(send, verdict.set_cookie)
+        await self._app({**scope, "latch": visitor}, receive, forward)
+
+
+def _with_cookie(send: Send, set_cookie: str) -> Callable[[Message], Awaitable[None]]:
+    async def forward(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [
+                (name, value)
+                for name, value in message.get("headers", ())
+                if name.lower() not in _CACHE_HEADERS and not name.lower().endswith(b"cdn-cache-control")
+            ]
+            kept += [(b"set-cookie", set_cookie.encode()), (b"cache-control", b"private, no-store")]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return forward
+
+
+async def _refuse(scope: Scope, send: Send, reply: Reply) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": "not signed in"})
+        return
+    await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
+    await send({"type": "http.response.body", "body": reply.body})

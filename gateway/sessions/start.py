@@ -1,0 +1,196 @@
+"""Signing in: the website has checked who it is and hands the account over; out come the cookies of this browser."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from latchstring_middleware.cookies import named_cookies, set_cookie
+
+from ..devices.names import describe
+from ..devices.place import prefix_of
+from ..errors import BadRequest, Conflict
+from ..ids import Account, new_id, to_bytes, to_text
+from ..store import keys
+from ..store.client import Store
+from ..store.scripts import load
+from ..tokens.codec import Codec, Refused
+from ..tokens.purposes import DeviceToken, Lease
+from .leases import Leases
+from .policy import DEVICE_COOKIE, DEVICE_COOKIE_SECONDS, RUN_COOKIE, SESSION_COOKIE, SessionPolicy
+
+_START = load(
+    Path(__file__).parent / "start.lua",
+    keys=("account", "devices", "browser", "new_device", "session", "revocations", "number", "outbox"),
+    args=(
+        "prefix",
+        "account",
+        "session_id",
+        "new_device_id",
+        "browser_id",
+        "former_session",
+        "remembered",
+        "authenticated_at_ms",
+        "method",
+        "run",
+        "ttl_ms",
+        "session_idle_ms",
+        "session_absolute_ms",
+        "remember_idle_ms",
+        "remember_absolute_ms",
+        "lease_ms",
+        "label",
+        "kind",
+        "model",
+        "os",
+        "client",
+        "place",
+        "event_prefix",
+    ),
+)
+_REFUSALS: Final = {
+    "disabled": ("account_disabled", "the account is disabled"),
+    "overtaken": (
+        "sign_in_overtaken",
+        "the account was signed out everywhere after this sign-in was checked; ask again",
+    ),
+}
+_TIMES: Final = {
+    "stale": ("authenticated_at_stale", "authenticated_at_ms is more than 5 minutes ago; check the password again"),
+    "future": ("authenticated_at_future", "authenticated_at_ms lies in the future; compare the clocks"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What the website knows of the sign-in and of the browser it happened on."""
+
+    account: Account
+    remember: bool
+    authenticated_at_ms: int
+    method: str
+    cookie: str
+    user_agent: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A session that exists, as durable as a revocation; `set_cookie` are the lines to relay to the browser."""
+
+    session: str
+    device: str
+    device_name: str
+    device_kind: str
+    device_is_new: bool
+    set_cookie: tuple[str, ...]
+    now_ms: int
+
+
+class Starter:
+    """Begins sessions."""
+
+    def __init__(self, store: Store, codec: Codec, leases: Leases, policy: SessionPolicy) -> None:
+        self._store = store
+        self._codec = codec
+        self._leases = leases
+        self._policy = policy
+
+    async def start(self, sign_in: SignIn) -> Started:
+        """Begin a session with a new id on the browser's device; the browser's former session of the account ends.
+
+        Raises Conflict (account disabled; signed out everywhere since the check), BadRequest (authenticated_at stale
+        or in the future), StoreAway. Not idempotent: repeating it makes another session and ends nothing by itself.
+        """
+        browser, former = self._known(sign_in.cookie)
+        session, new_device, run = new_id(), new_id(), secrets.token_bytes(6)
+        kind = describe(sign_in.user_agent)
+        partition = keys.partition_of(sign_in.account)
+        policy = self._policy
+        answer = await _START(
+            self._store,
+            {
+                "account": keys.account(sign_in.account),
+                "devices": keys.devices(sign_in.account),
+                "browser": keys.browser(sign_in.account, browser),
+                "new_device": keys.device(partition, new_device),
+                "session": keys.session(partition, session),
+                "revocations": keys.revocations(partition),
+                "number": keys.number(partition),
+                "outbox": keys.outbox(partition),
+            },
+            {
+                "prefix": keys.prefix(partition),
+                "account": sign_in.account,
+                "session_id": session,
+                "new_device_id": new_device,
+                "browser_id": browser,
+                "former_session": former,
+                "remembered": int(sign_in.remember),
+                "authenticated_at_ms": sign_in.authenticated_at_ms,
+                "method": sign_in.method,
+                "run": to_text(run),
+                "ttl_ms": policy.session_ttl_ms,
+                "session_idle_ms": round(policy.session_idle_seconds * 1000),
+                "session_absolute_ms": round(policy.session_absolute_seconds * 1000),
+                "remember_idle_ms": round(policy.remember_idle_seconds * 1000),
+                "remember_absolute_ms": round(policy.remember_absolute_seconds * 1000),
+                "lease_ms": round(policy.lease_seconds * 1000),
+                "label": kind.label,
+                "kind": kind.kind,
+                "model": kind.model,
+                "os": kind.os,
+                "client": kind.client,
+                "place": prefix_of(sign_in.address),
+                "event_prefix": f"evt_{new_id()}",
+            },
+        )
+        if answer[0] in _REFUSALS:
+            raise Conflict(*_REFUSALS[answer[0]])
+        if answer[0] in _TIMES:
+            raise BadRequest(*_TIMES[answer[0]])
+        _ok, now_ms, device, is_new, generation, fresh_until_ms, name = answer
+        lease = Lease(
+            session=to_bytes(session),
+            account=sign_in.account,
+            device=to_bytes(device),
+            n=1,
+            generation=generation,
+            authenticated_at_ms=sign_in.authenticated_at_ms,
+            issued_at_ms=now_ms,
+            fresh_until_ms=int(fresh_until_ms),
+            lease_end_ms=now_ms + round(policy.lease_seconds * 1000),
+            remembered=sign_in.remember,
+            run=run,
+        )
+        return Started(
+            session=session,
+            device=device,
+            device_name=name,
+            device_kind=kind.kind,
+            device_is_new=bool(is_new),
+            set_cookie=self._cookies(lease, browser, now_ms),
+            now_ms=now_ms,
+        )
+
+    def _cookies(self, lease: Lease, browser: str, now_ms: int) -> tuple[str, ...]:
+        seconds = round(self._policy.remember_idle_seconds) if lease.remembered else None
+        token = self._leases.seal(lease).token.decode()
+        device = self._codec.seal(DeviceToken(to_bytes(browser), now_ms)).decode()
+        return (
+            set_cookie(SESSION_COOKIE, token, max_age_seconds=seconds),
+            set_cookie(DEVICE_COOKIE, device, max_age_seconds=DEVICE_COOKIE_SECONDS),
+            set_cookie(RUN_COOKIE, to_text(lease.run), max_age_seconds=None),
+        )
+
+    def _known(self, cookie: str) -> tuple[str, str]:
+        # The browser's id (a fresh one if it has none that verifies; unknown ids are never adopted) and the session it
+        # was signed in with, which this sign-in ends.
+        headers = [(b"cookie", cookie.encode("latin-1", "replace"))]
+        found = named_cookies(headers, frozenset((DEVICE_COOKIE.encode(), SESSION_COOKIE.encode())))
+        device = self._codec.open(found.get(DEVICE_COOKIE.encode(), b""), DeviceToken)
+        former = self._codec.open(found.get(SESSION_COOKIE.encode(), b""), Lease)
+        return (
+            new_id() if isinstance(device, Refused) else to_text(device.browser),
+            "" if isinstance(former, Refused) else to_text(former.session),
+        )

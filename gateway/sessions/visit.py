@@ -1,0 +1,92 @@
+"""What the edge must know of a request before it decides: its cookies, its kind, and what its answer may carry."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from latchstring_middleware.cookies import named_cookies
+from latchstring_middleware.forwarded import OriginalRequest
+
+from ..wire import Head
+from .policy import RUN_COOKIE, SESSION_COOKIE
+
+#: "advance": a new counter value may ride on the answer; "same": only the same one; "none": no cookie at all.
+Carry: TypeAlias = Literal["advance", "same", "none"]
+
+_SESSION: Final = SESSION_COOKIE.encode()
+_RUN: Final = RUN_COOKIE.encode()
+_NAMES: Final = frozenset((_SESSION, _RUN))
+_CARRYING_DESTINATIONS: Final = frozenset((b"document", b"iframe", b"empty"))
+#: The answer to a longer upload comes so late that its cookie could overwrite a newer one.
+_LONGEST_CARRYING_BODY: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request to be judged. `target` is path and query as the browser sent them; `arrived_ns` is boot time."""
+
+    token: bytes | None
+    run: bytes | None
+    method: str
+    target: str
+    client_address: str
+    navigation: bool
+    carry: Carry
+    background: bool
+    arrived_ns: int
+
+
+def read(head: Head, original: OriginalRequest | None, *, arrived_ns: int, background: bool = False) -> Visit:
+    """Gather a visit from a forward-auth request (with `original`, from a trusted proxy) or a direct one."""
+    headers = dict(head.headers)
+    cookies = named_cookies(head.headers, _NAMES)
+    method = original.method if original else head.method.decode("latin-1")
+    target = original.target if original else head.target.decode("latin-1")
+    return Visit(
+        token=cookies.get(_SESSION),
+        run=cookies.get(_RUN),
+        method=method,
+        target=target,
+        client_address=original.client_address if original else head.peer,
+        navigation=_is_navigation(method, headers),
+        carry=may_carry(head, method.encode("latin-1")),
+        background=background,
+        arrived_ns=arrived_ns,
+    )
+
+
+def may_carry(head: Head, method: bytes | None = None) -> Carry:
+    """What a Set-Cookie may do on the answer to this request.
+
+    Only answers that a browser stores promptly and never shares carry one: documents and fetches, not sub-resources,
+    upgrades, event streams or ranges; nothing after a long upload.
+    """
+    destination, length = b"empty", b"0"
+    forwarded_method = None
+    for name, value in head.headers:
+        if name == b"sec-fetch-dest":
+            destination = value
+        elif name == b"x-forwarded-method":
+            forwarded_method = value
+        elif name in (b"upgrade", b"range") or (name == b"accept" and value == b"text/event-stream"):
+            return "none"
+        elif name == b"x-latch-content-length":
+            length = value
+    if destination not in _CARRYING_DESTINATIONS:
+        return "none"
+    verb = method or forwarded_method or head.method
+    if verb == b"GET":
+        return "advance"
+    if verb in (b"POST", b"PUT", b"PATCH") and length.isdigit() and int(length) <= _LONGEST_CARRYING_BODY:
+        return "same"
+    return "none"
+
+
+def _is_navigation(method: str, headers: dict[bytes, bytes]) -> bool:
+    if method != "GET":
+        return False
+    mode = headers.get(b"sec-fetch-mode")
+    if mode is not None:
+        return mode == b"navigate" and headers.get(b"sec-fetch-dest") in (b"document", b"iframe", b"frame")
+    if b"x-requested-with" in headers or b"upgrade" in headers:
+        return False
+    return b"text/html" in headers.get(b"accept", b"")

@@ -1,0 +1,161 @@
+"""Settings from the environment (LATCHSTRING_*) -> frozen values for each room; every mistake is reported at once."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from latchstring_middleware.forwarded import TrustedProxies
+
+from .revocation.receipt import WorkerRow
+from .sessions.policy import SessionPolicy
+from .store.embedded import store_url
+
+_PREFIX: Final = "LATCHSTRING_"
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `problems` has one line for each mistake, with its remedy."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """Every setting, its unit and its default."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("data"), description="where the store, the keys, the journal and the warehouse live")
+    listen: str = Field("127.0.0.1:8400", description="host:port, or unix:/path, that the proxy talks to")
+    workers: int = Field(2, ge=1, le=256, description="HTTP worker processes")
+    store: str = Field("embedded", description="embedded, or redis://, rediss://, unix:// of an outside store")
+    keys_file: Path | None = Field(None, description="the key ring; default: keys.json in data_dir")
+    site_name: str = Field("this website", min_length=1, max_length=60, description="what our pages call the website")
+    public_origin: str = Field("https://localhost:8443", description="scheme and host that browsers see")
+    trusted_proxies: str = Field("127.0.0.1,::1,unix:", description="whose X-Forwarded-* is believed")
+    sign_in_url: str = Field("/sign-in", description="path of the website's sign-in page")
+    passport_audience: str = Field("website", description="aud of the passport; empty turns passports off")
+    outage_rule: Literal["last-known-good", "closed"] = Field(
+        "last-known-good", description="what happens to good leases while the store is away"
+    )
+    last_known_good_seconds: Seconds = Field(60, description="how long, after the last contact")
+    fence_seconds: Seconds = Field(
+        1.0, le=60, description="how old a worker's knowledge may be without asking the store"
+    )
+    heartbeat_seconds: Seconds = Field(0.2, le=5, description="how often that knowledge is confirmed")
+    verify_cache_seconds: float = Field(0, ge=0, description="how long the proxy caches verify answers; receipts wait")
+    lease_seconds: float = Field(300, ge=2, le=3_600, description="life of a lease, the same on every node")
+    session_idle_seconds: Seconds = Field(1_800, description="fresh until this long after the last request")
+    session_absolute_seconds: Seconds = Field(43_200, description="fresh until this long after the password")
+    remember_idle_seconds: float = Field(30 * 86_400, gt=0, le=400 * 86_400, description="remembered, sliding")
+    remember_absolute_seconds: Seconds = Field(365 * 86_400, description="remembered at most")
+    rotate_every_seconds: Seconds = Field(86_400, description="how often a credential's counter advances")
+    grace_seconds: Seconds = Field(900, description="how late an answer may reach a browser after a rotation")
+    fsync: Literal["interval", "always", "never"] = Field("interval", description="when the journal is synced to disk")
+    segment_max_bytes: int = Field(64 * 1024 * 1024, ge=4_096, description="size at which a journal segment is closed")
+    segment_max_seconds: Seconds = Field(10, description="age at which a journal segment is closed")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least severe line that is logged"
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_proxies(cls, text: str) -> str:
+        TrustedProxies.parse(text)
+        return text
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, text: str) -> str:
+        if text != "embedded" and not text.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("expected embedded, or a URL that begins with redis://, rediss:// or unix://")
+        return text
+
+    @field_validator("sign_in_url")
+    @classmethod
+    def _own_path(cls, text: str) -> str:
+        if not text.startswith("/") or text.startswith("//") or "\\" in text:
+            raise ValueError("expected a path on the website's own host, such as /sign-in")
+        return text
+
+    @field_validator("public_origin")
+    @classmethod
+    def _origin(cls, text: str) -> str:
+        scheme, _, host = text.partition("://")
+        if scheme not in ("https", "http") or not host or "/" in host:
+            raise ValueError("expected scheme and host without a path, such as https://www.example.com")
+        return text
+
+    @field_validator("listen")
+    @classmethod
+    def _address(cls, text: str) -> str:
+        host, _, port = text.rpartition(":")
+        if not text.startswith("unix:/") and not (host and port.isdigit() and int(port) < 65_536):
+            raise ValueError("expected host:port or unix:/path")
+        return text
+
+    @model_validator(mode="after")
+    def _spans_fit(self) -> "Settings":
+        if self.heartbeat_seconds * 2 > self.fence_seconds:
+            raise ValueError("LATCHSTRING_HEARTBEAT_SECONDS must be at most half of LATCHSTRING_FENCE_SECONDS")
+        if self.grace_seconds * 4 > self.rotate_every_seconds:
+            raise ValueError("LATCHSTRING_ROTATE_EVERY_SECONDS must be at least 4 times LATCHSTRING_GRACE_SECONDS")
+        if self.last_known_good_seconds > self.lease_seconds:
+            raise ValueError("LATCHSTRING_LAST_KNOWN_GOOD_SECONDS must be at most LATCHSTRING_LEASE_SECONDS")
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """Where the store listens."""
+        return store_url(self.data_dir) if self.store == "embedded" else self.store
+
+    @property
+    def keys_path(self) -> Path:
+        """The key ring's file."""
+        return self.keys_file or self.data_dir / "keys.json"
+
+    def session_policy(self) -> SessionPolicy:
+        """What sessions need to know."""
+        return SessionPolicy(
+            lease_seconds=self.lease_seconds,
+            session_idle_seconds=self.session_idle_seconds,
+            session_absolute_seconds=self.session_absolute_seconds,
+            remember_idle_seconds=self.remember_idle_seconds,
+            remember_absolute_seconds=self.remember_absolute_seconds,
+            rotate_every_seconds=self.rotate_every_seconds,
+            grace_seconds=self.grace_seconds,
+            outage_rule=self.outage_rule,
+            last_known_good_seconds=self.last_known_good_seconds,
+        )
+
+    def worker_row(self, key_ids: frozenset[str]) -> WorkerRow:
+        """What a worker of these settings writes into the registry."""
+        return WorkerRow(
+            fence_ms=round(self.fence_seconds * 1000),
+            rule=self.outage_rule,
+            last_known_good_ms=round(self.last_known_good_seconds * 1000),
+            verify_cache_ms=round(self.verify_cache_seconds * 1000),
+            keys=tuple(sorted(key_ids)),
+        )
+
+
+def read(**overrides: Any) -> Settings:
+    """The settings of this process; `overrides` win over the environment. Raises SettingsError with every mistake."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError([_told(mistake) for mistake in error.errors()]) from None
+
+
+def _told(mistake: Any) -> str:
+    message = str(mistake["msg"]).removeprefix("Value error, ")
+    if not mistake["loc"]:
+        return message
+    name = str(mistake["loc"][0])
+    field = Settings.model_fields.get(name)
+    meaning = f" ({field.description})" if field is not None and field.description else ""
+    return f"{_PREFIX}{name.upper()}: {message}{meaning}"

@@ -1,0 +1,72 @@
+"""One HTTP worker: `python -m latchstring_gateway.supervise.http_worker --fd N`, N the listening socket it shares."""
+
+import argparse
+import os
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from .. import logs, settings
+from ..settings import Settings, SettingsError
+from ..tokens.keyring import KeyFileError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM; 78 (EX_CONFIG) if the settings or keys cannot be used."""
+    parser = argparse.ArgumentParser(prog="latchstring-http-worker")
+    parser.add_argument("--fd", type=int, required=True, help="the inherited listening socket")
+    listening = socket.socket(fileno=parser.parse_args(arguments).fd)
+    try:
+        chosen = settings.read()
+        logs.configure(level=chosen.log_level)
+        serve(chosen, listening)
+    except (SettingsError, KeyFileError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - before there is a log
+        return os.EX_CONFIG
+    return 0
+
+
+def serve(chosen: Settings, listening: socket.socket) -> None:
+    """Run one worker on an open socket until SIGTERM or SIGINT. Raises KeyFileError."""
+    _prepare_metrics(chosen.data_dir)
+    # Imported late: prometheus_client reads its directory from the environment when it is imported.
+    from .. import app, wiring
+    from ..beacons.journal import Journal
+    from ..server.protocol import fast_protocol
+
+    rooms = wiring.build(chosen)
+    journal = Journal(
+        chosen.data_dir / "journal",
+        rooms.clock,
+        fsync=chosen.fsync,
+        segment_max_bytes=chosen.segment_max_bytes,
+        segment_max_seconds=chosen.segment_max_seconds,
+    )
+    edge = app.build(rooms, journal)
+    config = uvicorn.Config(
+        edge.asgi,
+        http=fast_protocol(edge.hot_routes, journal.append),
+        loop="uvloop",
+        lifespan="on",
+        # We walk X-Forwarded-For ourselves; uvicorn would replace the peer before we could ask whether it is trusted.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        ws="none",
+        timeout_graceful_shutdown=10,
+    )
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _prepare_metrics(data_dir: Path) -> None:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        directory = data_dir / "run" / "metrics"
+        directory.mkdir(parents=True, exist_ok=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

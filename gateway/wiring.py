@@ -1,0 +1,150 @@
+"""The composition root: makes every object of a worker once and hands it down."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp
+
+from latchstring_middleware.forwarded import TrustedProxies
+
+from . import logs
+from .clock import Clock, SystemClock
+from .devices.endpoints import AccountDevices
+from .devices.registry import Devices
+from .errors import StoreAway
+from .ids import new_id
+from .revocation import registry
+from .revocation.barrier import Barrier
+from .revocation.feed import Feed
+from .revocation.revoke import Revoker
+from .service_keys import ServiceKeys
+from .sessions.check import Checker
+from .sessions.gate import Gate
+from .sessions.leases import Leases, Passports
+from .sessions.renew import Renewals
+from .sessions.start import Starter
+from .settings import Settings
+from .store.client import Store
+from .tokens.codec import Codec
+from .tokens.keyring import KeyRing
+
+_log = logs.get("wiring")
+#: How often a worker looks at its key file and at which keys the others know.
+_WATCH_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Everything a worker is made of."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    ring: KeyRing
+    codec: Codec
+    leases: Leases
+    feed: Feed
+    revoker: Revoker
+    checker: Checker
+    starter: Starter
+    devices: AccountDevices
+    service_keys: ServiceKeys
+    trusted: TrustedProxies
+
+
+def build(settings: Settings, *, clock: Clock | None = None, store: Store | None = None) -> Rooms:
+    """Make the rooms of one worker; starts nothing. Raises KeyFileError."""
+    clock = clock or SystemClock()
+    store = store or Store(settings.store_url)
+    ring = KeyRing.load(settings.keys_path, clock)
+    codec = Codec(ring)
+    policy = settings.session_policy()
+    leases = Leases(codec, ring, Passports(ring, issuer=settings.public_origin, audience=settings.passport_audience))
+    barrier = Barrier()
+    feed = Feed(
+        store,
+        clock,
+        worker=f"{socket.gethostname()[:40].replace(' ', '_')}.{os.getpid()}.{new_id()}",
+        row=lambda: settings.worker_row(ring.known_ids()),
+        lease_seconds=settings.lease_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        heard=barrier.heard,
+    )
+    revoker = Revoker(store, clock, feed, barrier)
+    return Rooms(
+        settings=settings,
+        clock=clock,
+        store=store,
+        ring=ring,
+        codec=codec,
+        leases=leases,
+        feed=feed,
+        revoker=revoker,
+        checker=Checker(
+            leases=leases,
+            ring=ring,
+            feed=feed,
+            renewals=Renewals(store, leases, feed, policy),
+            clock=clock,
+            policy=policy,
+        ),
+        starter=Starter(store, codec, leases, policy),
+        devices=AccountDevices(Devices(store), revoker),
+        service_keys=ServiceKeys(store, clock),
+        trusted=TrustedProxies.parse(settings.trusted_proxies),
+    )
+
+
+class Running:
+    """A worker's background life: `async with Running(rooms)` follows the store from entry to goodbye."""
+
+    def __init__(self, rooms: Rooms, *, every_second: Callable[[], None] = lambda: None) -> None:
+        self._rooms = rooms
+        self._every_second = every_second
+        self._watching: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Rooms:
+        await self._rooms.feed.start()
+        self._watching = asyncio.create_task(self._watch())
+        return self._rooms
+
+    async def __aexit__(self, *_exc: object) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        await self._rooms.feed.close()
+        await self._rooms.store.close()
+
+    async def _watch(self) -> None:
+        while True:
+            await watch_keys(self._rooms)
+            self._every_second()
+            await asyncio.sleep(_WATCH_SECONDS)
+
+
+async def watch_keys(rooms: Rooms) -> None:
+    """Pick up changes of the key file without a restart, and sign only with keys that every worker knows."""
+    if rooms.ring.reload_if_changed():
+        _log.info("keys_changed", known=len(rooms.ring.known_ids()))
+        rooms.feed.announce()
+    with contextlib.suppress(StoreAway):
+        workers = await registry.read(rooms.store)
+        if workers:
+            rooms.ring.usable(frozenset.intersection(*(frozenset(one.row.keys) for one in workers)))
+
+
+def gate(rooms: Rooms, app: ASGIApp) -> Gate:
+    """The gate before an app, on the rooms of this process."""
+    return Gate(
+        app,
+        checker=rooms.checker,
+        codec=rooms.codec,
+        clock=rooms.clock,
+        trusted=rooms.trusted,
+        sign_in_url=rooms.settings.sign_in_url,
+    )
