@@ -129,7 +129,11 @@ class Running:
 
 async def watch_keys(rooms: Rooms) -> None:
     """Pick up changes of the key file without a restart, and sign only with keys that every worker knows."""
-    if rooms.ring.reload_if_changed():
+    known_problem = rooms.ring.problem
+    changed = rooms.ring.reload_if_changed()
+    if rooms.ring.problem is not None and rooms.ring.problem is not known_problem:
+        _log.error("key_file_unusable", problem=str(rooms.ring.problem), remedy="the keys in memory stay in use")
+    if changed:
         _log.info("keys_changed", known=len(rooms.ring.known_ids()))
         rooms.feed.announce()
     with contextlib.suppress(StoreAway):

@@ -143,7 +143,7 @@ class Feed:
 
     def _beaten(self, beat: asyncio.Task[None]) -> None:
         away = beat.cancelled() or beat.exception() is not None
-        if away and not self.store_away:
+        if away and not self.store_away and self.loaded:
             _log.warning("store_away", fault=repr(None if beat.cancelled() else beat.exception()))
         elif self.store_away and not away:
             _log.info("store_back", worker=self.worker)

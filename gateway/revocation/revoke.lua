@@ -2,7 +2,7 @@
 -- INCLUDE append.lua
 -- KEYS account devices revocations number receipt outbox repeat
 -- ARGV prefix account revocation_id reply_to event_prefix reason
--- ARGV is followed by pairs: kind (device | session | account), id
+-- REST pairs of words: kind (device | session | account), id
 -- RETURNS {'ok' | 'repeated' | 'unknown_device' | 'unknown_session', revocation id, at_ms, number of entries}
 local earlier = redis.call('GET', repeat_key)
 if earlier then return {'repeated', earlier, 0, 0} end

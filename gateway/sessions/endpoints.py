@@ -20,7 +20,7 @@ from .start import SignIn, Starter
 AccountText = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:@+-]{1,64}\Z")]
 
 
-class Browser(Struct, forbid_unknown_fields=True):
+class Browser(Struct, frozen=True, forbid_unknown_fields=True):
     """What the website passes on of the browser's own request, raw."""
 
     cookie: Annotated[str, Meta(max_length=16_384)] = ""
@@ -29,7 +29,7 @@ class Browser(Struct, forbid_unknown_fields=True):
     accept_language: Annotated[str, Meta(max_length=256)] = ""
 
 
-class StartRequest(Struct, forbid_unknown_fields=True, rename={"return_to": "return"}):
+class StartRequest(Struct, frozen=True, forbid_unknown_fields=True, rename={"return_to": "return"}):
     """POST /v1/sessions."""
 
     account: AccountText
