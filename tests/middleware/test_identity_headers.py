@@ -1,6 +1,7 @@
 """No identity header of a client's gets through, however it is spelled."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -68,7 +69,7 @@ def test_every_mixture_of_case_and_separator_is_stripped(x: str, separators: lis
     assert strip_identity([(name, b"admin")]) == []
 
 
-async def seen_by(app_of: Callable[..., StripIdentity], headers: Headers, **scope: object) -> Headers:
+async def seen_by(app_of: Callable[..., StripIdentity], headers: Headers, **scope: Any) -> Headers:
     """The headers the app behind the middleware sees."""
     seen: list[Headers] = []
 
