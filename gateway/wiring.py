@@ -69,7 +69,7 @@ def build(settings: Settings, *, clock: Clock | None = None, store: Store | None
     feed = Feed(
         store,
         clock,
-        worker=f"{socket.gethostname()[:40].replace(' ', '_')}.{os.getpid()}.{new_id()}",
+        worker=registry.worker_id(socket.gethostname(), os.getpid(), new_id()),
         row=lambda: settings.worker_row(ring.known_ids()),
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,

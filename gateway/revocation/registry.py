@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..ids import WorkerId
 from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
@@ -33,6 +34,19 @@ async def strike(store: Store, worker: str, *, pulse_ms: int | None = None) -> b
         {"worker": worker, "pulse_ms": "" if pulse_ms is None else pulse_ms},
     )
     return bool(struck)
+
+
+async def strike_process(store: Store, host: str, pid: int) -> None:
+    """Take out the worker that ran as this process, which was reaped and so answers nothing. Raises StoreAway."""
+    start = worker_id(host, pid, "")
+    for worker in await store.guard(store.redis.hkeys(keys.WORKERS)):
+        if str(worker).startswith(start):
+            await strike(store, str(worker))
+
+
+def worker_id(host: str, pid: int, random: str) -> WorkerId:
+    """What a worker is called: its host and process, for people, and a random part, since process ids come again."""
+    return WorkerId(f"{host[:40].replace(' ', '_')}.{pid}.{random}")
 
 
 async def read(store: Store) -> tuple[Registered, ...]:

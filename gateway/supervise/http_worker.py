@@ -1,4 +1,4 @@
-"""One HTTP worker: `python -m latchstring_gateway.supervise.http_worker --fd N`, N the listening socket it shares."""
+"""One HTTP worker: `python -m latchstring_gateway.supervise.http_worker`, on the socket in LATCHSTRING_LISTEN_FD."""
 
 import argparse
 import os
@@ -11,12 +11,16 @@ import uvicorn
 from .. import logs, settings
 from ..settings import Settings, SettingsError
 from ..tokens.keyring import KeyFileError
+from .listening import LISTEN_FD_VARIABLE
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM; 78 (EX_CONFIG) if the settings or keys cannot be used."""
     parser = argparse.ArgumentParser(prog="latchstring-http-worker")
-    parser.add_argument("--fd", type=int, required=True, help="the inherited listening socket")
+    inherited = os.environ.get(LISTEN_FD_VARIABLE)
+    parser.add_argument(
+        "--fd", type=int, default=inherited, required=inherited is None, help="the inherited listening socket"
+    )
     listening = socket.socket(fileno=parser.parse_args(arguments).fd)
     try:
         chosen = settings.read()

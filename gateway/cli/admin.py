@@ -1,0 +1,112 @@
+"""`latchstring service-keys` and `latchstring hooks`: who may call /v1, and who is told."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from .. import settings
+from ..clock import SystemClock
+from ..errors import EdgeError
+from ..hooks.registry import Hooks
+from ..service_keys import ServiceKeys
+from ..settings import SettingsError
+from ..store.client import Store
+
+T = TypeVar("T")
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
+
+service_keys_app = typer.Typer(no_args_is_help=True, help="Credentials of the website's backend: add, list, revoke.")
+hooks_app = typer.Typer(no_args_is_help=True, help="URLs that are told of events: add, list, remove.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add both groups to the command."""
+    app.add_typer(service_keys_app, name="service-keys")
+    app.add_typer(hooks_app, name="hooks")
+
+
+@service_keys_app.command("add")
+def add_service_key(name: Annotated[str, typer.Argument(help="What it is for; shown in the list.")]) -> None:
+    """Make a credential for /v1 and print it, once: only its hash is kept."""
+    print(_with_store(lambda store: ServiceKeys(store, SystemClock()).add(name)))
+
+
+@service_keys_app.command("list")
+def list_service_keys(*, as_json: AsJson = False) -> None:
+    """Show every credential: id, name, age; never a secret."""
+    found = _with_store(lambda store: ServiceKeys(store, SystemClock()).list())
+    rows = [{"id": key.id, "name": key.name, "created": _when(key.created_at_ms)} for key in found]
+    _show(
+        rows, ("id", "name", "created"), as_json=as_json, empty="No service key yet: latchstring service-keys add NAME"
+    )
+
+
+@service_keys_app.command("revoke")
+def revoke_service_key(key_id: Annotated[str, typer.Argument(help="The id from the list.")]) -> None:
+    """Make a credential worthless from the next call on."""
+    _with_store(lambda store: ServiceKeys(store, SystemClock()).revoke(key_id))
+    print(f"service key {key_id} is revoked")
+
+
+@hooks_app.command("add")
+def add_hook(url: Annotated[str, typer.Argument(help="https:// address that takes POST.")]) -> None:
+    """Tell a URL of events from now on; prints its signing secret, once."""
+    hook = _with_store(lambda store: Hooks(store, SystemClock()).add(url))
+    print(json.dumps({"id": hook.id, "url": hook.url, "secret": hook.secret}))
+
+
+@hooks_app.command("list")
+def list_hooks(*, as_json: AsJson = False) -> None:
+    """Show every hook: id, URL, age; never a secret."""
+    found = _with_store(lambda store: Hooks(store, SystemClock()).list())
+    rows = [{"id": hook.id, "url": hook.url, "created": _when(hook.created_at_ms)} for hook in found]
+    _show(rows, ("id", "url", "created"), as_json=as_json, empty="No hook yet: latchstring hooks add URL")
+
+
+@hooks_app.command("remove")
+def remove_hook(hook_id: Annotated[str, typer.Argument(help="The id from the list.")]) -> None:
+    """Tell a URL nothing more; what it has not had yet is dropped."""
+    _with_store(lambda store: Hooks(store, SystemClock()).remove(hook_id))
+    print(f"hook {hook_id} is removed")
+
+
+def _with_store(act: Callable[[Store], Awaitable[T]]) -> T:
+    async def run(url: str) -> T:
+        store = Store(url)
+        try:
+            return await act(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(run(settings.read().store_url))
+    except (SettingsError, EdgeError) as error:
+        print(error, file=sys.stderr)
+        if isinstance(error, EdgeError) and error.code == "store_away":
+            print("is `latchstring serve` running on this data directory (LATCHSTRING_DATA_DIR)?", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def _show(rows: list[dict[str, str]], columns: tuple[str, ...], *, as_json: bool, empty: str) -> None:
+    if as_json:
+        print(json.dumps(rows))
+        return
+    if not rows:
+        print(empty)
+        return
+    table = Table(*columns, box=SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(row[column] for column in columns))
+    Console().print(table)
+
+
+def _when(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

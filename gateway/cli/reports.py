@@ -1,0 +1,143 @@
+"""`latchstring report pages` and `latchstring ledger`: what was seen, and that all of it was counted."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..clock import SystemClock
+from ..reports.ledger import Ledger
+from ..reports.ledger import ledger as read_ledger
+from ..reports.queries import PopularPages, popular_pages
+
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="LATCHSTRING_DATA_DIR", help="Where journal and warehouse are.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+_DEFAULT_DATA_DIR: Final = Path("data")
+
+report = typer.Typer(no_args_is_help=True, help="What people look at.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to `app`."""
+    app.add_typer(report, name="report")
+    app.command("ledger")(ledger)
+
+
+@report.command()
+def pages(
+    data_dir: DataDir = _DEFAULT_DATA_DIR,
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="How many pages.")] = 20,
+    days: Annotated[float | None, typer.Option(min=0, help="Only the last so many days.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The most popular pages.
+
+    Examples: latchstring report pages --days 7 ; latchstring report pages --json
+    """
+    clock = SystemClock()
+    since_ms = None if days is None else clock.wall_ms() - int(timedelta(days=days).total_seconds() * 1_000)
+    answer = popular_pages(data_dir, clock, limit=limit, since_ms=since_ms)
+    if as_json:
+        print(json.dumps(asdict(answer), ensure_ascii=False))
+        return
+    _print_pages(answer, Console())
+
+
+@report.callback()
+def _report() -> None:
+    """What people look at."""
+
+
+def ledger(data_dir: DataDir = _DEFAULT_DATA_DIR, *, as_json: AsJson = False) -> None:
+    """Prove that every hit is accounted for; exit code 1 if one is not.
+
+    received = good + bad + duplicate + excluded + pending, by source and hour of receipt (UTC).
+    """
+    found = read_ledger(data_dir)
+    if as_json:
+        print(msgspec.json.encode({"adds_up": found.adds_up, "total": found.total, **_plain(found)}).decode())
+    else:
+        _print_ledger(found, Console())
+    if not found.adds_up:
+        raise typer.Exit(1)
+
+
+def _plain(found: Ledger) -> dict[str, object]:
+    return {
+        "rows": found.rows,
+        "segments": found.segments,
+        "damaged_ranges": found.damaged_ranges,
+        "damaged_bytes": found.damaged_bytes,
+        "power_losses": found.power_losses,
+        "problems": found.problems,
+    }
+
+
+def _print_pages(answer: PopularPages, console: Console) -> None:
+    if not answer.rows:
+        console.print("No page views yet. Hits show here a few seconds after they come in.")
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("Page", ratio=1, overflow="ellipsis", no_wrap=True)
+        for name in ("Views", "Visitors", "Gross", "Bots", "Prefetch"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in answer.rows:
+            numbers = (row.net, row.visitors or "-", row.gross, row.bots, row.prefetches)
+            table.add_row(Text(_printable(row.page)), *(_number(number) for number in numbers))
+        console.print(table)
+        console.print(Text("Views leave out bots, prefetches and HEAD requests.", style="dim"))
+    line = f"As of {_time(answer.as_of_ms)}; complete up to {_time(answer.watermark_ms)}."
+    console.print(Text(line, style="dim"))
+
+
+def _print_ledger(found: Ledger, console: Console) -> None:
+    if not found.rows:
+        console.print("The ledger is empty: no hit has been received yet.")
+    else:
+        columns = ("received", "good", "bad", "duplicate", "excluded", "pending")
+        table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
+        table.add_column("Hour (UTC)", footer="All", no_wrap=True)
+        table.add_column("Source", no_wrap=True)
+        total = found.total
+        for name in columns:
+            table.add_column(name.capitalize(), footer=_number(getattr(total, name)), justify="right", overflow="fold")
+        for row in found.rows:
+            hour = row.hour.replace("T", " ") + ":00"
+            table.add_row(hour, Text(_printable(row.source)), *(_number(getattr(row, name)) for name in columns))
+        console.print(table)
+    for loss in found.power_losses:
+        after = "an unknown time" if loss.after_ms is None else _time(loss.after_ms)
+        console.print(
+            f"Power loss: up to 100 ms of hits after {after} may be missing if fsync was not 'always' "
+            f"(segment {loss.segment}, {loss.records} records)."
+        )
+    if found.damaged_ranges:
+        console.print(f"Damaged: {found.damaged_ranges} ranges, {found.damaged_bytes} bytes, kept in quarantine/.")
+    for problem in found.problems:
+        console.print(Text(f"Does not add up: {_printable(problem)}", style="bold red"))
+    if found.rows and found.adds_up:
+        console.print(Text(f"Adds up: every hit of {found.segments} committed segments is accounted for."))
+
+
+def _number(value: int | str) -> str:
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def _printable(text: str) -> str:
+    """What a visitor sent must not steer the terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,84 @@
+"""`latchstring serve`: everything one node runs, until a signal."""
+
+import os
+import socket
+import sys
+
+import typer
+
+from .. import logs, settings
+from ..clock import SystemClock
+from ..errors import StoreAway
+from ..revocation import registry
+from ..settings import Settings, SettingsError
+from ..store.client import Store
+from ..store.embedded import EmbeddedStoreError
+from ..supervise import serving
+from ..supervise.children import GoneHook
+from ..supervise.listening import CannotListen
+from ..tokens.keyring import KeyFileError, KeyRing, create_key_file
+
+
+def register(app: typer.Typer) -> None:
+    """Add `serve` to the command."""
+    app.command("serve")(serve)
+
+
+def serve() -> None:
+    """Run the store (if embedded), the HTTP workers, the shipper and the hook deliverer.
+
+    Settings come from the environment: LATCHSTRING_DATA_DIR, LATCHSTRING_LISTEN, LATCHSTRING_WORKERS,
+    LATCHSTRING_STORE and others (docs/settings.md). SIGTERM stops everything in order. Exit codes: 0 stopped,
+    1 cannot run here (in use), 78 the settings or keys cannot be used.
+    """
+    try:
+        chosen = settings.read()
+        prepare(chosen)
+    except (SettingsError, KeyFileError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(os.EX_CONFIG) from None
+    logs.configure(level=chosen.log_level)
+    plan = serving.Plan(
+        data_dir=chosen.data_dir,
+        listen=chosen.listen,
+        workers=chosen.workers,
+        embedded_store=chosen.store == "embedded",
+    )
+    try:
+        code = serving.serve(plan, on_child_gone=_goodbye_for(chosen))
+    except (EmbeddedStoreError, CannotListen) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    raise typer.Exit(code)
+
+
+def prepare(chosen: Settings) -> None:
+    """Make a new data directory ready: folders, and a key ring if there is none and nothing yet needs one.
+
+    Raises KeyFileError if the keys are missing beside a store that was used, or cannot be used: a new key in their
+    place would sign everybody out.
+    """
+    chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("journal", "warehouse", "run"):
+        (chosen.data_dir / name).mkdir(mode=0o700, exist_ok=True)
+    is_new = chosen.store == "embedded" and not (chosen.data_dir / "store" / "appendonlydir").exists()
+    if is_new and not chosen.keys_path.exists():
+        create_key_file(chosen.keys_path)
+    KeyRing.load(chosen.keys_path, SystemClock())
+
+
+def _goodbye_for(chosen: Settings) -> GoneHook:
+    async def goodbye(name: str, pid: int) -> None:
+        # A reaped process answers nothing: receipts need not wait for it.
+        if not name.startswith("worker"):
+            return
+        store = Store(chosen.store_url)
+        try:
+            await registry.strike_process(store, socket.gethostname(), pid)
+        except StoreAway:
+            # Its row runs out by itself; until then receipts say who is missing.
+            pass
+        finally:
+            await store.close()
+
+    return goodbye
