@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latchstring_middleware.forwarded import TrustedProxies
 
@@ -142,7 +142,7 @@ async def watch_keys(rooms: Rooms) -> None:
             rooms.ring.usable(frozenset.intersection(*(frozenset(one.row.keys) for one in workers)))
 
 
-def gate(rooms: Rooms, app: ASGIApp) -> Gate:
+def gate(rooms: Rooms, app: ASGIApp, *, is_public: Callable[[str], bool] | None = None) -> Gate:
     """The gate before an app, on the rooms of this process."""
     return Gate(
         app,
@@ -151,4 +151,34 @@ def gate(rooms: Rooms, app: ASGIApp) -> Gate:
         clock=rooms.clock,
         trusted=rooms.trusted,
         sign_in_url=rooms.settings.sign_in_url,
+        is_public=is_public,
     )
+
+
+class SessionGate:
+    """ASGI: the gate for a website that runs without a proxy, in the website's own process.
+
+    That process becomes a worker: it registers, follows the revocations, is waited for in receipts and holds the
+    signing keys. Add it outermost; it lives by the lifespan events of the server, and says goodbye when they end.
+    `is_public(path)` names what anybody may see. Raises KeyFileError.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, *, is_public: Callable[[str], bool] | None = None) -> None:
+        self._rooms = build(settings)
+        self._gate = gate(self._rooms, app, is_public=is_public)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the class."""
+        if scope["type"] != "lifespan":
+            await self._gate(scope, receive, send)
+            return
+        running = Running(self._rooms)
+        await running.__aenter__()
+
+        async def goodbye_first(message: Message) -> None:
+            # The server may leave at once when it hears that the shutdown is complete.
+            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+                await running.__aexit__()
+            await send(message)
+
+        await self._gate(scope, receive, goodbye_first)
