@@ -1,0 +1,40 @@
+"""An answer that waits for the disk."""
+
+from typing import Final
+
+from ..wire import Reply
+
+
+class _NobodyWaits:
+    """Stands in for the event that an ASGI cycle would set."""
+
+    __slots__ = ()
+
+    def set(self) -> None:
+        """Wake nobody."""
+
+
+class PendingRecord:
+    """An answer that waits for the journal, in the place of uvicorn's running request cycle.
+
+    Pipelining, shutdown and disconnect look at the cycle's fields and so see this one too.
+    """
+
+    __slots__ = ("disconnected", "keep_alive", "reply", "response_complete", "response_started", "with_body")
+
+    message_event: Final = _NobodyWaits()
+
+    def __init__(self) -> None:
+        self.reply: Reply | None = None
+        self.with_body = True
+        self.keep_alive = True
+        self.disconnected = False
+        self.response_started = False
+        self.response_complete = True
+
+    def wait(self, reply: Reply, *, with_body: bool, keep_alive: bool) -> None:
+        """Take up a reply."""
+        self.reply = reply
+        self.with_body = with_body
+        self.keep_alive = keep_alive
+        self.response_complete = False

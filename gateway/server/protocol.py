@@ -1,0 +1,329 @@
+"""HOT, 3 us a request besides parser, handler and kernel: uvicorn's HTTP protocol with a door before ASGI.
+
+The only file that touches uvicorn's private fields; test_protocol_contract.py says so clearly if they move.
+"""
+
+import asyncio
+from typing import Any, Final, cast
+
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, parse_url
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from .. import logs
+from ..hot_route import AppendRecord, peer_of
+from ..wire import NOT_RECORDED, Handler, Head, Header, Headers, HotRoutes, Recorded, Reply
+from .door import BAD_REQUEST, CRASHED, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS, Door, encode
+from .intake import ASGI_BODY, BODY, BUSY, CLOSED, HEAD, OPEN, STALLED, GatedFlow, Intake
+from .limits import ServerLimits
+from .pending import PendingRecord
+
+_log = logs.get("server")
+
+#: Headers that decide about the way, as bits; a request with none of them needs no further look.
+_CONNECTION: Final = 1
+_LENGTH: Final = 2
+_CHUNKED: Final = 4
+_OTHER: Final = 8
+_LONG_WAY: Final = _CHUNKED | _OTHER
+_BODY_FOLLOWS: Final = _LENGTH | _CHUNKED
+_NOTED: Final = {
+    b"connection": _CONNECTION,
+    b"content-length": _LENGTH,
+    b"transfer-encoding": _CHUNKED,
+    b"expect": _OTHER,
+    b"upgrade": _OTHER,
+}
+
+_DEFAULT_LIMITS: Final = ServerLimits()
+
+
+class _Ignored(list[Header]):
+    """A list of headers that stays empty."""
+
+    def append(self, header: Header) -> None:
+        """Drop it."""
+
+
+class FastProtocol(Intake, HttpToolsProtocol):
+    """One connection; `fast_protocol` makes the class for a server."""
+
+    flow: GatedFlow
+    headers: Headers
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        HttpToolsProtocol.__init__(self, config, server_state, app_state, _loop)
+        Intake.__init__(self)
+        self._routes = self.door.routes
+        self._max_headers = self.door.limits.max_headers
+        self._peer = ""
+        self.url = b""
+        self.headers = []
+        self._noted = 0
+        self._keep_alive = True
+        self._body = b""
+        self._body_handler: Handler | None = None
+        self._pending = PendingRecord()
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Learn who it is, and whether there is room."""
+        super().connection_made(transport)
+        self.flow = GatedFlow(transport)
+        self._peer = peer_of(self.client, self.server)
+        if not self._peer:
+            # The client hung up before it could be asked who it is; nobody must take it for someone.
+            self._state = CLOSED
+            transport.abort()
+        elif not self.door.admit(self.sweep, self.loop):
+            self._state = CLOSED
+            transport.write(encode(TOO_MANY_CONNECTIONS, self._default_lines(), with_body=True, keep_alive=False))
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it; what is in flight is told."""
+        super().connection_lost(exc)
+        self.door.dismiss(self.sweep)
+        self._state = CLOSED
+        self._held = b""
+
+    def shutdown(self) -> None:
+        """Answer what is in flight, then close; close what is idle."""
+        if self._state == BODY:
+            self._keep_alive = False
+        else:
+            super().shutdown()
+
+    def _parse(self, piece: bytes) -> None:
+        try:
+            self.parser.feed_data(piece)
+        except HttpParserUpgrade:
+            if self._should_upgrade():
+                self.door.dismiss(self.sweep)
+                self.handle_websocket_upgrade()
+        except HttpParserCallbackError:
+            _log.exception("a parser callback failed")
+            self._refuse(CRASHED)
+        except HttpParserError as error:
+            _log.debug("malformed request", peer=self._peer, reason=str(error))
+            self._refuse(BAD_REQUEST)
+
+    # Parser callbacks
+
+    def on_message_begin(self) -> None:
+        """Start on a request; uvicorn builds the scope here, `_take_the_long_way` only for those who need one."""
+        self.url = b""
+        self.headers = []
+        self._noted = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take up a header line, and note those that decide about the way."""
+        name = name.lower()
+        if name in _NOTED:
+            self._noted |= _NOTED[name]
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Answer, wait for the body, or leave the request to the app."""
+        if len(self.headers) > self._max_headers:
+            self._refuse(HEAD_TOO_LARGE)
+            return
+        noted = self._noted
+        self._keep_alive = self.parser.should_keep_alive()
+        if noted:
+            if noted & _CONNECTION and self.parser.get_http_version() == "1.0":
+                # uvicorn keeps no HTTP/1.0 connection, whatever the client asks for.
+                self._keep_alive = False
+            if noted & _LENGTH:
+                self._ends.body_left = next(int(value) for name, value in self.headers if name == b"content-length")
+        if self._state <= HEAD and not noted & _LONG_WAY:
+            route = self._routes.get(self.url.partition(b"?")[0])
+            # ASGI has no place for a fragment, so a target with one looks different to the other door.
+            if route is not None and b"#" not in self.url:
+                if not noted & _LENGTH:
+                    if not self._answer(route.handler, b""):
+                        self._take_the_long_way()
+                    return
+                if self._ends.body_left <= route.max_body_bytes:
+                    self._state = BODY
+                    self._since = self.door.tick
+                    self._body = b""
+                    self._body_handler = route.handler
+                    return
+        self._take_the_long_way()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep the body for a hot handler, or pass it to the app."""
+        if self._ends.body_left:
+            self._ends.body_left -= len(body)
+        if self._state == BODY:
+            self._body += body
+        elif self._state != CLOSED:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Answer a hot request with a body; or the next request may come."""
+        self._ends.body_left = 0
+        if self._state == ASGI_BODY:
+            self._state = BUSY
+            super().on_message_complete()
+            if self.cycle is None or self.cycle.response_complete:
+                self._next_request()
+        elif self._state == BODY and self._body_handler is not None:
+            body, self._body = self._body, b""
+            if not self._answer(self._body_handler, body):
+                self._take_the_long_way()
+                self._state = BUSY
+                super().on_body(body)
+                super().on_message_complete()
+
+    # Answers out
+
+    def _answer(self, handler: Handler, body: bytes) -> bool:
+        """Ask the handler; False if it leaves the request to the app."""
+        method = self.parser.get_method()
+        try:
+            answer = handler(Head(method, self.url, self.headers, self._peer, body))
+        except Exception:
+            _log.exception("a hot handler failed", path=self.url.partition(b"?")[0])
+            self._keep_alive = False
+            answer = CRASHED
+        if answer is None:
+            return False
+        if isinstance(answer, Recorded):
+            self._pending.wait(answer.reply, with_body=method != b"HEAD", keep_alive=self._keep_alive)
+            self.cycle = cast(RequestResponseCycle, self._pending)
+            self._state = BUSY
+            self.door.append(answer.payload, self._recorded)
+        else:
+            self._state = OPEN
+            self._send(answer, with_body=method != b"HEAD", keep_alive=self._keep_alive)
+        return True
+
+    def _recorded(self, kept: bool) -> None:  # noqa: FBT001 - the journal's callback
+        pending = self._pending
+        if pending.response_complete or self._state == CLOSED:
+            return
+        pending.response_complete = True
+        if cast(object, self.cycle) is pending:
+            self.cycle = cast(RequestResponseCycle, None)
+        reply = pending.reply if kept and pending.reply is not None else NOT_RECORDED
+        self._send(reply, with_body=pending.with_body, keep_alive=pending.keep_alive)
+        self._next_request()
+
+    def _send(self, reply: Reply, *, with_body: bool, keep_alive: bool) -> None:
+        self.server_state.total_requests += 1
+        self._idle_since = self.door.tick
+        if with_body and keep_alive:
+            self.transport.write(reply.status_line + self._default_lines() + reply.tail)
+            return
+        self.transport.write(encode(reply, self._default_lines(), with_body=with_body, keep_alive=keep_alive))
+        if not keep_alive:
+            self._state = CLOSED
+            self.transport.close()
+
+    def _default_lines(self) -> bytes:
+        headers = self.server_state.default_headers
+        door = self.door
+        return door.default_lines if headers is door.default_headers else door.encode_default_headers(headers)
+
+    def on_response_complete(self) -> None:
+        """The app has answered: the next request, please."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            self._state = CLOSED
+        else:
+            self._next_request()
+
+    def _next_request(self) -> None:
+        """The answer in flight is complete: start what is queued, take up what is held, or read on."""
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.door.tick
+        if self._state == BUSY:
+            if self.flow.write_paused:
+                self._state = STALLED
+                return
+            if self._held:
+                self._state = STALLED
+                self.loop.call_soon(self._go_on)
+                return
+            self._state = OPEN
+        self.flow.resume_reading()
+
+    def _take_the_long_way(self) -> None:
+        """Build the scope that was put off, and let uvicorn run the app (or queue it behind the one in flight)."""
+        url, headers, noted = self.url, self.headers, self._noted
+        if not _is_target(url) or (noted & _BODY_FOLLOWS and self.parser.should_upgrade()):
+            # After an upgrade llhttp takes the body for the next request: a way to smuggle one past a proxy.
+            _log.debug("malformed request", peer=self._peer, reason="a bad target, or an upgrade with a body")
+            self._refuse(BAD_REQUEST)
+            return
+        super().on_message_begin()
+        self.url = url
+        self.headers = self.scope["headers"] = headers
+        self.expect_100_continue = any(n == b"expect" and v.lower() == b"100-continue" for n, v in headers)
+        self._since = self.door.tick
+        self._state = ASGI_BODY
+        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            # llhttp reports trailers as header lines; uvicorn would add them to the scope behind everybody's back.
+            self.headers = _Ignored()
+
+    def _refuse(self, reply: Reply) -> None:
+        """Answer `reply` as the last thing on this connection, unless an answer has begun already."""
+        cycle, state = self.cycle, self._state
+        if state == BUSY:
+            # What came behind a request in flight is bad: that one is still answered.
+            cycle.keep_alive = False
+            return
+        self._state = CLOSED
+        self._held = b""
+        answered = state == ASGI_BODY and (cycle.response_started or cycle.disconnected)
+        if state == ASGI_BODY and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if answered:
+            self.transport.close()
+            return
+        self.transport.write(encode(reply, self._default_lines(), with_body=True, keep_alive=False))
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        # Closing at once would reset the connection, and with it the answer, while the client still sends.
+        self.transport.write_eof()
+        self._head_bytes = 0
+        self.flow.gated = False
+        self.flow.resume_reading()
+
+
+def _is_target(url: bytes) -> bool:
+    """Whether uvicorn can make a scope of it; it fails with a stack trace where it cannot."""
+    try:
+        path = parse_url(url).path
+    except HttpParserError:
+        return False
+    return bool(path) and path.isascii()
+
+
+def fast_protocol(
+    routes: HotRoutes, append: AppendRecord, limits: ServerLimits = _DEFAULT_LIMITS
+) -> type[FastProtocol]:
+    """The protocol class of one server, for `uvicorn.Config(http=...)`.
+
+    `append` is the journal's; whoever owns it closes it after the last connection is gone (at the end of lifespan).
+    """
+
+    class Protocol(FastProtocol):
+        door = Door(routes, append, limits)
+
+    return Protocol
