@@ -19,7 +19,7 @@ from .supervisor import Supervisor
 
 #: A supervisor that ends with one of these meant to: it was asked to stop, or refused to start (wrong use, wrong
 #: settings, directory in use), which another start would not change.
-_FINAL_CODES: Final = frozenset({0, 2, os.EX_CONFIG})
+FINAL_CODES: Final = frozenset({0, 2, os.EX_CONFIG})
 
 
 def keep_running(
@@ -37,7 +37,7 @@ def keep_running(
             env={**(env or {}), LISTEN_FD_VARIABLE: str(listener.fileno())},
             pass_fds=(listener.fileno(),),
             stop_seconds=stop_seconds,
-            final_codes=_FINAL_CODES,
+            final_codes=FINAL_CODES,
         )
         return asyncio.run(_keep(child))
 
