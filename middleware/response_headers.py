@@ -20,7 +20,7 @@ class ResponseHeaders:
 
     `hsts_seconds` 0 sends no HSTS; `hsts_subdomains` speaks for all hosts below, so it is off. None switches a policy
     off. Answers under `static_prefixes` (each ends in "/") may be cached; all others are `no-store` unless the app says
-    otherwise.
+    otherwise. Raises ValueError for a policy that is no header value and a prefix that says more than it means.
 
     The referrer policy is not "no-referrer": under that, browsers send `Origin: null` with the forms of our own pages,
     and those without Sec-Fetch-Site could not be told from a forgery.
@@ -80,4 +80,9 @@ class ResponseHeaders:
 
 
 def _present(*policies: tuple[bytes, str | None]) -> tuple[tuple[bytes, bytes], ...]:
+    bad = [
+        name.decode() for name, value in policies if value is not None and not (value.isascii() and value.isprintable())
+    ]
+    if bad:
+        raise ValueError(f"expected printable ASCII in one line as the value of {', '.join(bad)}")
     return tuple((name, value.encode("ascii")) for name, value in policies if value is not None)
