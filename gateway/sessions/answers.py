@@ -16,20 +16,24 @@ _CLEAR: Final = (b"set-cookie", clear_cookie(SESSION_COOKIE).encode())
 #: Seconds a client is asked to wait when the store is away.
 RETRY_AFTER_SECONDS: Final = 2
 
-AWAY: Final = Reply(
+#: The body of a refusal again as a header: nginx throws the body of an auth_request answer away.
+PROBLEM_HEADER: Final = b"x-latch-problem"
+
+
+def _refusal(status: int, code: str, title: str, detail: str, *more: Header) -> Reply:
+    body = problem_body(status, code, title, detail)
+    return Reply(status, (_PROBLEM, _NO_STORE, (PROBLEM_HEADER, body), *more), body)
+
+
+AWAY: Final = _refusal(
     503,
-    (_PROBLEM, _NO_STORE, (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)),
-    problem_body(
-        503, "store_away", "Temporarily unavailable", "it cannot be checked now; you stay signed in, try again"
-    ),
+    "store_away",
+    "Temporarily unavailable",
+    "it cannot be checked now; you stay signed in, try again",
+    (b"retry-after", b"%d" % RETRY_AFTER_SECONDS),
 )
-FRESH_REQUIRED: Final = Reply(
-    401,
-    (_PROBLEM, _NO_STORE),
-    problem_body(401, "fresh_required", "Not signed in", "enter your password again to go on"),
-)
-_SIGNED_OUT: Final = problem_body(401, "not_signed_in", "Not signed in", "sign in and try again")
-_PLAIN: Final = Reply(401, (_PROBLEM, _NO_STORE), _SIGNED_OUT)
+FRESH_REQUIRED: Final = _refusal(401, "fresh_required", "Not signed in", "enter your password again to go on")
+_PLAIN: Final = _refusal(401, "not_signed_in", "Not signed in", "sign in and try again")
 
 
 def denied(visit: Visit, verdict: Denied, *, sign_in_url: str, sealed_return: str) -> Reply:

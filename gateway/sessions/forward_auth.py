@@ -6,7 +6,7 @@ configuration and never a request header's or query's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from latchstring_middleware.forwarded import TrustedProxies
@@ -41,17 +41,21 @@ class ForwardAuth:
     count: Callable[[str], None]
 
     async def answer(self, head: Head, manner: Manner) -> Reply:
-        """200 with every identity header, 303, 401 or 503; at most one Set-Cookie.
+        """200 with every identity header, 303, 401 or 503; at most one Set-Cookie. "optional" is always 200.
 
         Raises ForwardedError (400) if a trusted proxy describes a request no browser sends.
         """
         original = self.trusted.original_request(head.peer, head.headers)
         visited = visit.read(head, original, arrived_ns=self.clock.boot_ns(), background=manner == "background")
+        if visited.target.partition("?")[0] == self.sign_in_url.partition("?")[0]:
+            # The website's answer there may carry the cookie of a new session; the former one's must not follow it.
+            visited = replace(visited, carry="none")
         try:
             verdict = await self.checker.check(visited)
         except StoreAway:
             self.count("store_away")
-            return answers.AWAY
+            # What everybody may see does not go down with the store.
+            return NOBODY if manner == "optional" else answers.AWAY
         if isinstance(verdict, Accepted):
             if manner == "fresh" and verdict.level != "fresh":
                 self.count("fresh_required")

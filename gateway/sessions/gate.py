@@ -20,9 +20,11 @@ from ..tokens.codec import Codec
 from ..wire import Reply
 from . import answers, return_path, visit
 from .check import Accepted, Checker, Level
+from .policy import SESSION_COOKIE
 
 #: Response headers that would let a cache keep an answer that carries a visitor's cookie.
 _CACHE_HEADERS: Final = frozenset((b"cache-control", b"expires", b"surrogate-control", b"x-accel-expires"))
+_OWN_COOKIE: Final = SESSION_COOKIE.encode() + b"="
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,16 @@ class Gate:
 def _with_cookie(send: Send, set_cookie: str) -> Callable[[Message], Awaitable[None]]:
     async def forward(message: Message) -> None:
         if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
             kept = [
                 (name, value)
-                for name, value in message.get("headers", ())
+                for name, value in headers
                 if name.lower() not in _CACHE_HEADERS and not name.lower().endswith(b"cdn-cache-control")
             ]
-            kept += [(b"set-cookie", set_cookie.encode()), (b"cache-control", b"private, no-store")]
+            kept.append((b"cache-control", b"private, no-store"))
+            if not any(name.lower() == b"set-cookie" and value.startswith(_OWN_COOKIE) for name, value in headers):
+                # The app that signs somebody in here has set the cookie of the new session, and it must stay the last.
+                kept.append((b"set-cookie", set_cookie.encode()))
             message = {**message, "headers": kept}
         await send(message)
 
