@@ -12,10 +12,12 @@ header of the client, so what arrives here is the edge's word.
     POST /hooks/latchstring   Standard Webhooks
 """
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -26,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ..clock import Clock
+from ..clock import Clock, SystemClock
 from ..errors import EdgeError
 from ..ids import new_id
 from ..pages.forms import form_fields
@@ -35,6 +37,7 @@ from ..pages.static import StaticFile, static_files
 from ..pages.words import moment
 from . import catalogue
 from .inbox import Inbox
+from .prepare import read_secrets
 
 SITE_NAME: Final = "Lantern"
 STATIC_PREFIX: Final = "/static"
@@ -233,3 +236,14 @@ def application(*, gateway_url: str, credential: str, hook_secret: str, clock: C
             yield
 
     return Starlette(routes=Website(gateway, Inbox(hook_secret), clock).routes(), lifespan=lifespan)
+
+
+def from_environment() -> Starlette:
+    """The website of `latchstring demo`, which sets LANTERN_DATA (its directory) and LANTERN_GATEWAY (a URL)."""
+    known = read_secrets(Path(os.environ["LANTERN_DATA"]))
+    return application(
+        gateway_url=os.environ["LANTERN_GATEWAY"],
+        credential=known.credential,
+        hook_secret=known.hook_secret,
+        clock=SystemClock(),
+    )
