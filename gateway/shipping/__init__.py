@@ -1,0 +1,1 @@
+"""From journal to warehouse: read closed segments, judge and enrich hits, write Parquet, commit."""

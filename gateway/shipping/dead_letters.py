@@ -1,0 +1,54 @@
+"""Dead letters: hits that could not be understood, with the reason, one JSON object a line. Nothing is thrown away.
+
+    warehouse/dead-letters/dt=2026-11-24/<segment id>.jsonl
+
+`payload` is the raw hit (base64 of beacons/payload.py's MessagePack) with its address shortened and without cookies;
+`excerpt` is there instead where a single event of a batch was refused.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from .commits import FileEntry
+from .durable import write_durably
+
+DIRECTORY: Final = "dead-letters"
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One refused hit, or one refused event of a batch."""
+
+    received_at_ms: int
+    source: str
+    reason: str
+    record_id: str
+    offset: int
+    unit: int
+    hit_id: str | None = None
+    payload: str = ""
+    excerpt: str = ""
+
+
+def base64_text(data: bytes) -> str:
+    """How bytes stand in a dead letter."""
+    return b64encode(data).decode()
+
+
+def write_dead_letters(warehouse: Path, day: str, segment: str, letters: list[DeadLetter]) -> FileEntry | None:
+    """Write the dead letters of a segment, durable; None if there are none."""
+    if not letters:
+        return None
+    path = f"{DIRECTORY}/dt={day}/{segment}.jsonl"
+    write_durably(warehouse / path, b"".join(msgspec.json.encode(letter) + b"\n" for letter in letters))
+    return FileEntry(path, len(letters))
+
+
+def read_dead_letters(path: Path) -> Iterator[DeadLetter]:
+    """The dead letters of a file, in order."""
+    with path.open("rb") as lines:
+        for line in lines:
+            yield msgspec.json.decode(line, type=DeadLetter)

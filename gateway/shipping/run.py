@@ -1,0 +1,148 @@
+"""The shipper: takes every segment that nobody writes, ships it, commits it, deletes it; one per warehouse."""
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from latchstring_middleware.forwarded import TrustedProxies
+
+from .. import logs
+from ..beacons.segment import ids_of_name
+from ..clock import Clock
+from ..ids import to_text
+from . import dead_letters, parquet
+from .claim import claimed, read_whole, segments_in, sweep_unborn
+from .commits import Commits
+from .durable import TEMPORARY_SUFFIX, make_directory
+from .seen import Seen
+from .ship import SegmentShipper
+
+JOURNAL: Final = "journal"
+WAREHOUSE: Final = "warehouse"
+_LOCK: Final = "shipper.lock"
+
+#: How long the loop rests when there is nothing to ship.
+REST_SECONDS: Final = 0.5
+#: How long it rests when the warehouse could not take a segment.
+RETRY_SECONDS: Final = 5.0
+_FORGET_EVERY_MS: Final = 3_600_000
+
+_log: Final = logs.get("shipping")
+
+
+class AnotherShipperError(RuntimeError):
+    """Another process ships into this warehouse."""
+
+    def __str__(self) -> str:
+        return f"another shipper is at work on {self.args[0]}; stop it, or use another data directory"
+
+
+class Shipper:
+    """Ships `data_dir`/journal into `data_dir`/warehouse; a context manager that holds the warehouse's lock.
+
+    Raises AnotherShipperError when entered while another process holds it. `trusted` are the proxies whose word about
+    client address and request id is taken.
+    """
+
+    def __init__(self, data_dir: Path, clock: Clock, trusted: TrustedProxies) -> None:
+        self._journal = data_dir / JOURNAL
+        self._warehouse = data_dir / WAREHOUSE
+        self._clock = clock
+        self._trusted = trusted
+        self._open = contextlib.ExitStack()
+        self._forgot_at_ms = 0
+
+    def __enter__(self) -> "Shipper":
+        make_directory(self._warehouse)
+        self._journal.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as opening:
+            opening.enter_context(_locked(self._warehouse / _LOCK))
+            self._commits = Commits(self._warehouse)
+            self._seen = Seen(self._warehouse)
+            opening.callback(self._seen.close)
+            self._segments = SegmentShipper(self._warehouse, self._clock, self._trusted, self._commits, self._seen)
+            sweep_unborn(self._journal)
+            self._sweep_uncommitted()
+            self._seen.catch_up(self._commits)
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._open.close()
+
+    def ship_once(self) -> int:
+        """Ship every segment that nobody writes; gives how many are done.
+
+        One that cannot be shipped does not hold up the others; its error is raised in the end.
+        """
+        done = 0
+        failure: Exception | None = None
+        for path in segments_in(self._journal):
+            with claimed(path) as descriptor:
+                if descriptor is not None:
+                    try:
+                        self._ship(path, descriptor)
+                        done += 1
+                    except Exception as error:
+                        _log.exception("segment_not_shipped", segment=path.name)
+                        failure = error
+        self._forget()
+        if failure is not None:
+            raise failure
+        return done
+
+    def run(self, stop: threading.Event) -> None:
+        """Ship until told to stop. What cannot be shipped stays in the journal and is tried again."""
+        while not stop.is_set():
+            rest = REST_SECONDS
+            try:
+                self.ship_once()
+            except Exception as error:
+                # One bad day of the disk, or one segment that is a riddle, must not end the shipper.
+                _log.error("shipping_failed", reason=str(error), retry_seconds=RETRY_SECONDS)
+                rest = RETRY_SECONDS
+            stop.wait(rest)
+
+    def _ship(self, path: Path, descriptor: int) -> None:
+        segment = to_text(ids_of_name(path.name)[0])
+        if not self._commits.has(segment):
+            data = read_whole(descriptor)
+            commit = self._segments.ship(path, data)
+            if commit is not None:
+                _log.info("segment_shipped", segment=segment, records=commit.records, bytes=len(data))
+            if commit is not None and (commit.damaged or commit.rebooted):
+                _log.error("segment_damaged", segment=segment, ranges=len(commit.damaged), rebooted=commit.rebooted)
+        path.unlink()
+
+    def _sweep_uncommitted(self) -> None:
+        """Remove what a shipper that died has left: files that no commit record names, and half-made ones."""
+        committed = self._commits.ids()
+        for directory in (parquet.DIRECTORY, dead_letters.DIRECTORY):
+            for path in (self._warehouse / directory).rglob("*.*"):
+                if path.is_file() and path.name.partition(".")[0] not in committed:
+                    path.unlink()
+        for path in self._warehouse.rglob(f"*{TEMPORARY_SUFFIX}"):
+            path.unlink(missing_ok=True)
+
+    def _forget(self) -> None:
+        now_ms = self._clock.wall_ms()
+        if now_ms - self._forgot_at_ms > _FORGET_EVERY_MS:
+            self._forgot_at_ms = now_ms
+            self._seen.forget(now_ms)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AnotherShipperError(path.parent) from None
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,212 @@
+"""One segment becomes Parquet files, dead letters and a commit record; doing it again changes nothing."""
+
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from latchstring_middleware.forwarded import TrustedProxies
+
+from ..beacons import payload
+from ..beacons.segment import Record, Scan, ids_of_name
+from ..beacons.segment_file import boot_id
+from ..clock import Clock
+from ..ids import to_text
+from .commits import Commit, Commits, FileEntry
+from .dead_letters import DeadLetter, base64_text, write_dead_letters
+from .decode import PARSER_VERSION, Event, Rejected, Unit, units
+from .durable import make_durably
+from .enrich import Sender, sender_of, without_address
+from .parquet import EventRows
+from .seen import Seen, event_key, hit_key
+from .tally import UNKNOWN, Numbers, Tally, hour_of
+
+QUARANTINE: Final = "quarantine"
+
+#: Records that are in memory as Python objects at a time.
+_CHUNK: Final = 2_000
+
+
+@dataclass(slots=True)
+class _Hit:
+    """A record on its way: its events, and the keys it would be known by."""
+
+    record: Record
+    raw: payload.RawHit | None
+    received_at_ms: int
+    units: list[Unit]
+    sender: Sender | None
+    copy: bool
+    keys: list[bytes | None] = field(default_factory=list)
+
+
+class SegmentShipper:
+    """Ships the segments of one warehouse, one after the other."""
+
+    def __init__(self, warehouse: Path, clock: Clock, trusted: TrustedProxies, commits: Commits, seen: Seen) -> None:
+        self._warehouse = warehouse
+        self._clock = clock
+        self._trusted = trusted
+        self._commits = commits
+        self._seen = seen
+        self._boot_id = boot_id()
+        #: A commit was begun whose segment may be missing in the index.
+        self._index_behind = False
+
+    def ship(self, path: Path, data: bytes) -> Commit | None:
+        """Ship a segment that nobody writes any more; when this returns, it is committed and may be deleted.
+
+        None if there was nothing in it. Raises OSError if the warehouse cannot take it; then nothing has happened, or
+        it is committed and this is found out next time.
+        """
+        if self._index_behind:
+            self._seen.catch_up(self._commits)
+            self._index_behind = False
+        segment_id, made_in = ids_of_name(path.name)
+        segment = to_text(segment_id)
+        scan = Scan(data, segment_id)
+        work = _Work(EventRows(), [], Tally(), Numbers(self._seen.runs))
+        records = iter(scan)
+        while chunk := list(islice(records, _CHUNK)):
+            self._judge([self._open(record, work.numbers) for record in chunk], work)
+            work.rows.pack()
+        if not scan.records and not scan.damaged:
+            return None
+        if scan.damaged:
+            make_durably(self._warehouse / QUARANTINE / path.name, lambda temporary: temporary.write_bytes(data))
+        commit = Commit(
+            segment=segment,
+            committed_at_ms=self._clock.wall_ms(),
+            parser=PARSER_VERSION,
+            records=scan.records,
+            events=work.rows.write(self._warehouse, segment),
+            dead_letters=self._write_dead_letters(segment, work.letters),
+            counts=work.tally.counts(),
+            runs=work.numbers.runs(),
+            damaged=scan.damaged,
+            torn_bytes=scan.torn_bytes,
+            finished=scan.finished_with is not None,
+            rebooted=scan.finished_with is None and made_in != self._boot_id,
+            last_received_at_ms=work.last_received_at_ms,
+        )
+        self._index_behind = True
+        self._commits.add(commit)
+        self._seen.add(segment, work.keys.items(), commit.runs)
+        self._index_behind = False
+        return commit
+
+    def _open(self, record: Record, numbers: Numbers) -> _Hit:
+        copy = numbers.is_copy(record.journal_id.hex(), record.number)
+        try:
+            raw = payload.decode(record.payload)
+        except ValueError:
+            return _Hit(record, None, self._clock.wall_ms(), [Rejected("not_a_hit")], None, copy)
+        sender = sender_of(raw, self._trusted)
+        hit = _Hit(record, raw, raw.received_at_ms, units(raw), sender, copy)
+        hit.keys = [hit_key(sender.hit_id) if sender.hit_id else None]
+        for unit in hit.units:
+            if isinstance(unit, Event) and unit.event_id is not None:
+                hit.keys.append(event_key(unit.event_id, unit.fingerprint))
+            else:
+                hit.keys.append(None)
+        return hit
+
+    def _judge(self, hits: list[_Hit], work: "_Work") -> None:
+        """Say of every event whether it is good, bad or a duplicate, and put it where it belongs."""
+        keys = {key for hit in hits for key in hit.keys if key is not None}
+        known = self._seen.known(keys, hits[0].received_at_ms)
+        for hit in hits:
+            source = hit.raw.source if hit.raw is not None else UNKNOWN
+            hour = hour_of(hit.received_at_ms)
+            count = work.tally.of(source, hour)
+            count.received += len(hit.units)
+            work.last_received_at_ms = max(work.last_received_at_ms or 0, hit.received_at_ms)
+            if hit.copy or (hit.keys and self._was_seen(hit.keys[0], known, work)):
+                count.duplicate += len(hit.units)
+                continue
+            if hit.keys and hit.keys[0] is not None:
+                work.keys[hit.keys[0]] = hit.received_at_ms
+            for index, unit in enumerate(hit.units):
+                if isinstance(unit, Rejected):
+                    count.bad += 1
+                    work.letters.append(self._letter(hit, unit, index))
+                    continue
+                key = hit.keys[index + 1]
+                if self._was_seen(key, known, work):
+                    count.duplicate += 1
+                    continue
+                if key is not None:
+                    work.keys[key] = hit.received_at_ms
+                count.good += 1
+                work.rows.add(hour, _row(hit, unit, index))
+
+    @staticmethod
+    def _was_seen(key: bytes | None, known: set[bytes], work: "_Work") -> bool:
+        return key is not None and (key in known or key in work.keys)
+
+    def _letter(self, hit: _Hit, refused: Rejected, index: int) -> DeadLetter:
+        if hit.raw is None:
+            raw = hit.record.payload
+        else:
+            raw = b"" if refused.excerpt else payload.encode(without_address(hit.raw, self._trusted))
+        return DeadLetter(
+            received_at_ms=hit.received_at_ms,
+            source=hit.raw.source if hit.raw is not None else UNKNOWN,
+            reason=refused.reason,
+            record_id=_record_id(hit.record).hex(),
+            offset=hit.record.offset,
+            unit=index,
+            hit_id=hit.sender.hit_id if hit.sender is not None else None,
+            payload=base64_text(raw),
+            excerpt=base64_text(refused.excerpt),
+        )
+
+    def _write_dead_letters(self, segment: str, letters: list[DeadLetter]) -> FileEntry | None:
+        day = hour_of(letters[0].received_at_ms)[:10] if letters else ""
+        return write_dead_letters(self._warehouse, day, segment, letters)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What a segment has become so far."""
+
+    rows: EventRows
+    letters: list[DeadLetter]
+    tally: Tally
+    numbers: Numbers
+    keys: dict[bytes, int] = field(default_factory=dict)
+    last_received_at_ms: int | None = None
+
+
+def _record_id(record: Record) -> bytes:
+    return record.journal_id + record.number.to_bytes(8, "big")
+
+
+def _row(hit: _Hit, event: Event, index: int) -> tuple[object, ...]:
+    assert hit.raw is not None
+    assert hit.sender is not None
+    sender = hit.sender
+    return (
+        hit.received_at_ms,
+        hit.record.offset,
+        index,
+        _record_id(hit.record),
+        hit.raw.source,
+        event.type,
+        event.page,
+        event.host,
+        event.event_id,
+        event.occurred_at_ms,
+        event.properties,
+        event.fingerprint,
+        sender.hit_id,
+        sender.device_kind,
+        sender.os,
+        sender.client,
+        sender.language,
+        sender.address_prefix,
+        sender.machine,
+        sender.gpc,
+        sender.dnt,
+        None,
+    )

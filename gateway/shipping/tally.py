@@ -1,0 +1,87 @@
+"""Counting a segment: what became of each event, by source and hour, and which record numbers it held."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from .commits import Count, Run
+
+#: The source of what is in the journal and is no hit of ours.
+UNKNOWN: Final = "unknown"
+
+
+def hour_of(at_ms: int) -> str:
+    """The hour of an instant, UTC, as "2026-11-24T09"."""
+    hour = _HOURS.get(at_ms // 3_600_000)
+    if hour is None:
+        hour = _hour_text(at_ms // 3_600_000)
+        if len(_HOURS) > 1_000:
+            _HOURS.clear()
+        _HOURS[at_ms // 3_600_000] = hour
+    return hour
+
+
+_HOURS: Final[dict[int, str]] = {}
+#: Hours since the epoch that have a date of four digits.
+_MAX_HOUR: Final = 70_000_000
+
+
+def _hour_text(hour: int) -> str:
+    # A payload that is damaged in a way no checksum finds may name any time.
+    return datetime.fromtimestamp(min(max(hour, 0), _MAX_HOUR) * 3_600, UTC).strftime("%Y-%m-%dT%H")
+
+
+class Tally:
+    """Counts by source and hour."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], Count] = {}
+
+    def of(self, source: str, hour: str) -> Count:
+        """The counts of one source and hour, to be raised."""
+        key = (source, hour)
+        count = self._counts.get(key)
+        if count is None:
+            count = self._counts[key] = Count(source, hour)
+        return count
+
+    def counts(self) -> list[Count]:
+        """All counts, by hour and source."""
+        return sorted(self._counts.values(), key=lambda count: (count.hour, count.source))
+
+
+class Numbers:
+    """The record numbers of a segment as runs, and whether a record was there before: here or in another segment.
+
+    `committed` gives the runs of a journal that are committed; it is asked once per journal.
+    """
+
+    def __init__(self, committed: Callable[[str], list[Run]]) -> None:
+        self._committed = committed
+        self._before: dict[str, list[Run]] = {}
+        self._runs: dict[str, list[Run]] = {}
+        self._highest: dict[str, int] = {}
+
+    def is_copy(self, journal: str, number: int) -> bool:
+        """Whether this record was met before; if not, it is taken down."""
+        mine = self._runs.get(journal)
+        if mine is None:
+            mine = self._runs[journal] = []
+            self._before[journal] = self._committed(journal)
+        before = self._before[journal]
+        if before and any(run.first <= number <= run.last for run in before):
+            return True
+        # A journal counts upwards, so only a segment put together by hand needs the search.
+        highest = self._highest.get(journal, -1)
+        if number <= highest and any(run.first <= number <= run.last for run in mine):
+            return True
+        self._highest[journal] = max(number, highest)
+        if mine and number == mine[-1].last + 1:
+            mine[-1] = Run(journal, mine[-1].first, number)
+        else:
+            mine.append(Run(journal, number, number))
+        return False
+
+    def runs(self) -> list[Run]:
+        """The runs of the records that were no copies."""
+        return [run for runs in self._runs.values() for run in runs]

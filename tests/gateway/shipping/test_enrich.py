@@ -1,0 +1,89 @@
+"""What is told of a sender, and what is not."""
+
+import pytest
+
+from harness.hits import CHROME, TRUSTED, pixel
+from latchstring_gateway.beacons import payload
+from latchstring_gateway.shipping.enrich import Sender, sender_of, truncated, without_address
+
+BOT = b"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+def _sender(*headers: tuple[bytes, bytes], peer: str = "127.0.0.1", method: bytes = b"GET") -> Sender:
+    return sender_of(payload.decode(pixel(b"", headers, peer=peer, method=method)), TRUSTED)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.77", "203.0.113.0/24"),
+        ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
+        ("::ffff:203.0.113.77", "203.0.113.0/24"),
+        ("unix:", ""),
+        ("", ""),
+        ("203.0.113.7x", ""),
+    ],
+)
+def test_address_is_shortened(address: str, network: str) -> None:
+    """Never more than the network goes on: /24 of IPv4, /48 of IPv6."""
+    assert truncated(address) == network
+
+
+def test_forwarded_address_and_hit_id_of_a_trusted_proxy_are_believed() -> None:
+    """Behind the proxy the client is who the proxy says it is."""
+    sender = _sender((b"x-forwarded-for", b"198.51.100.9, 203.0.113.77"), (b"x-latch-hit", b"h1"))
+
+    assert (sender.address_prefix, sender.hit_id) == ("203.0.113.0/24", "h1")
+
+
+def test_stranger_is_believed_neither() -> None:
+    """Who comes past the proxy cannot say where from, nor suppress another's hit by its id."""
+    sender = _sender((b"x-forwarded-for", b"203.0.113.77"), (b"x-latch-hit", b"h1"), peer="192.0.2.5")
+
+    assert (sender.address_prefix, sender.hit_id) == ("192.0.2.0/24", None)
+
+
+@pytest.mark.parametrize("hit_id", [b"", b"x" * 129, b"\xff"])
+def test_hit_id_that_no_proxy_of_ours_makes_is_none(hit_id: bytes) -> None:
+    """A misconfigured header must not make all hits one."""
+    assert _sender((b"x-latch-hit", hit_id)).hit_id is None
+
+
+def test_machines_are_marked_and_people_are_not() -> None:
+    """Bots, prefetches and HEAD requests are told apart, so that reports can show gross and net."""
+    assert _sender().machine is None
+    assert _sender((b"sec-purpose", b"prefetch;prerender")).machine == "prefetch"
+    assert _sender((b"purpose", b"prefetch")).machine == "prefetch"
+    assert _sender(method=b"HEAD").machine == "head"
+    bot = sender_of(payload.decode(pixel(b"").replace(CHROME, BOT.ljust(len(CHROME)))), TRUSTED)
+    assert (bot.machine, bot.device_kind) == ("bot", "bot")
+
+
+@pytest.mark.parametrize(("value", "said"), [(b"1", True), (b"0", False), (b" 1", False), (b"yes", False)])
+def test_privacy_signals_are_exactly_one(value: bytes, said: bool) -> None:
+    """Sec-GPC and DNT mean something only as "1"."""
+    sender = _sender((b"sec-gpc", value), (b"dnt", value))
+
+    assert (sender.gpc, sender.dnt) == (said, said)
+
+
+@pytest.mark.parametrize(
+    ("accept", "language"),
+    [(b"nl-NL,nl;q=0.9", "nl-NL"), (b"*", ""), (b"", ""), (b"\xff", ""), (b"x" * 100, ""), (b"en;q=1", "en")],
+)
+def test_language_is_the_first_named(accept: bytes, language: str) -> None:
+    """One plain tag or nothing."""
+    assert _sender((b"accept-language", accept)).language == language
+
+
+def test_dead_letter_keeps_neither_address_nor_cookie() -> None:
+    """What is kept for a later look is kept without what points at a person."""
+    raw = payload.decode(
+        pixel(b"p=/x", [(b"x-forwarded-for", b"203.0.113.77"), (b"cookie", b"__Host-visitor=v"), (b"dnt", b"1")])
+    )
+
+    kept = without_address(raw, TRUSTED)
+
+    assert kept.peer == "203.0.113.0/24"
+    assert [name for name, _ in kept.headers] == [b"user-agent", b"dnt"]
+    assert kept.target == raw.target

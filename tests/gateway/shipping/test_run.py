@@ -1,0 +1,243 @@
+"""The shipper: what stands in the journal is in the warehouse afterwards, once, whatever it was."""
+
+import base64
+import threading
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
+from harness.waiting import wait_until
+from latchstring_gateway.beacons import payload
+from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.shipping.commits import Commit, Commits, Count
+from latchstring_gateway.shipping.dead_letters import read_dead_letters
+from latchstring_gateway.shipping.run import AnotherShipperError, Shipper
+
+
+def _ship(data_dir: Path) -> list[Commit]:
+    with Shipper(data_dir, ManualClock(), TRUSTED) as shipper:
+        shipper.ship_once()
+    return Commits(data_dir / "warehouse").all()
+
+
+def _rows(data_dir: Path, columns: str) -> list[tuple[object, ...]]:
+    with duckdb.connect() as base:
+        files = str(data_dir / "warehouse/events/dt=*/hour=*/*.parquet")
+        return base.execute(f"SELECT {columns} FROM '{files}' ORDER BY ALL").fetchall()
+
+
+def test_segment_becomes_parquet_dead_letters_and_a_commit(tmp_path: Path) -> None:
+    """Good hits are rows, bad ones dead letters, and the commit record counts both."""
+    path = write_segment(tmp_path, [pixel(b"p=/a"), pixel(b"p=bad"), batch(b'[{"page":"/b"},7]'), b"no hit at all"])
+
+    (commit,) = _ship(tmp_path)
+
+    assert not path.exists()
+    assert _rows(tmp_path, "page, source, device_kind, dt, hour") == [
+        ("/a", "pixel", "computer", _rows(tmp_path, "dt")[0][0], _rows(tmp_path, "hour")[0][0]),
+        ("/b", "batch", "other", _rows(tmp_path, "dt")[0][0], _rows(tmp_path, "hour")[0][0]),
+    ]
+    assert [file.path for file in commit.events] == [f"events/dt=2027-01-15/hour=08/{commit.segment}.parquet"]
+    assert commit.counts == [
+        Count("batch", HOUR, received=2, good=1, bad=1),
+        Count("pixel", HOUR, received=2, good=1, bad=1),
+        Count("unknown", HOUR, received=1, bad=1),
+    ]
+    assert commit.dead_letters is not None
+    letters = list(read_dead_letters(tmp_path / "warehouse" / commit.dead_letters.path))
+    assert [(letter.reason, letter.unit) for letter in letters] == [
+        ("bad_page", 0),
+        ("not_an_object", 1),
+        ("not_a_hit", 0),
+    ]
+    assert (commit.finished, commit.rebooted, commit.damaged) == (True, False, [])
+
+
+def test_hits_of_two_hours_go_to_two_partitions(tmp_path: Path) -> None:
+    """A segment over the hour is one file per hour, each sorted by page."""
+    late = NOW_MS + 3_600_000
+    write_segment(tmp_path, [pixel(b"p=/b"), pixel(b"p=/c", at_ms=late), pixel(b"p=/a")])
+
+    (commit,) = _ship(tmp_path)
+
+    assert [(file.path.rpartition("/")[0], file.rows) for file in commit.events] == [
+        ("events/dt=2027-01-15/hour=08", 2),
+        ("events/dt=2027-01-15/hour=09", 1),
+    ]
+
+
+def test_resent_hit_counts_once_also_in_another_segment(tmp_path: Path) -> None:
+    """A proxy that sends a request again under its id adds nothing."""
+    write_segment(tmp_path, [pixel(hit_id=b"h1"), pixel(hit_id=b"h1"), pixel(hit_id=b"h2")])
+    _ship(tmp_path)
+    write_segment(tmp_path, [pixel(hit_id=b"h2"), pixel(hit_id=b"h3"), pixel(), pixel()])
+
+    commits = _ship(tmp_path)
+
+    assert sum(count.good for commit in commits for count in commit.counts) == 5
+    assert sum(count.duplicate for commit in commits for count in commit.counts) == 2
+
+
+def test_retried_event_counts_once_and_another_event_of_the_same_id_counts_too(tmp_path: Path) -> None:
+    """Same id and same words: a retry. Same id and other words: kept, and both can be seen."""
+    event, retry, other = b'{"page":"/a","id":"e1"}', b'{"id":"e1","page":"/a"}', b'{"page":"/b","id":"e1"}'
+    write_segment(tmp_path, [batch(event), batch(b"[" + retry + b"," + other + b"]")])
+
+    (commit,) = _ship(tmp_path)
+
+    assert commit.counts == [Count("batch", HOUR, received=3, good=2, duplicate=1)]
+
+
+def test_copy_written_after_a_failed_sync_counts_once(tmp_path: Path) -> None:
+    """The same record id in two segments is one hit, in whichever order they are shipped."""
+    hits = [pixel(b"p=/%d" % number) for number in range(10)]
+    write_segment(tmp_path, hits[:6], journal_id=b"journal!")
+    write_segment(tmp_path, hits[3:], journal_id=b"journal!", first_number=3)
+
+    commits = _ship(tmp_path)
+
+    counts = [count for commit in commits for count in commit.counts]
+    assert (sum(c.good for c in counts), sum(c.duplicate for c in counts)) == (10, 3)
+
+
+def test_damaged_segment_is_kept_in_quarantine_and_counted(tmp_path: Path) -> None:
+    """Damage costs the frame it touched; the file stays for a closer look."""
+    path = write_segment(tmp_path, [pixel(b"p=/a"), pixel(b"p=/b"), pixel(b"p=/c")])
+    data = bytearray(path.read_bytes())
+    data[data.index(b"p=/b")] ^= 1
+    path.write_bytes(data)
+
+    (commit,) = _ship(tmp_path)
+
+    assert _rows(tmp_path, "page") == [("/a",), ("/c",)]
+    assert len(commit.damaged) == 1
+    assert (tmp_path / "warehouse" / "quarantine" / path.name).read_bytes() == data
+
+
+def test_torn_tail_is_cut(tmp_path: Path) -> None:
+    """A write that never came to its end was never answered."""
+    path = write_segment(tmp_path, [pixel(b"p=/a"), pixel(b"p=/b")])
+    path.write_bytes(path.read_bytes()[:-60])
+
+    (commit,) = _ship(tmp_path)
+
+    assert _rows(tmp_path, "page") == [("/a",)]
+    assert commit.torn_bytes > 0
+    assert not commit.finished
+
+
+def test_segment_of_an_earlier_boot_that_was_not_finished_is_noted(tmp_path: Path) -> None:
+    """After a power loss the ledger can say from when on up to 100 ms of answers may be missing."""
+    path = write_segment(tmp_path, [pixel(b"p=/a")])
+    cut = path.read_bytes()[:-32]
+    path.unlink()
+    segment, _, _ = path.name.partition(".")
+    (path.parent / f"{segment}.{'A' * 22}.segment").write_bytes(cut)
+
+    (commit,) = _ship(tmp_path)
+
+    assert (commit.rebooted, commit.last_received_at_ms) == (True, NOW_MS)
+
+
+def test_empty_segment_leaves_nothing(tmp_path: Path) -> None:
+    """A worker that died before its first hit leaves no trace in the warehouse."""
+    path = write_segment(tmp_path, [pixel()])
+    path.write_bytes(path.read_bytes()[:53])
+
+    assert _ship(tmp_path) == []
+    assert not path.exists()
+
+
+def test_segment_that_is_committed_is_only_deleted(tmp_path: Path) -> None:
+    """A crash after the commit, or a power loss that brings the file back, counts nothing twice."""
+    path = write_segment(tmp_path, [pixel(b"p=/a")])
+    data = path.read_bytes()
+    first = _ship(tmp_path)
+    path.write_bytes(data)
+
+    assert _ship(tmp_path) == first
+    assert not path.exists()
+
+
+def test_files_that_no_commit_names_are_swept(tmp_path: Path) -> None:
+    """What a dead shipper has left half-made goes at the next start."""
+    write_segment(tmp_path, [pixel(b"p=/a")])
+    _ship(tmp_path)
+    folder = next((tmp_path / "warehouse/events").glob("dt=*/hour=*"))
+    (folder / "AAAAAAAAAAAAAAAAAAAAAA.parquet").write_bytes(b"half")
+    (folder / "AAAAAAAAAAAAAAAAAAAAAB.parquet.part").write_bytes(b"half")
+
+    _ship(tmp_path)
+
+    assert _rows(tmp_path, "page") == [("/a",)]
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_second_shipper_is_refused(tmp_path: Path) -> None:
+    """One warehouse, one shipper; the second says why it does not start."""
+    with (
+        Shipper(tmp_path, ManualClock(), TRUSTED),
+        pytest.raises(AnotherShipperError, match="another shipper is at work"),
+        Shipper(tmp_path, ManualClock(), TRUSTED),
+    ):
+        pass
+
+    with Shipper(tmp_path, ManualClock(), TRUSTED):
+        pass
+
+
+def test_loop_survives_what_cannot_be_shipped_and_ships_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warehouse that cannot be written to for a while delays, and loses nothing."""
+    monkeypatch.setattr("latchstring_gateway.shipping.run.REST_SECONDS", 0.01)
+    monkeypatch.setattr("latchstring_gateway.shipping.run.RETRY_SECONDS", 0.01)
+    path = write_segment(tmp_path, [pixel(b"p=/a")])
+    in_the_way = tmp_path / "warehouse" / "events"
+    in_the_way.parent.mkdir()
+    in_the_way.write_bytes(b"")
+    stop = threading.Event()
+    loop = threading.Thread(target=_run, args=(tmp_path, stop))
+    loop.start()
+    wait_until((tmp_path / "warehouse/seen.sqlite").exists, "the loop runs")
+    assert path.exists()
+
+    in_the_way.unlink()
+
+    wait_until(lambda: not path.exists(), "the segment is shipped")
+    stop.set()
+    loop.join(10)
+    assert _rows(tmp_path, "page") == [("/a",)]
+
+
+def _run(data_dir: Path, stop: threading.Event) -> None:
+    with Shipper(data_dir, ManualClock(), TRUSTED) as shipper:
+        shipper.run(stop)
+
+
+def test_segment_that_is_a_riddle_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    """What cannot be shipped stays where it is; all others are shipped all the same."""
+    riddle = write_segment(tmp_path, [pixel(b"p=/riddle")])
+    blocked = tmp_path / "warehouse" / "commits" / f"{riddle.name.partition('.')[0]}.json.part"
+    other = write_segment(tmp_path, [pixel(b"p=/a")])
+    with Shipper(tmp_path, ManualClock(), TRUSTED) as shipper:
+        blocked.mkdir(parents=True)
+        with pytest.raises(OSError):
+            shipper.ship_once()
+
+    assert riddle.exists()
+    assert not other.exists()
+
+
+def test_address_and_agent_do_not_reach_the_warehouse(tmp_path: Path) -> None:
+    """Neither Parquet, nor commit, nor dead letter holds a full address, a user agent row or a cookie."""
+    secret = [(b"x-forwarded-for", b"203.0.113.77"), (b"cookie", b"__Host-visitor=vvv")]
+    write_segment(tmp_path, [pixel(b"p=/a", secret), pixel(b"p=bad", secret)])
+    (commit,) = _ship(tmp_path)
+
+    assert _rows(tmp_path, "address_prefix") == [("203.0.113.0/24",)]
+    assert commit.dead_letters is not None
+    (letter,) = read_dead_letters(tmp_path / "warehouse" / commit.dead_letters.path)
+    raw = payload.decode(base64.b64decode(letter.payload))
+    assert raw.peer == "203.0.113.0/24"
+    assert {name for name, _ in raw.headers} == {b"user-agent"}
