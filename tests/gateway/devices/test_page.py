@@ -36,7 +36,7 @@ async def test_each_action_says_what_it_signs_out(client: httpx.AsyncClient) -> 
     """The button names the kind of device, and for screen readers its name too."""
     html = (await client.get("/latch/devices")).text
 
-    assert 'Sign out this TV<span class="unseen">: <bdi>Living-room TV</bdi>' in html
+    assert 'Sign out this TV<span class="unseen"> (<bdi>Living-room TV</bdi>)' in html
     assert "Sign out this console" in html
     assert "Sign out all other devices" in html
 
