@@ -89,12 +89,17 @@ def _print_pages(answer: PopularPages, console: Console) -> None:
         console.print("No page views yet. Hits show here a few seconds after they come in.")
     else:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("Page", ratio=1, overflow="ellipsis", no_wrap=True)
-        for name in ("Views", "Visitors", "Gross", "Bots", "Prefetch"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for row in answer.rows:
-            numbers = (row.net, row.visitors or "-", row.gross, row.bots, row.prefetches)
-            table.add_row(Text(_printable(row.page)), *(_number(number) for number in numbers))
+        table.add_column("Page", overflow="ellipsis", no_wrap=True)
+        rows = [
+            (_number(row.net), _number(row.visitors or "-"), *map(_number, (row.gross, row.bots, row.prefetches)))
+            for row in answer.rows
+        ]
+        for index, name in enumerate(("Views", "Visitors", "Gross", "Bots", "Prefetch")):
+            # The page gives way when the terminal is narrow, the figures never.
+            width = max(len(name), *(len(row[index]) for row in rows))
+            table.add_column(name, justify="right", no_wrap=True, min_width=width)
+        for page, figures in zip(answer.rows, rows, strict=True):
+            table.add_row(Text(_printable(page.page)), *figures)
         console.print(table)
         console.print(Text("Views leave out bots, prefetches and HEAD requests.", style="dim"))
     line = f"As of {_time(answer.as_of_ms)}; complete up to {_time(answer.watermark_ms)}."
