@@ -1,0 +1,162 @@
+"""Verify and hit beside nginx and bare uvicorn, each with one core to itself, wrk on another; `--help` for options.
+
+CPU a request is the figure to look at: user and system time of the server's processes over the requests answered.
+Rounds are interleaved, and medians shown, so that a noisy minute of the machine falls on all alike.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from measuring import BenchError, Sample, measure
+from servers import Served, bare_asgi, latchstring, nginx
+
+_PACKAGES = {"wrk": "wrk", "nginx": "nginx-light", "taskset": "util-linux"}
+
+_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+#: What a proxy passes on of a browser's request.
+_BROWSER = {
+    "User-Agent": _AGENT,
+    "Accept": "image/avif,image/webp,*/*;q=0.8",
+    "Accept-Language": "en-GB,en;q=0.7",
+    "Sec-Fetch-Dest": "image",
+    "X-Forwarded-For": "203.0.113.7",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "www.example.com",
+}
+_VERIFY = _BROWSER | {"X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/watch/17"}
+_HIT = _BROWSER | {"Referer": "https://www.example.com/watch/17", "X-Latch-Hit": "0123456789abcdef0123456789abcdef"}
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One row of the table."""
+
+    name: str
+    served: Served
+    target: str
+    headers: dict[str, str]
+    #: Whose figures it is compared with, and at most how many times as much CPU it should take.
+    yardsticks: dict[str, float] = field(default_factory=dict)
+
+
+def contestants(nginx_served: Served, bare: Served, own: Served) -> list[Contestant]:
+    """The rows, yardsticks first; every server gets the same bytes for the same kind of request."""
+    verify = _VERIFY | {"Cookie": f"theme=dark; {own.cookie}"}
+    hit = _HIT | {"Cookie": f"theme=dark; {own.cookie}"}
+    pixel = "/b.gif?e=view&p=%2Fwatch%2F17&id=6f0c1b5e"
+    return [
+        Contestant("nginx return 200", nginx_served, "/verify", verify),
+        Contestant("nginx empty_gif + access_log", nginx_served, pixel, hit),
+        Contestant("uvicorn bare callable, as verify", bare, "/verify", verify),
+        Contestant("uvicorn bare callable, as hit", bare, pixel, hit),
+        Contestant(
+            "latchstring verify",
+            own,
+            "/verify",
+            verify,
+            {"nginx return 200": 1.8, "uvicorn bare callable, as verify": 0.5},
+        ),
+        Contestant(
+            "latchstring hit, journalled",
+            own,
+            pixel,
+            hit,
+            {"nginx empty_gif + access_log": 1.3, "uvicorn bare callable, as hit": 0.5},
+        ),
+    ]
+
+
+def run_rounds(rows: list[Contestant], rounds: int, seconds: float) -> dict[str, Sample]:
+    """The median of each row."""
+    samples: dict[str, list[Sample]] = {row.name: [] for row in rows}
+    for row in rows:
+        measure(row.served.pid, row.served.origin + row.target, row.headers, 1)
+    for _round in range(rounds):
+        for row in rows:
+            samples[row.name].append(measure(row.served.pid, row.served.origin + row.target, row.headers, seconds))
+    return {
+        name: Sample(
+            statistics.median(sample.requests_per_second for sample in taken),
+            statistics.median(sample.cpu_microseconds for sample in taken),
+        )
+        for name, taken in samples.items()
+    }
+
+
+def print_table(rows: list[Contestant], medians: dict[str, Sample]) -> None:
+    """One table; a ratio is CPU a request over the yardstick's, with the goal beside it."""
+    print(f"{'':34}{'requests/s':>12}{'CPU us/request':>16}   CPU compared with")
+    for row in rows:
+        sample = medians[row.name]
+        ratios = "   ".join(
+            f"{name}: {sample.cpu_microseconds / medians[name].cpu_microseconds:.2f} (goal <= {goal})"
+            for name, goal in row.yardsticks.items()
+        )
+        print(f"{row.name:34}{sample.requests_per_second:12,.0f}{sample.cpu_microseconds:16.2f}   {ratios}".rstrip())
+
+
+def as_json(rows: list[Contestant], medians: dict[str, Sample]) -> str:
+    """The same figures for a machine."""
+    return json.dumps(
+        {
+            row.name: {
+                "requests_per_second": round(medians[row.name].requests_per_second),
+                "cpu_microseconds": round(medians[row.name].cpu_microseconds, 3),
+                "ratios": {
+                    name: {
+                        "cpu": round(medians[row.name].cpu_microseconds / medians[name].cpu_microseconds, 3),
+                        "goal": goal,
+                    }
+                    for name, goal in row.yardsticks.items()
+                },
+            }
+            for row in rows
+        },
+        indent=2,
+    )
+
+
+def main() -> int:
+    """Run the benchmark; 0 when it ran (speeds decide nothing), 1 when it could not."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=72, help="for all measurements together (default: 72)")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default: 3)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    chosen = parser.parse_args()
+    missing = [package for program, package in _PACKAGES.items() if shutil.which(program) is None]
+    if missing:
+        print(f"the benchmark needs: apt-get install {' '.join(missing)}", file=sys.stderr)
+        return 1
+    if len(os.sched_getaffinity(0)) < 2:
+        print("the benchmark needs two cores: one for the server, one for wrk", file=sys.stderr)
+        return 1
+    try:
+        with tempfile.TemporaryDirectory(prefix="latchstring-bench-") as temporary, contextlib.ExitStack() as stack:
+            served = [
+                stack.enter_context(server)
+                for server in (nginx(Path(temporary) / "nginx"), bare_asgi(), latchstring(Path(temporary) / "data"))
+            ]
+            rows = contestants(*served)
+            medians = run_rounds(rows, chosen.rounds, chosen.seconds / chosen.rounds / len(rows))
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if chosen.json:
+        print(as_json(rows, medians))
+    else:
+        print(f"{platform.machine()}, Linux {platform.release()}, Python {platform.python_version()}, one core each")
+        print_table(rows, medians)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
