@@ -1,0 +1,130 @@
+"""Lantern over HTTP, before a small gateway that remembers what it was asked."""
+
+import base64
+import json
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.demo.inbox import Inbox
+from latchstring_gateway.demo.website import Website
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+COOKIES = ["__Host-session=s; Path=/; Secure; HttpOnly", "__Host-device=d; Path=/; Secure; HttpOnly"]
+MEMBER = {"x-latch-account": "mia@example.com", "x-latch-level": "fresh", "x-latch-auth-time": "1799999000"}
+RIGHT = {"email": "mia@example.com", "password": "lift the latch"}
+
+
+@dataclass
+class SmallGateway:
+    """Answers POST /v1/sessions as the edge does, or with `status`."""
+
+    status: int = 201
+    asked: list[dict[str, object]] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """One call."""
+        self.asked.append(json.loads(request.content))
+        return httpx.Response(self.status, json={"set_cookie": COOKIES, "continue_to": "/latch/arrived?to=x"})
+
+
+@pytest.fixture
+def gateway() -> SmallGateway:
+    """A gateway that lets everybody in."""
+    return SmallGateway()
+
+
+@pytest.fixture
+def client(gateway: SmallGateway) -> httpx.AsyncClient:
+    """The website as the proxy sees it."""
+    behind = httpx.AsyncClient(transport=httpx.MockTransport(gateway), base_url="http://gateway")
+    app = Starlette(routes=Website(behind, Inbox(SECRET), ManualClock()).routes())
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lantern")
+
+
+async def test_signing_in_hands_over_and_relays_every_cookie(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    """The gateway learns account, box and browser; the browser gets each Set-Cookie line and goes where it is told."""
+    headers = {"user-agent": "UA", "cookie": "a=b", "x-forwarded-for": "198.51.100.1, 192.0.2.7"}
+
+    answer = await client.post("/sign-in", data={**RIGHT, "remember": "yes", "return": "sealed"}, headers=headers)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/latch/arrived?to=x")
+    assert answer.headers.get_list("set-cookie") == COOKIES
+    assert answer.headers["cache-control"] == "private, no-store"
+    [asked] = gateway.asked
+    assert (asked["account"], asked["remember"], asked["return"]) == ("mia@example.com", True, "sealed")
+    assert asked["browser"] == {"cookie": "a=b", "user_agent": "UA", "address": "192.0.2.7", "accept_language": ""}
+
+
+async def test_the_box_not_ticked_asks_for_no_persistent_sign_in(
+    client: httpx.AsyncClient, gateway: SmallGateway
+) -> None:
+    """A form without the field means: not on this computer."""
+    await client.post("/sign-in", data=RIGHT)
+
+    assert gateway.asked[0]["remember"] is False
+
+
+async def test_a_wrong_password_never_reaches_the_gateway(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    """400, tied to the fields, the address kept and the password not."""
+    answer = await client.post("/sign-in", data={**RIGHT, "password": "wrong-word"})
+
+    assert answer.status_code == 400
+    assert 'aria-describedby="problem"' in answer.text
+    assert "mia@example.com" in answer.text
+    assert "wrong-word" not in answer.text
+    assert gateway.asked == []
+
+
+async def test_a_post_from_another_site_signs_nobody_in(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    """A stranger's page cannot sign a visitor in to the stranger's account."""
+    answer = await client.post("/sign-in", data=RIGHT, headers={"sec-fetch-site": "cross-site"})
+
+    assert answer.status_code == 403
+    assert gateway.asked == []
+
+
+async def test_a_gateway_that_is_away_is_not_the_password_s_fault(
+    client: httpx.AsyncClient, gateway: SmallGateway
+) -> None:
+    """503 and words that say so."""
+    gateway.status = 503
+
+    answer = await client.post("/sign-in", data=RIGHT)
+
+    assert answer.status_code == 503
+    assert "Nothing is wrong with your password" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/watch/salt-and-static", "/account"])
+async def test_a_page_for_members_turns_a_stranger_away_by_itself(client: httpx.AsyncClient, path: str) -> None:
+    """A second line behind the proxy: blank identity headers mean nobody."""
+    answer = await client.get(path, headers={"x-latch-account": ""})
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+async def test_a_film_sends_a_pixel_with_an_id_of_its_own(client: httpx.AsyncClient) -> None:
+    """Each view has another id, so that a retry counts once and a second view twice."""
+    first = (await client.get("/watch/salt-and-static", headers=MEMBER)).text
+    second = (await client.get("/watch/salt-and-static", headers=MEMBER)).text
+
+    assert '<img class="pixel" src="/b.gif?p=/watch/salt-and-static&amp;e=view&amp;id=' in first
+    assert first != second
+
+
+async def test_a_film_that_does_not_exist_is_404(client: httpx.AsyncClient) -> None:
+    """With a page that leads back."""
+    assert (await client.get("/watch/none", headers=MEMBER)).status_code == 404
+
+
+async def test_an_unsigned_hook_is_refused(client: httpx.AsyncClient) -> None:
+    """400, and nothing appears in the account's activity."""
+    answer = await client.post("/hooks/latchstring", content=b"{}")
+
+    assert answer.status_code == 400
+    assert (await client.get("/activity", headers=MEMBER)).json() == {"events": []}
+    assert (await client.get("/activity")).status_code == 401
