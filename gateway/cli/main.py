@@ -2,7 +2,7 @@
 
 import typer
 
-from . import admin, inspect_token, keys, serve
+from . import admin, demo, inspect_token, keys, reports, serve
 
 app = typer.Typer(
     name="latchstring",
@@ -11,10 +11,14 @@ app = typer.Typer(
     add_completion=False,
     help="Remembers browsers, TVs and consoles, forgets one at once, and counts what they see.",
 )
-for _group in (serve, keys, inspect_token, admin):
+for _group in (serve, demo, keys, inspect_token, admin, reports):
     _group.register(app)
 
 
 def main() -> None:
     """Entry point."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -44,7 +44,7 @@ def _free_port() -> int:
 
 
 async def test_a_website_without_a_proxy_verifies_follows_and_counts_in_receipts(
-    tmp_path: Path, store_url: str, store_client: "redis.asyncio.Redis[str]"
+    tmp_path: Path, store_url: str, store_client: redis.asyncio.Redis
 ) -> None:
     """Signed in it serves, a removal elsewhere is in force here at once, and the receipt counts this process."""
     site = tmp_path / "site"
@@ -58,7 +58,7 @@ async def test_a_website_without_a_proxy_verifies_follows_and_counts_in_receipts
     credential = {"authorization": f"Bearer {await ServiceKeys(store, SystemClock()).add('test')}"}
     await store.close()
     edge_socket = socket.create_server(("127.0.0.1", 0))
-    edge_url = "http://127.0.0.1:%d" % edge_socket.getsockname()[1]
+    edge_url = f"http://127.0.0.1:{edge_socket.getsockname()[1]}"
     site_url = f"http://127.0.0.1:{(port := _free_port())}"
     worker = [sys.executable, "-m", "latchstring_gateway.supervise.http_worker", "--fd", str(edge_socket.fileno())]
     website = [sys.executable, "-m", "uvicorn", "website:app", "--port", str(port), "--log-level", "warning"]
