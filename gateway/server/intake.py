@@ -20,7 +20,7 @@ from typing import ClassVar, Final
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from ..wire import Reply
-from .door import HEAD_TOO_LARGE, TOO_SLOW, Door
+from .door import BAD_REQUEST, HEAD_TOO_LARGE, TOO_SLOW, Door
 from .message_ends import MessageEnds
 
 #: Plain numbers, since they are compared several times a request.
@@ -32,6 +32,7 @@ BUSY: Final = 4
 STALLED: Final = 5
 CLOSED: Final = 6
 
+_G: Final = ord("G")
 #: What a refused client may go on sending before it is cut off; some reading lets it see why.
 _MAX_DISCARDED_BYTES: Final = 1_048_576
 
@@ -50,6 +51,22 @@ class GatedFlow(FlowControl):
 class Intake(asyncio.Protocol):
     """The state of one connection, and all that depends on bytes and seconds alone."""
 
+    #: Slots, because an instance with more than thirty fields has a slow dict (0.2 us a request); it still has one for
+    #: uvicorn's fields.
+    __slots__ = (
+        "_begun",
+        "_ends",
+        "_head_bytes",
+        "_held",
+        "_held_from",
+        "_idle_since",
+        "_max_head_bytes",
+        "_since",
+        "_state",
+        "_unsent",
+        "_unsent_since",
+    )
+
     door: ClassVar[Door]
 
     flow: GatedFlow
@@ -63,6 +80,7 @@ class Intake(asyncio.Protocol):
         self._idle_since = door.tick
         self._ends = MessageEnds()
         self._head_bytes = 0
+        self._begun = False
         #: When the head or the body began that is not complete.
         self._since = 0
         self._held = b""
@@ -71,8 +89,12 @@ class Intake(asyncio.Protocol):
         self._unsent_since = 0
 
     @abstractmethod
-    def _parse(self, piece: bytes) -> None:
-        """Feed the parser; its callbacks set `_state`."""
+    def _parse(self, piece: bytes) -> bool:
+        """Feed the parser, whose callbacks set `_state`; False if it stopped at the beginning of a second message."""
+
+    @abstractmethod
+    def _feed_rest(self, data: bytes) -> None:
+        """The parser stopped within `data`: go on from there."""
 
     @abstractmethod
     def _refuse(self, reply: Reply) -> None:
@@ -80,10 +102,12 @@ class Intake(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what the socket had."""
-        # One whole head and nothing else: nearly all requests. A find over the head costs 0.1 us and saves the
-        # bookkeeping of `_feed`, which costs 1 us.
-        if self._state == OPEN and 3 < data.find(b"\r\n\r\n") + 4 == len(data) <= self._max_head_bytes:
-            self._parse(data)
+        # One whole GET and nothing else: nearly all requests. If there is another one behind it the parser finds out;
+        # looking for it here costs 0.4 us.
+        if self._state == OPEN and data.endswith(b"\r\n\r\n") and data[0] == _G and len(data) <= self._max_head_bytes:
+            self._begun = False
+            if not self._parse(data):
+                self._feed_rest(data)
         elif self._state == CLOSED:
             self._head_bytes += len(data)
             if self._head_bytes > _MAX_DISCARDED_BYTES:
@@ -107,6 +131,7 @@ class Intake(asyncio.Protocol):
                 self._state = HEAD
                 self._since = self.door.tick
                 self._head_bytes = 0
+                self._begun = False
                 self._ends.begin()
             end = self._ends.cut(data, start)
             piece = data[start:end]
@@ -117,7 +142,10 @@ class Intake(asyncio.Protocol):
                     self._refuse(HEAD_TOO_LARGE)
                     return
             self._ends.remember(piece)
-            self._parse(piece)
+            if not self._parse(piece):
+                # The parser saw an end of a message where we saw none: nobody knows what the rest is.
+                self._refuse(BAD_REQUEST)
+                return
 
     def _hold(self, data: bytes, start: int) -> None:
         self._held, self._held_from = data, start

@@ -20,21 +20,21 @@ class PendingRecord:
     Pipelining, shutdown and disconnect look at the cycle's fields and so see this one too.
     """
 
-    __slots__ = ("disconnected", "keep_alive", "reply", "response_complete", "response_started", "with_body")
+    __slots__ = ("disconnected", "keep_alive", "method", "reply", "response_complete", "response_started")
 
     message_event: Final = _NobodyWaits()
 
     def __init__(self) -> None:
         self.reply: Reply | None = None
-        self.with_body = True
+        self.method = b""
         self.keep_alive = True
         self.disconnected = False
         self.response_started = False
         self.response_complete = True
 
-    def wait(self, reply: Reply, *, with_body: bool, keep_alive: bool) -> None:
-        """Take up a reply."""
+    def wait(self, reply: Reply, method: bytes, keep_alive: bool) -> None:  # noqa: FBT001 - hot
+        """Take up the reply to a request."""
         self.reply = reply
-        self.with_body = with_body
+        self.method = method
         self.keep_alive = keep_alive
         self.response_complete = False

@@ -6,16 +6,16 @@ The only file that touches uvicorn's private fields; test_protocol_contract.py s
 import asyncio
 from typing import Any, Final, cast
 
-from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, parse_url
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from .. import logs
 from ..hot_route import AppendRecord, peer_of
-from ..wire import NOT_RECORDED, Handler, Head, Header, Headers, HotRoutes, Recorded, Reply
+from ..wire import NOT_RECORDED, Handler, Head, Header, Headers, HotRoutes, Reply
 from .door import BAD_REQUEST, CRASHED, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS, Door, encode
-from .intake import ASGI_BODY, BODY, BUSY, CLOSED, HEAD, OPEN, STALLED, GatedFlow, Intake
+from .intake import ASGI_BODY, BODY, BUSY, CLOSED, OPEN, STALLED, GatedFlow, Intake
 from .limits import ServerLimits
 from .pending import PendingRecord
 
@@ -36,7 +36,52 @@ _NOTED: Final = {
     b"upgrade": _OTHER,
 }
 
+#: Names as browsers and proxies spell them, and none of the above.
+_PLAIN: Final = {
+    spelling: name
+    for name in (
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"cache-control",
+        b"cookie",
+        b"dnt",
+        b"host",
+        b"origin",
+        b"pragma",
+        b"priority",
+        b"purpose",
+        b"referer",
+        b"sec-ch-ua",
+        b"sec-ch-ua-mobile",
+        b"sec-ch-ua-platform",
+        b"sec-fetch-dest",
+        b"sec-fetch-mode",
+        b"sec-fetch-site",
+        b"sec-fetch-user",
+        b"sec-gpc",
+        b"upgrade-insecure-requests",
+        b"user-agent",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-method",
+        b"x-forwarded-port",
+        b"x-forwarded-proto",
+        b"x-forwarded-uri",
+        b"x-latch-hit",
+        b"x-latch-require",
+        b"x-real-ip",
+        b"x-request-id",
+    )
+    for spelling in (name, name.title())
+}
+
 _DEFAULT_LIMITS: Final = ServerLimits()
+
+
+class _SecondMessage(Exception):  # noqa: N818 - no error: it stops the parser
+    """There is more than one request in what the parser was fed."""
 
 
 class _Ignored(list[Header]):
@@ -49,8 +94,25 @@ class _Ignored(list[Header]):
 class FastProtocol(Intake, HttpToolsProtocol):
     """One connection; `fast_protocol` makes the class for a server."""
 
+    __slots__ = (
+        "_body",
+        "_body_handler",
+        "_keep_alive",
+        "_length",
+        "_max_headers",
+        "_noted",
+        "_peer",
+        "_pending",
+        "_routes",
+        "cycle",
+        "headers",
+        "parser",
+        "server_state",
+        "transport",
+        "url",
+    )
+
     flow: GatedFlow
-    headers: Headers
 
     def __init__(
         self,
@@ -67,6 +129,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self._noted = 0
+        self._length = 0
         self._keep_alive = True
         self._body = b""
         self._body_handler: Handler | None = None
@@ -85,7 +148,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
             transport.abort()
         elif not self.door.admit(self.sweep, self.loop):
             self._state = CLOSED
-            transport.write(encode(TOO_MANY_CONNECTIONS, self._default_lines(), with_body=True, keep_alive=False))
+            self._send_last(TOO_MANY_CONNECTIONS)
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,30 +165,50 @@ class FastProtocol(Intake, HttpToolsProtocol):
         else:
             super().shutdown()
 
-    def _parse(self, piece: bytes) -> None:
+    def _parse(self, piece: bytes) -> bool:
         try:
             self.parser.feed_data(piece)
         except HttpParserUpgrade:
             if self._should_upgrade():
                 self.door.dismiss(self.sweep)
                 self.handle_websocket_upgrade()
-        except HttpParserCallbackError:
+        except HttpParserCallbackError as error:
+            if isinstance(error.__context__, _SecondMessage):
+                return False
             _log.exception("a parser callback failed")
             self._refuse(CRASHED)
         except HttpParserError as error:
             _log.debug("malformed request", peer=self._peer, reason=str(error))
             self._refuse(BAD_REQUEST)
+        return True
+
+    def _feed_rest(self, data: bytes) -> None:
+        # A new parser, since llhttp has no way on from where a callback stopped it.
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        if self._noted & _CHUNKED:
+            self._refuse(BAD_REQUEST)
+        else:
+            self._feed(data, data.find(b"\r\n\r\n") + 4 + self._length)
 
     # Parser callbacks
 
     def on_message_begin(self) -> None:
         """Start on a request; uvicorn builds the scope here, `_take_the_long_way` only for those who need one."""
+        if self._begun:
+            raise _SecondMessage
+        self._begun = True
+        self._length = 0
         self.url = b""
         self.headers = []
         self._noted = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take up a header line, and note those that decide about the way."""
+        # Two look-ups of a known spelling take half the time of lower() and one in _NOTED.
+        if name in _PLAIN:
+            self.headers.append((_PLAIN[name], value))
+            return
         name = name.lower()
         if name in _NOTED:
             self._noted |= _NOTED[name]
@@ -136,29 +219,35 @@ class FastProtocol(Intake, HttpToolsProtocol):
         if len(self.headers) > self._max_headers:
             self._refuse(HEAD_TOO_LARGE)
             return
-        noted = self._noted
-        self._keep_alive = self.parser.should_keep_alive()
-        if noted:
-            if noted & _CONNECTION and self.parser.get_http_version() == "1.0":
-                # uvicorn keeps no HTTP/1.0 connection, whatever the client asks for.
-                self._keep_alive = False
-            if noted & _LENGTH:
-                self._ends.body_left = next(int(value) for name, value in self.headers if name == b"content-length")
-        if self._state <= HEAD and not noted & _LONG_WAY:
-            route = self._routes.get(self.url.partition(b"?")[0])
-            # ASGI has no place for a fragment, so a target with one looks different to the other door.
-            if route is not None and b"#" not in self.url:
-                if not noted & _LENGTH:
-                    if not self._answer(route.handler, b""):
-                        self._take_the_long_way()
-                    return
-                if self._ends.body_left <= route.max_body_bytes:
-                    self._state = BODY
-                    self._since = self.door.tick
-                    self._body = b""
-                    self._body_handler = route.handler
-                    return
+        route = self._routes.get(self.url.partition(b"?")[0])
+        # ASGI has no place for a fragment, so a target with one looks different to the other door.
+        if route is None or b"#" in self.url:
+            self._note_length_and_connection()
+        elif not self._noted:
+            self._keep_alive = self.parser.should_keep_alive()
+            if self._answer(route.handler, b""):
+                return
+        elif self._note_length_and_connection() <= route.max_body_bytes and not self._noted & _LONG_WAY:
+            if self._noted & _LENGTH:
+                self._state = BODY
+                self._since = self.door.tick
+                self._body = b""
+                self._body_handler = route.handler
+                return
+            if self._answer(route.handler, b""):
+                return
         self._take_the_long_way()
+
+    def _note_length_and_connection(self) -> int:
+        """The length of the body, 0 if there is none or none was told."""
+        self._keep_alive = self.parser.should_keep_alive()
+        if self._noted & _CONNECTION and self.parser.get_http_version() == "1.0":
+            # uvicorn keeps no HTTP/1.0 connection, whatever the client asks for.
+            self._keep_alive = False
+        if self._noted & _LENGTH:
+            self._length = next(int(value) for name, value in self.headers if name == b"content-length")
+            self._ends.body_left = self._length
+        return self._length
 
     def on_body(self, body: bytes) -> None:
         """Keep the body for a hot handler, or pass it to the app."""
@@ -196,16 +285,16 @@ class FastProtocol(Intake, HttpToolsProtocol):
             _log.exception("a hot handler failed", path=self.url.partition(b"?")[0])
             self._keep_alive = False
             answer = CRASHED
+        if isinstance(answer, Reply):
+            self._state = OPEN
+            self._send(answer, method, self._keep_alive)
+            return True
         if answer is None:
             return False
-        if isinstance(answer, Recorded):
-            self._pending.wait(answer.reply, with_body=method != b"HEAD", keep_alive=self._keep_alive)
-            self.cycle = cast(RequestResponseCycle, self._pending)
-            self._state = BUSY
-            self.door.append(answer.payload, self._recorded)
-        else:
-            self._state = OPEN
-            self._send(answer, with_body=method != b"HEAD", keep_alive=self._keep_alive)
+        self._pending.wait(answer.reply, method, self._keep_alive)
+        self.cycle = cast(RequestResponseCycle, self._pending)
+        self._state = BUSY
+        self.door.append(answer.payload, self._recorded)
         return True
 
     def _recorded(self, kept: bool) -> None:  # noqa: FBT001 - the journal's callback
@@ -216,24 +305,26 @@ class FastProtocol(Intake, HttpToolsProtocol):
         if cast(object, self.cycle) is pending:
             self.cycle = cast(RequestResponseCycle, None)
         reply = pending.reply if kept and pending.reply is not None else NOT_RECORDED
-        self._send(reply, with_body=pending.with_body, keep_alive=pending.keep_alive)
+        self._send(reply, pending.method, pending.keep_alive)
         self._next_request()
 
-    def _send(self, reply: Reply, *, with_body: bool, keep_alive: bool) -> None:
-        self.server_state.total_requests += 1
-        self._idle_since = self.door.tick
-        if with_body and keep_alive:
-            self.transport.write(reply.status_line + self._default_lines() + reply.tail)
+    def _send(self, reply: Reply, method: bytes, keep_alive: bool) -> None:  # noqa: FBT001 - hot
+        door, state = self.door, self.server_state
+        state.total_requests += 1
+        self._idle_since = door.tick
+        headers = state.default_headers
+        lines = door.default_lines if headers is door.default_headers else door.encode_default_headers(headers)
+        if keep_alive and method != b"HEAD":
+            self.transport.write(reply.status_line + lines + reply.tail)
             return
-        self.transport.write(encode(reply, self._default_lines(), with_body=with_body, keep_alive=keep_alive))
+        self.transport.write(encode(reply, lines, with_body=method != b"HEAD", keep_alive=keep_alive))
         if not keep_alive:
             self._state = CLOSED
             self.transport.close()
 
-    def _default_lines(self) -> bytes:
-        headers = self.server_state.default_headers
-        door = self.door
-        return door.default_lines if headers is door.default_headers else door.encode_default_headers(headers)
+    def _send_last(self, reply: Reply) -> None:
+        lines = self.door.encode_default_headers(self.server_state.default_headers)
+        self.transport.write(encode(reply, lines, with_body=True, keep_alive=False))
 
     def on_response_complete(self) -> None:
         """The app has answered: the next request, please."""
@@ -295,7 +386,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
         if answered:
             self.transport.close()
             return
-        self.transport.write(encode(reply, self._default_lines(), with_body=True, keep_alive=False))
+        self._send_last(reply)
         if not self.transport.can_write_eof():
             self.transport.close()
             return
