@@ -1,4 +1,4 @@
-"""People on the website, by Locust, against the whole service: no request fails and every acknowledged hit is counted."""
+"""People on the website, by Locust, against the whole service: no request fails, every acknowledged hit is counted."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness.waiting import wait_until
 
+from harness.waiting import wait_until
 from latchstring_gateway.reports.ledger import ledger
 
 pytestmark = [pytest.mark.load, pytest.mark.timeout(120)]
