@@ -8,7 +8,7 @@ help: ## This list
 
 demo: ## The whole story in a browser: prints its address and stays up (CHECK=1: walk it headless, exit 0 or 1)
 	@scripts/set-up demo
-	@$(if $(CHECK),scripts/system-packages "the walk through the demo" chromium:chromium)
+	@$(if $(CHECK),scripts/system-packages "the walk through the demo" chromium:chromium libatomic1:libatomic.so.1)
 	@.venv/bin/latchstring demo $(if $(CHECK),--check)
 
 serve: ## The gateway alone: store, workers, shipper, deliverer; settings from LATCHSTRING_*
@@ -21,7 +21,7 @@ check: ## Linters and unit tests, under 90 seconds
 
 test: ## Everything: linters and all suites, with real store, proxies, browser and load (SUITES="unit store" for some)
 	@scripts/set-up dev
-	@scripts/system-packages "the tests" chromium:chromium nginx-light:nginx
+	@scripts/system-packages "the tests" chromium:chromium libatomic1:libatomic.so.1 nginx-light:nginx
 	@scripts/suites $(or $(SUITES),lint unit store beacons edge load)
 
 bench: ## Verify and hit beside nginx and bare uvicorn: requests a second, CPU a request, ratios
