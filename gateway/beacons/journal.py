@@ -6,6 +6,7 @@ the sync. `never`: it survives the death of any process, and the operating syste
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,6 @@ HOLD_NS: Final = 100_000_000
 GIVE_UP_SECONDS: Final = 5.0
 #: How often a journal that cannot write tries again.
 RETRY_SECONDS: Final = 0.25
-
 _log: Final = logs.get("beacons")
 
 
@@ -83,6 +83,10 @@ class Journal:
     @property
     def healthy(self) -> bool:
         """Whether a hit that comes now can be kept, as far as is known."""
+        if self._segment is None and self._loop is None:
+            # Red readiness keeps hits away, so the question itself must get the journal going.
+            with contextlib.suppress(RuntimeError):
+                self._attach()
         return self._segment is not None and not self._gave_up
 
     def append(self, payload: bytes, done: Done) -> None:

@@ -89,14 +89,16 @@ def _print_pages(answer: PopularPages, console: Console) -> None:
         console.print("No page views yet. Hits show here a few seconds after they come in.")
     else:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("Page", overflow="ellipsis", no_wrap=True)
         rows = [
             (_number(row.net), _number(row.visitors or "-"), *map(_number, (row.gross, row.bots, row.prefetches)))
             for row in answer.rows
         ]
-        for index, name in enumerate(("Views", "Visitors", "Gross", "Bots", "Prefetch")):
-            # The page gives way when the terminal is narrow, the figures never.
-            width = max(len(name), *(len(row[index]) for row in rows))
+        names = ("Views", "Visitors", "Gross", "Bots", "Prefetch")
+        widths = [max(len(name), *(len(row[index]) for row in rows)) for index, name in enumerate(names)]
+        # The page gives way when the terminal is narrow, the figures never.
+        room = max(8, console.width - sum(widths) - 2 * len(widths))
+        table.add_column("Page", overflow="ellipsis", no_wrap=True, max_width=room)
+        for name, width in zip(names, widths, strict=True):
             table.add_column(name, justify="right", no_wrap=True, min_width=width)
         for page, figures in zip(answer.rows, rows, strict=True):
             table.add_row(Text(_printable(page.page)), *figures)

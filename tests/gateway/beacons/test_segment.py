@@ -1,5 +1,7 @@
 """The file format: what is written is read back, and any accident costs at most what it touched."""
 
+from pathlib import Path
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,3 +141,14 @@ def test_frame_of_another_segment_or_another_place_is_no_record() -> None:
 def test_segment_name_gives_both_ids_back() -> None:
     """The name alone says which segment it is and in which boot it was made."""
     assert ids_of_name(segment_name(SEGMENT, BOOT)) == (SEGMENT, BOOT)
+
+
+def test_documented_example_is_what_is_written() -> None:
+    """The bytes in docs/journal.md are those of a real segment."""
+    text = (Path(__file__).parents[3] / "docs" / "journal.md").read_text()
+    blocks = [block for block in text.split("```")[1::2] if block.strip().startswith("4c 41")]
+    frames = FrameEncoder(SEGMENT)
+    record = frames.encode([b"hello"], HEADER_BYTES, bytes.fromhex("a1a2a3a4a5a6a7a8"), 1)
+    end = frames.encode_end(HEADER_BYTES + len(record), 1)
+
+    assert [bytes.fromhex(block) for block in blocks] == [HEADER + record + end]

@@ -1,0 +1,153 @@
+"""Processes that die on purpose: a worker's journal and a shipper, killed at a chosen call or moment.
+
+The functions run in processes of their own (multiprocessing, forkserver); they end by SIGKILL, by SIGALRM or well.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import structlog
+
+from harness.hits import TRUSTED, pixel
+from latchstring_gateway.beacons.journal import Fsync, Journal
+from latchstring_gateway.beacons.segment_file import Disk
+from latchstring_gateway.clock import SystemClock
+from latchstring_gateway.shipping.run import Shipper
+
+ACK = struct.Struct("<I")
+
+
+def die() -> None:
+    """As `kill -9` does it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DeadlyDisk(Disk):
+    """A disk in front of which the process dies: before, after or in the middle of one of the journal's calls."""
+
+    def __init__(self, die_at: int, manner: str) -> None:
+        self._left = die_at
+        self._manner = manner
+
+    def _due(self, manner: str) -> bool:
+        return self._left == 0 and self._manner == manner
+
+    def _call(self, act: Any, *arguments: Any) -> Any:
+        self._left -= 1
+        if self._due("before"):
+            die()
+        result = act(*arguments)
+        if self._due("after"):
+            die()
+        return result
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        """See `Disk.write`."""
+        if self._left == 1 and self._manner == "half":
+            super().write(descriptor, data[: len(data) // 2])
+            die()
+        return int(self._call(super().write, descriptor, data))
+
+    def sync(self, descriptor: int) -> None:
+        """See `Disk.sync`."""
+        self._call(super().sync, descriptor)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        """See `Disk.truncate`."""
+        self._call(super().truncate, descriptor, size)
+
+    def reserve(self, descriptor: int, size: int) -> None:
+        """See `Disk.reserve`."""
+        self._call(super().reserve, descriptor, size)
+
+
+def hit(number: int) -> bytes:
+    """The hit of that number, with the request id that its proxy would give it on every try."""
+    return pixel(b"p=/watch/%d" % number, hit_id=b"hit-%d" % number)
+
+
+def run(target: Callable[..., None], *arguments: Any) -> int | None:
+    """Run a function of this file in a process forked from a clean one; gives its exit code, negative for a signal."""
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["latchstring_gateway.shipping.run", "latchstring_gateway.beacons.journal"])
+    process = processes.Process(target=target, args=arguments)
+    process.start()
+    process.join(20)
+    code = process.exitcode
+    process.close()
+    return code
+
+
+def write_hits(data_dir: Path, acks: Path, numbers: list[int], fsync: Fsync, die_at: int, manner: str) -> None:
+    """Append the hits of `numbers` in small groups; write each number that was kept to the file `acks`."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    ack_to = os.open(acks, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    asyncio.run(_write_hits(data_dir, ack_to, numbers, fsync, DeadlyDisk(die_at, manner)))
+
+
+async def _write_hits(data_dir: Path, ack_to: int, numbers: list[int], fsync: Fsync, disk: Disk) -> None:
+    journal = Journal(
+        data_dir / "journal", SystemClock(), fsync=fsync, segment_max_bytes=8_000, segment_max_seconds=0.05, disk=disk
+    )
+    for start in range(0, len(numbers), 5):
+        group = numbers[start : start + 5]
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = set(group)
+        for number in group:
+            journal.append(hit(number), partial(_acknowledge, ack_to, number, waiting, answered))
+        await answered
+    await journal.close()
+
+
+def _acknowledge(ack_to: int, number: int, waiting: set[int], answered: asyncio.Future[None], kept: bool) -> None:
+    if kept:
+        os.write(ack_to, ACK.pack(number))
+    waiting.discard(number)
+    if not waiting:
+        answered.set_result(None)
+
+
+def ship_within(data_dir: Path, max_file_bytes: int) -> None:
+    """Ship with a limit on the size of files: the system refuses to write more, as a full disk does."""
+    with Shipper(data_dir, SystemClock(), TRUSTED) as shipper:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
+        shipper.ship_once()
+
+
+def ship(data_dir: Path, die_at_call: int, die_after_seconds: float) -> None:
+    """Ship what there is; die before the so-many-th call to the system or to SQLite, or after a time; 0 is never."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    left = die_at_call
+
+    def count(_frame: FrameType, event: str, called: Any) -> None:
+        nonlocal left
+        if event == "c_call" and _touches_the_disk(called):
+            left -= 1
+            if left == 0:
+                die()
+
+    if die_after_seconds:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, die_after_seconds)
+    if die_at_call:
+        sys.setprofile(count)
+    with Shipper(data_dir, SystemClock(), TRUSTED) as shipper:
+        shipper.ship_once()
+
+
+def _touches_the_disk(called: Any) -> bool:
+    # Functions that only look are left out: nothing is different after them.
+    if called.__module__ in ("posix", "_io", "fcntl"):
+        return called.__name__ not in ("stat", "fstat", "fspath", "scandir", "listdir", "getpid", "pread", "lstat")
+    return type(getattr(called, "__self__", None)).__module__ in ("sqlite3", "pyarrow._parquet")
