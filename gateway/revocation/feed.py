@@ -106,9 +106,12 @@ class Feed:
     async def refresh(self) -> bool:
         """Run a full heartbeat that begins now or later, shared by all who wait; whether the fence holds after it."""
         running = self._beat
-        if running is not None:
+        if running is not None and not running.done():
             # It may have begun before this call: its answer says nothing about what was revoked in between.
             await asyncio.wait({running})
+            if self.store_away:
+                # The next one would wait as long for the same silence.
+                return self.holds()
         if self._beat is None or self._beat is running:
             self._beat = self._spawn(self._heartbeat())
             self._beat.add_done_callback(self._beaten)

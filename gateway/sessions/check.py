@@ -75,25 +75,31 @@ class Checker:
         lease = self._open(visit.token)
         if isinstance(lease, Denied):
             return lease
-        if not self._feed.holds() and self._is_running(lease):
+        if not self._feed.holds() and not self._feed.store_away and self._is_running(lease):
             # A stall of this process, or a store that went away: one shared heartbeat tells which.
             await self._feed.refresh()
+        if self._is_revoked(lease):
+            # What is revoked stays so, however old the knowledge.
+            return Denied("revoked", clear=True)
         if self._feed.holds():
-            if self._is_revoked(lease):
-                return Denied("revoked", clear=True)
             if self._is_running(lease) and (visit.carry == "none" or not self._is_due(lease)):
                 return self._accept(lease, visit)
             if visit.carry == "none":
                 vouched = self._vouched.get((lease.session, lease.token))
                 if vouched is not None and self._is_running(vouched) and not self._is_revoked(vouched):
                     return self._accept(vouched, visit)
+        elif self._feed.store_away and self._may_bridge(lease):
+            # Nobody waits for a store that is known to be away; heartbeats find out when it is back.
+            return self._accept(lease, visit)
         return await self._ask_store(lease, visit)
 
     async def _ask_store(self, lease: OpenLease, visit: Visit) -> Accepted | Denied:
         try:
             verdict = await self._renewals.renew(lease, advance=visit.carry == "advance", extend=not visit.background)
         except StoreAway:
-            return self._accept(self._bridged(lease), visit)
+            if not self._may_bridge(lease):
+                raise
+            return self._accept(lease, visit)
         if isinstance(verdict, Over):
             if verdict.reason in ("reuse", "unknown"):
                 _log.warning("credential_refused", reason=verdict.reason, device_kind="browser")
@@ -128,22 +134,20 @@ class Checker:
             return Denied(str(lease.reason), clear=lease.reason is not Reason.UNKNOWN_KEY)
         return lease
 
-    def _bridged(self, lease: OpenLease) -> OpenLease:
-        # Raises StoreAway unless the outage rule lets this lease stand on what was known at the last contact.
-        fence, policy = self._feed.fence, self._policy
+    def _may_bridge(self, lease: OpenLease) -> bool:
+        """Whether this lease stands although the store cannot be asked: it is good, or was at the last contact."""
+        feed, policy = self._feed, self._policy
         if self._is_revoked(lease):
-            raise StoreAway
-        if self._feed.holds() and self._is_running(lease):
-            return lease
-        silent_ns = self._clock.boot_ns() - fence.contact_ns
-        if (
+            return False
+        if feed.holds() and self._is_running(lease):
+            return True
+        silent_ns = self._clock.boot_ns() - feed.fence.contact_ns
+        return (
             policy.outage_rule == "last-known-good"
-            and self._feed.loaded
+            and feed.loaded
             and silent_ns <= policy.last_known_good_seconds * 1e9
-            and fence.contact_store_ms < lease.content.lease_end_ms
-        ):
-            return lease
-        raise StoreAway
+            and feed.fence.contact_store_ms < lease.content.lease_end_ms
+        )
 
     def _accept(self, lease: OpenLease, visit: Visit, *, set_cookie: str | None = None) -> Accepted | Denied:
         content = lease.content
