@@ -14,7 +14,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: `Journal.append`: takes a payload and calls back once, True when it is on disk, False if it cannot be kept.
-AppendRecord: TypeAlias = Callable[[bytes, Callable[[bool], object]], None]
+AppendRecord: TypeAlias = Callable[[bytes, Callable[[bool], object]], object]
 
 #: The peer of a connection over a Unix socket, which has no address.
 UNIX_PEER: Final = "unix:"

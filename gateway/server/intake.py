@@ -17,11 +17,16 @@ import asyncio
 from abc import abstractmethod
 from typing import ClassVar, Final
 
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.flow_control import FlowControl
 
+from .. import logs
 from ..wire import Reply
-from .door import BAD_REQUEST, HEAD_TOO_LARGE, TOO_SLOW, Door
+from .door import BAD_REQUEST, CRASHED, HEAD_TOO_LARGE, TOO_SLOW, Door
+from .heads import CHUNKED
 from .message_ends import MessageEnds
+
+_log = logs.get("server")
 
 #: Plain numbers, since they are compared several times a request.
 OPEN: Final = 0
@@ -35,6 +40,10 @@ CLOSED: Final = 6
 _G: Final = ord("G")
 #: What a refused client may go on sending before it is cut off; some reading lets it see why.
 _MAX_DISCARDED_BYTES: Final = 1_048_576
+
+
+class SecondMessage(Exception):  # noqa: N818 - no error: it stops the parser
+    """There is more than one request in what the parser was fed."""
 
 
 class GatedFlow(FlowControl):
@@ -53,34 +62,32 @@ class Intake(asyncio.Protocol):
 
     #: Slots, because an instance with more than thirty fields has a slow dict (0.2 us a request); it still has one for
     #: uvicorn's fields.
+    # fmt: off
     __slots__ = (
-        "_begun",
-        "_ends",
-        "_head_bytes",
-        "_held",
-        "_held_from",
-        "_idle_since",
-        "_max_head_bytes",
-        "_since",
-        "_state",
-        "_unsent",
-        "_unsent_since",
+        "_begun", "_ends", "_head_bytes", "_held", "_held_from", "_idle_since", "_length", "_max_head_bytes",
+        "_noted", "_peer", "_since", "_state", "_unsent", "_unsent_since", "parser", "transport",
     )
+    # fmt: on
 
     door: ClassVar[Door]
 
     flow: GatedFlow
     loop: asyncio.AbstractEventLoop
+    parser: HttpRequestParser
     transport: asyncio.Transport
 
     def __init__(self) -> None:
         door = self.door
         self._max_head_bytes = door.limits.max_head_bytes
+        self._peer = ""
         self._state = OPEN
         self._idle_since = door.tick
         self._ends = MessageEnds()
         self._head_bytes = 0
         self._begun = False
+        #: Of the message that is being parsed: what its headers decide, and the length of its body.
+        self._noted = 0
+        self._length = 0
         #: When the head or the body began that is not complete.
         self._since = 0
         self._held = b""
@@ -89,12 +96,8 @@ class Intake(asyncio.Protocol):
         self._unsent_since = 0
 
     @abstractmethod
-    def _parse(self, piece: bytes) -> bool:
-        """Feed the parser, whose callbacks set `_state`; False if it stopped at the beginning of a second message."""
-
-    @abstractmethod
-    def _feed_rest(self, data: bytes) -> None:
-        """The parser stopped within `data`: go on from there."""
+    def _upgraded(self) -> None:
+        """The parser has seen the head of a request to upgrade."""
 
     @abstractmethod
     def _refuse(self, reply: Reply) -> None:
@@ -146,6 +149,32 @@ class Intake(asyncio.Protocol):
                 # The parser saw an end of a message where we saw none: nobody knows what the rest is.
                 self._refuse(BAD_REQUEST)
                 return
+
+    def _parse(self, piece: bytes) -> bool:
+        """Feed the parser, whose callbacks set `_state`; False if it stopped at the beginning of a second message."""
+        try:
+            self.parser.feed_data(piece)
+        except HttpParserUpgrade:
+            self._upgraded()
+        except HttpParserCallbackError as error:
+            if isinstance(error.__context__, SecondMessage):
+                return False
+            _log.exception("a parser callback failed")
+            self._refuse(CRASHED)
+        except HttpParserError as error:
+            _log.debug("malformed request", peer=self._peer, reason=str(error))
+            self._refuse(BAD_REQUEST)
+        return True
+
+    def _feed_rest(self, data: bytes) -> None:
+        """The parser stopped within `data`, behind a GET: go on from there."""
+        # A new parser, since llhttp has no way on from where a callback stopped it.
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        if self._noted & CHUNKED:
+            self._refuse(BAD_REQUEST)
+        else:
+            self._feed(data, data.find(b"\r\n\r\n") + 4 + self._length)
 
     def _hold(self, data: bytes, start: int) -> None:
         self._held, self._held_from = data, start

@@ -6,111 +6,33 @@ The only file that touches uvicorn's private fields; test_protocol_contract.py s
 import asyncio
 from typing import Any, Final, cast
 
-from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from .. import logs
 from ..hot_route import AppendRecord, peer_of
-from ..wire import NOT_RECORDED, Handler, Head, Header, Headers, HotRoutes, Reply
+from ..wire import NOT_RECORDED, Handler, Head, HotRoutes, Reply
 from .door import BAD_REQUEST, CRASHED, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS, Door, encode
-from .intake import ASGI_BODY, BODY, BUSY, CLOSED, OPEN, STALLED, GatedFlow, Intake
+from .heads import BODY_FOLLOWS, CONNECTION, LENGTH, LONG_WAY, NOTED, PLAIN, Ignored, is_target
+from .intake import ASGI_BODY, BODY, BUSY, CLOSED, OPEN, STALLED, GatedFlow, Intake, SecondMessage
 from .limits import ServerLimits
 from .pending import PendingRecord
 
 _log = logs.get("server")
 
-#: Headers that decide about the way, as bits; a request with none of them needs no further look.
-_CONNECTION: Final = 1
-_LENGTH: Final = 2
-_CHUNKED: Final = 4
-_OTHER: Final = 8
-_LONG_WAY: Final = _CHUNKED | _OTHER
-_BODY_FOLLOWS: Final = _LENGTH | _CHUNKED
-_NOTED: Final = {
-    b"connection": _CONNECTION,
-    b"content-length": _LENGTH,
-    b"transfer-encoding": _CHUNKED,
-    b"expect": _OTHER,
-    b"upgrade": _OTHER,
-}
-
-#: Names as browsers and proxies spell them, and none of the above.
-_PLAIN: Final = {
-    spelling: name
-    for name in (
-        b"accept",
-        b"accept-encoding",
-        b"accept-language",
-        b"cache-control",
-        b"cookie",
-        b"dnt",
-        b"host",
-        b"origin",
-        b"pragma",
-        b"priority",
-        b"purpose",
-        b"referer",
-        b"sec-ch-ua",
-        b"sec-ch-ua-mobile",
-        b"sec-ch-ua-platform",
-        b"sec-fetch-dest",
-        b"sec-fetch-mode",
-        b"sec-fetch-site",
-        b"sec-fetch-user",
-        b"sec-gpc",
-        b"upgrade-insecure-requests",
-        b"user-agent",
-        b"via",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-method",
-        b"x-forwarded-port",
-        b"x-forwarded-proto",
-        b"x-forwarded-uri",
-        b"x-latch-hit",
-        b"x-latch-require",
-        b"x-real-ip",
-        b"x-request-id",
-    )
-    for spelling in (name, name.title())
-}
-
 _DEFAULT_LIMITS: Final = ServerLimits()
-
-
-class _SecondMessage(Exception):  # noqa: N818 - no error: it stops the parser
-    """There is more than one request in what the parser was fed."""
-
-
-class _Ignored(list[Header]):
-    """A list of headers that stays empty."""
-
-    def append(self, header: Header) -> None:
-        """Drop it."""
 
 
 class FastProtocol(Intake, HttpToolsProtocol):
     """One connection; `fast_protocol` makes the class for a server."""
 
+    # fmt: off
     __slots__ = (
-        "_body",
-        "_body_handler",
-        "_keep_alive",
-        "_length",
-        "_max_headers",
-        "_noted",
-        "_peer",
-        "_pending",
-        "_routes",
-        "cycle",
-        "headers",
-        "parser",
-        "server_state",
-        "transport",
-        "url",
+        "_body", "_body_handler", "_keep_alive", "_max_headers", "_pending", "_routes", "cycle", "headers",
+        "server_state", "url",
     )
+    # fmt: on
 
     flow: GatedFlow
 
@@ -125,11 +47,8 @@ class FastProtocol(Intake, HttpToolsProtocol):
         Intake.__init__(self)
         self._routes = self.door.routes
         self._max_headers = self.door.limits.max_headers
-        self._peer = ""
         self.url = b""
         self.headers = []
-        self._noted = 0
-        self._length = 0
         self._keep_alive = True
         self._body = b""
         self._body_handler: Handler | None = None
@@ -165,38 +84,17 @@ class FastProtocol(Intake, HttpToolsProtocol):
         else:
             super().shutdown()
 
-    def _parse(self, piece: bytes) -> bool:
-        try:
-            self.parser.feed_data(piece)
-        except HttpParserUpgrade:
-            if self._should_upgrade():
-                self.door.dismiss(self.sweep)
-                self.handle_websocket_upgrade()
-        except HttpParserCallbackError as error:
-            if isinstance(error.__context__, _SecondMessage):
-                return False
-            _log.exception("a parser callback failed")
-            self._refuse(CRASHED)
-        except HttpParserError as error:
-            _log.debug("malformed request", peer=self._peer, reason=str(error))
-            self._refuse(BAD_REQUEST)
-        return True
-
-    def _feed_rest(self, data: bytes) -> None:
-        # A new parser, since llhttp has no way on from where a callback stopped it.
-        self.parser = HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        if self._noted & _CHUNKED:
-            self._refuse(BAD_REQUEST)
-        else:
-            self._feed(data, data.find(b"\r\n\r\n") + 4 + self._length)
+    def _upgraded(self) -> None:
+        if self._should_upgrade():
+            self.door.dismiss(self.sweep)
+            self.handle_websocket_upgrade()
 
     # Parser callbacks
 
     def on_message_begin(self) -> None:
         """Start on a request; uvicorn builds the scope here, `_take_the_long_way` only for those who need one."""
         if self._begun:
-            raise _SecondMessage
+            raise SecondMessage
         self._begun = True
         self._length = 0
         self.url = b""
@@ -205,13 +103,13 @@ class FastProtocol(Intake, HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take up a header line, and note those that decide about the way."""
-        # Two look-ups of a known spelling take half the time of lower() and one in _NOTED.
-        if name in _PLAIN:
-            self.headers.append((_PLAIN[name], value))
+        # Two look-ups of a known spelling take half the time of lower() and one in NOTED.
+        if name in PLAIN:
+            self.headers.append((PLAIN[name], value))
             return
         name = name.lower()
-        if name in _NOTED:
-            self._noted |= _NOTED[name]
+        if name in NOTED:
+            self._noted |= NOTED[name]
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -227,8 +125,8 @@ class FastProtocol(Intake, HttpToolsProtocol):
             self._keep_alive = self.parser.should_keep_alive()
             if self._answer(route.handler, b""):
                 return
-        elif self._note_length_and_connection() <= route.max_body_bytes and not self._noted & _LONG_WAY:
-            if self._noted & _LENGTH:
+        elif self._note_length_and_connection() <= route.max_body_bytes and not self._noted & LONG_WAY:
+            if self._noted & LENGTH:
                 self._state = BODY
                 self._since = self.door.tick
                 self._body = b""
@@ -241,10 +139,10 @@ class FastProtocol(Intake, HttpToolsProtocol):
     def _note_length_and_connection(self) -> int:
         """The length of the body, 0 if there is none or none was told."""
         self._keep_alive = self.parser.should_keep_alive()
-        if self._noted & _CONNECTION and self.parser.get_http_version() == "1.0":
+        if self._noted & CONNECTION and self.parser.get_http_version() == "1.0":
             # uvicorn keeps no HTTP/1.0 connection, whatever the client asks for.
             self._keep_alive = False
-        if self._noted & _LENGTH:
+        if self._noted & LENGTH:
             self._length = next(int(value) for name, value in self.headers if name == b"content-length")
             self._ends.body_left = self._length
         return self._length
@@ -354,7 +252,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
     def _take_the_long_way(self) -> None:
         """Build the scope that was put off, and let uvicorn run the app (or queue it behind the one in flight)."""
         url, headers, noted = self.url, self.headers, self._noted
-        if not _is_target(url) or (noted & _BODY_FOLLOWS and self.parser.should_upgrade()):
+        if not is_target(url) or (noted & BODY_FOLLOWS and self.parser.should_upgrade()):
             # After an upgrade llhttp takes the body for the next request: a way to smuggle one past a proxy.
             _log.debug("malformed request", peer=self._peer, reason="a bad target, or an upgrade with a body")
             self._refuse(BAD_REQUEST)
@@ -368,7 +266,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             # llhttp reports trailers as header lines; uvicorn would add them to the scope behind everybody's back.
-            self.headers = _Ignored()
+            self.headers = Ignored()
 
     def _refuse(self, reply: Reply) -> None:
         """Answer `reply` as the last thing on this connection, unless an answer has begun already."""
@@ -395,15 +293,6 @@ class FastProtocol(Intake, HttpToolsProtocol):
         self._head_bytes = 0
         self.flow.gated = False
         self.flow.resume_reading()
-
-
-def _is_target(url: bytes) -> bool:
-    """Whether uvicorn can make a scope of it; it fails with a stack trace where it cannot."""
-    try:
-        path = parse_url(url).path
-    except HttpParserError:
-        return False
-    return bool(path) and path.isascii()
 
 
 def fast_protocol(

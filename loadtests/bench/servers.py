@@ -16,6 +16,7 @@ from pathlib import Path
 
 from measuring import SERVER_CORE, BenchError
 
+from latchstring_gateway import settings
 from latchstring_gateway.cli.serve import prepare
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.service_keys import ServiceKeys
@@ -84,7 +85,7 @@ def bare_asgi() -> Iterator[Served]:
 @contextlib.contextmanager
 def latchstring(directory: Path) -> Iterator[Served]:
     """One worker and its store, without the shipper, which works off the measured path; one browser is signed in."""
-    chosen = Settings(data_dir=directory, workers=1, fsync="interval", lease_seconds=3600)
+    chosen = settings.read(data_dir=directory, workers=1, fsync="interval", lease_seconds=3600)
     prepare(chosen)
     embedded = EmbeddedStore(directory)
     embedded.claim()

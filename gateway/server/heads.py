@@ -1,0 +1,79 @@
+"""What of a head decides about its way: header names, and targets that make a scope."""
+
+from typing import Final
+
+from httptools import HttpParserError, parse_url
+
+from ..wire import Header
+
+#: Headers that decide about the way, as bits; a request with none of them needs no further look.
+CONNECTION: Final = 1
+LENGTH: Final = 2
+CHUNKED: Final = 4
+OTHER: Final = 8
+LONG_WAY: Final = CHUNKED | OTHER
+BODY_FOLLOWS: Final = LENGTH | CHUNKED
+NOTED: Final = {
+    b"connection": CONNECTION,
+    b"content-length": LENGTH,
+    b"transfer-encoding": CHUNKED,
+    b"expect": OTHER,
+    b"upgrade": OTHER,
+}
+
+#: Names as browsers and proxies spell them, and none of the above.
+PLAIN: Final = {
+    spelling: name
+    for name in (
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"cache-control",
+        b"cookie",
+        b"dnt",
+        b"host",
+        b"origin",
+        b"pragma",
+        b"priority",
+        b"purpose",
+        b"referer",
+        b"sec-ch-ua",
+        b"sec-ch-ua-mobile",
+        b"sec-ch-ua-platform",
+        b"sec-fetch-dest",
+        b"sec-fetch-mode",
+        b"sec-fetch-site",
+        b"sec-fetch-user",
+        b"sec-gpc",
+        b"upgrade-insecure-requests",
+        b"user-agent",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-method",
+        b"x-forwarded-port",
+        b"x-forwarded-proto",
+        b"x-forwarded-uri",
+        b"x-latch-hit",
+        b"x-latch-require",
+        b"x-real-ip",
+        b"x-request-id",
+    )
+    for spelling in (name, name.title())
+}
+
+
+class Ignored(list[Header]):
+    """A list of headers that stays empty."""
+
+    def append(self, header: Header) -> None:
+        """Drop it."""
+
+
+def is_target(url: bytes) -> bool:
+    """Whether uvicorn can make a scope of it; it fails with a stack trace where it cannot."""
+    try:
+        path = parse_url(url).path
+    except HttpParserError:
+        return False
+    return bool(path) and path.isascii()
