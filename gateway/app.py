@@ -164,7 +164,7 @@ def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
 
     async def scrape(_request: Request) -> Response:
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(registry)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return [

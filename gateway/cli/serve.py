@@ -1,10 +1,13 @@
 """`latchstring serve`: everything one node runs, until a signal."""
 
 import os
+import shutil
 import socket
 import sys
+from pathlib import Path
 
 import typer
+from prometheus_client.multiprocess import mark_process_dead
 
 from .. import logs, settings
 from ..clock import SystemClock
@@ -15,6 +18,7 @@ from ..store.client import Store
 from ..store.embedded import EmbeddedStoreError
 from ..supervise import serving
 from ..supervise.children import GoneHook
+from ..supervise.http_worker import metrics_directory
 from ..supervise.listening import CannotListen
 from ..tokens.keyring import KeyFileError, KeyRing, create_key_file
 
@@ -59,7 +63,9 @@ def prepare(chosen: Settings) -> None:
     place would sign everybody out.
     """
     chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in ("journal", "warehouse", "run"):
+    # Figures of processes long gone would be added up for ever.
+    shutil.rmtree(metrics_directory(chosen.data_dir), ignore_errors=True)
+    for name in ("journal", "warehouse", "run", metrics_directory(Path())):
         (chosen.data_dir / name).mkdir(mode=0o700, exist_ok=True)
     is_new = chosen.store == "embedded" and not (chosen.data_dir / "store" / "appendonlydir").exists()
     if is_new and not chosen.keys_path.exists():
@@ -72,6 +78,7 @@ def _goodbye_for(chosen: Settings) -> GoneHook:
         # A reaped process answers nothing: receipts need not wait for it.
         if not name.startswith("worker"):
             return
+        mark_process_dead(pid, str(metrics_directory(chosen.data_dir)))
         store = Store(chosen.store_url)
         try:
             await registry.strike_process(store, socket.gethostname(), pid)

@@ -65,9 +65,14 @@ def serve(chosen: Settings, listening: socket.socket) -> None:
     uvicorn.Server(config).run(sockets=[listening])
 
 
+def metrics_directory(data_dir: Path) -> Path:
+    """Where the workers of a node keep their metrics, so that any of them can tell all."""
+    return data_dir / "run" / "metrics"
+
+
 def _prepare_metrics(data_dir: Path) -> None:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        directory = data_dir / "run" / "metrics"
+        directory = metrics_directory(data_dir)
         directory.mkdir(parents=True, exist_ok=True)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
 
