@@ -191,6 +191,16 @@ class Intake(asyncio.Protocol):
         self._feed(data, self._held_from)
         self.flow.resume_reading()
 
+    def _linger(self) -> None:
+        """End our side only: closing at once, while the client still sends, would reset the answer as well."""
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        self._head_bytes = 0
+        self.flow.gated = False
+        self.flow.resume_reading()
+
     def pause_writing(self) -> None:
         """The client takes no answer: read no more from it."""
         self.flow.pause_writing()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from latchstring_gateway.server.heads import NOTED, PLAIN, is_target
+from latchstring_gateway.server.heads import NOTED, PLAIN, is_target, learn
 
 
 def test_no_name_that_decides_is_taken_for_a_plain_one() -> None:
@@ -26,3 +26,18 @@ def test_no_name_that_decides_is_taken_for_a_plain_one() -> None:
 def test_targets_of_which_no_scope_can_be_made_are_refused(target: bytes, *, taken: bool) -> None:
     """Uvicorn would fail on them with a stack trace."""
     assert is_target(target) is taken
+
+
+def test_spellings_are_learnt_up_to_a_bound() -> None:
+    """A client that invents names cannot make the table grow without end; names too long are never learnt."""
+    before = dict(PLAIN)
+    try:
+        for number in range(2_000):
+            learn(b"X-%d" % number, b"x-%d" % number)
+        learn(b"X" * 65, b"x" * 65)
+
+        assert len(PLAIN) == 1_000
+        assert max(map(len, PLAIN)) <= 64
+    finally:
+        PLAIN.clear()
+        PLAIN.update(before)
