@@ -5,6 +5,7 @@ import shutil
 import socket
 import sys
 from pathlib import Path
+from typing import Final
 
 import typer
 from prometheus_client.multiprocess import mark_process_dead
@@ -22,6 +23,9 @@ from ..supervise.http_worker import metrics_directory
 from ..supervise.listening import CannotListen
 from ..tokens.keyring import KeyFileError, KeyRing, create_key_file
 
+#: Another start would not help: whoever keeps us running must not try again.
+_CANNOT_RUN_HERE: Final = 2
+
 
 def register(app: typer.Typer) -> None:
     """Add `serve` to the command."""
@@ -33,7 +37,7 @@ def serve() -> None:
 
     Settings come from the environment: LATCHSTRING_DATA_DIR, LATCHSTRING_LISTEN, LATCHSTRING_WORKERS,
     LATCHSTRING_STORE and others (docs/settings.md). SIGTERM stops everything in order. Exit codes: 0 stopped,
-    1 cannot run here (in use), 78 the settings or keys cannot be used.
+    2 cannot run here (in use), 78 the settings or keys cannot be used.
     """
     try:
         chosen = settings.read()
@@ -52,7 +56,7 @@ def serve() -> None:
         code = serving.serve(plan, on_child_gone=_goodbye_for(chosen))
     except (EmbeddedStoreError, CannotListen) as error:
         print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise typer.Exit(_CANNOT_RUN_HERE) from None
     raise typer.Exit(code)
 
 

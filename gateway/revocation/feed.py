@@ -7,12 +7,10 @@ everything published before the script has been received and applied, and the fe
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from .. import logs
@@ -26,6 +24,7 @@ from .entry import Entry, parse
 from .fence import Fence, clocks_agree
 from .receipt import WorkerRow
 from .replica import Replica
+from .subscription import Subscription
 
 _HERE = Path(__file__).parent
 _PULSE = load(_HERE / "pulse.lua", keys=("deployment", "workers", "pulses"), args=("worker",))
@@ -73,8 +72,7 @@ class Feed:
         self._lease_ms = round(lease_seconds * 1000)
         self._heartbeat_seconds = heartbeat_seconds
         self._heard = heard
-        self._connection: AbstractConnection | None = None
-        self._pongs: deque[asyncio.Future[None]] = deque()
+        self._subscription: Subscription | None = None
         self._to_acknowledge: dict[str, list[str]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._beat: asyncio.Task[None] | None = None
@@ -91,7 +89,6 @@ class Feed:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._disconnect()
         with contextlib.suppress(StoreAway):
             await registry.strike(self.store, self.worker)
 
@@ -125,16 +122,21 @@ class Feed:
     # The two loops.
 
     async def _follow(self) -> None:
+        # A silent connection is normal only up to the next PONG; longer, and the peer is gone without a word.
+        silence_seconds = max(self._heartbeat_seconds * 5, self.store.timeout_seconds)
         while True:
+            subscription = Subscription(self.store, self._take)
             try:
-                await self._connect()
-                while True:
-                    self._take(await self._receive())
+                self.replica.forget_numbers()
+                await subscription.open([*_PARTITION_OF_CHANNEL, keys.acks(self.worker)])
+                self._subscription = subscription
+                await subscription.follow(silence_seconds)
             except (RedisError, OSError, TimeoutError, ValueError, StoreAway) as fault:
                 # The fence stands: it says how old the knowledge is, and a lost connection does not age it.
                 _log.debug("feed_lost", fault=type(fault).__name__)
             finally:
-                await self._disconnect()
+                self._subscription = None
+                await subscription.close()
             await asyncio.sleep(self._heartbeat_seconds)
 
     async def _beat_for_ever(self) -> None:
@@ -153,8 +155,8 @@ class Feed:
         self.store_away = away
 
     async def _heartbeat(self) -> None:
-        connection = self._connection
-        if connection is None:
+        subscription = self._subscription
+        if subscription is None:
             raise StoreAway("not subscribed to the store")
         sent_ns = self.clock.boot_ns()
         if self._settings_changed:
@@ -175,8 +177,8 @@ class Feed:
             )
         if self.replica.behind:
             await self._load(sorted(self.replica.behind))
-        await self._ping(connection)
-        if connection is not self._connection or self.replica.behind or self.epoch != epoch:
+        await subscription.ping()
+        if subscription is not self._subscription or self.replica.behind or self.epoch != epoch:
             raise StoreAway("the subscription changed during the heartbeat")
         if not clocks_agree(store_ms, self.clock.wall_ms()):
             self.fence.drop()
@@ -237,73 +239,15 @@ class Feed:
         )
         return number, entries
 
-    # The subscribed connection.
-
-    async def _connect(self) -> None:
-        connection = self.store.raw_connection()
-        await connection.connect()
-        self.replica.forget_numbers()
-        channels = [*_PARTITION_OF_CHANNEL, keys.acks(self.worker)]
-        await connection.send_command("SSUBSCRIBE", *channels)
-        confirmed = 0
-        while confirmed < len(channels):
-            message = await connection.read_response(timeout=self.store.timeout_seconds)
-            if message[0] == "ssubscribe":
-                confirmed += 1
-            else:
-                self._take(message)
-        self._connection = connection
-
-    async def _receive(self) -> list[str]:
-        connection = self._connection
-        if connection is None:
-            raise StoreAway("the subscription is gone")
-        # A silent connection is normal only up to the next PONG; longer and the peer is gone without a word.
-        wait = max(self._heartbeat_seconds * 5, self.store.timeout_seconds)
-        message: list[str] = await connection.read_response(timeout=wait)
-        return message
-
-    def _take(self, message: list[str]) -> None:
-        kind = message[0]
-        if kind == "smessage":
-            partition = _PARTITION_OF_CHANNEL.get(message[1])
-            if partition is None:
-                worker, *ids = message[2].split(" ")
-                self._heard(worker, ids)
-                return
-            entry = parse(message[2])
-            self.replica.apply(partition, entry, self.clock.boot_ns())
-            self._acknowledge(entry)
-        elif kind == "pong":
-            if self._pongs:
-                pong = self._pongs.popleft()
-                if not pong.done():
-                    pong.set_result(None)
-        elif kind == "sunsubscribe":
-            raise StoreAway("the store moved a partition")
-
-    async def _ping(self, connection: AbstractConnection) -> None:
-        pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pongs.append(pong)
-        try:
-            await connection.send_command("PING", check_health=False)
-            async with asyncio.timeout(self.store.timeout_seconds):
-                await pong
-        except TimeoutError:
-            # A PONG that may still come must not answer a later PING: give the connection up.
-            await connection.disconnect(nowait=True)
-            raise
-
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        for pong in self._pongs:
-            if not pong.done():
-                pong.set_exception(StoreAway("the subscription ended"))
-                pong.exception()
-        self._pongs.clear()
-        if connection is not None:
-            with contextlib.suppress(RedisError, OSError):
-                await connection.disconnect(nowait=True)
+    def _take(self, channel: str, message: str) -> None:
+        partition = _PARTITION_OF_CHANNEL.get(channel)
+        if partition is None:
+            worker, *ids = message.split(" ")
+            self._heard(worker, ids)
+            return
+        entry = parse(message)
+        self.replica.apply(partition, entry, self.clock.boot_ns())
+        self._acknowledge(entry)
 
     # Acknowledgements: one message a loop turn and asker, apart from heartbeats.
 
