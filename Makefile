@@ -22,7 +22,7 @@ check: ## Linters and unit tests, under 90 seconds
 test: ## Everything: linters and all suites, with real store, proxies, browser and load (SUITES="unit store" for some)
 	@scripts/set-up dev
 	@scripts/system-packages "the tests" chromium:chromium libatomic1:libatomic.so.1 nginx-light:nginx
-	@scripts/suites $(or $(SUITES),lint unit store beacons edge load)
+	@scripts/suites $(or $(SUITES),lint unit store beacons edge browser load)
 
 bench: ## Verify and hit beside nginx and bare uvicorn: requests a second, CPU a request, ratios
 	@scripts/set-up dev

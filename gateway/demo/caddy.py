@@ -11,7 +11,7 @@ from ..supervise.children import Child
 CADDYFILE: Final = Path(__file__).with_name("Caddyfile")
 
 
-class CaddyMissing(Exception):  # noqa: N818  a state of the world, as in errors.py
+class CaddyMissing(Exception):
     """There is no Caddy to run; the message says how to get one."""
 
 

@@ -31,7 +31,7 @@ _TITLE: Final = TITLES[0]
 _MEMBER: Final = MEMBERS[0]
 
 
-class StepFailed(Exception):  # noqa: N818
+class StepFailed(Exception):
     """A step of the story did not hold; the message says what was expected and what came."""
 
 

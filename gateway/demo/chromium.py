@@ -4,7 +4,7 @@ import importlib.util
 import shutil
 
 
-class BrowserMissing(Exception):  # noqa: N818  a state of the world, as in errors.py
+class BrowserMissing(Exception):
     """There is no browser to walk with; the message says how to get one."""
 
 

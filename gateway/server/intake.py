@@ -42,7 +42,7 @@ _G: Final = ord("G")
 _MAX_DISCARDED_BYTES: Final = 1_048_576
 
 
-class SecondMessage(Exception):  # noqa: N818 - no error: it stops the parser
+class SecondMessage(Exception):
     """There is more than one request in what the parser was fed."""
 
 

@@ -59,7 +59,7 @@ class EmbeddedStoreError(Exception):
     """The embedded store cannot be used; the message says why and what to do. Start-up only, never for clients."""
 
 
-class StoreInUse(EmbeddedStoreError):  # noqa: N818  a state of the world, as in errors.py
+class StoreInUse(EmbeddedStoreError):
     """Another latchstring supervises this data directory."""
 
     def __init__(self, directory: Path, pid: int | None) -> None:

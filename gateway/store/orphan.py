@@ -17,7 +17,7 @@ from ..clock import Clock
 _SERVER_NAMES: Final = ("valkey-server", "redis-server")
 
 
-class Stranger(Exception):  # noqa: N818  who it is, not what went wrong
+class Stranger(Exception):
     """A process that is not proved to be ours listens on our socket."""
 
     def __init__(self, pid: int, path: Path) -> None:

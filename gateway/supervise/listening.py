@@ -18,7 +18,7 @@ _BACKLOG: Final = 4096
 _UNIX_PATH_BYTES: Final = 107
 
 
-class CannotListen(Exception):  # noqa: N818  a state of the world, as in errors.py
+class CannotListen(Exception):
     """The address cannot be used; the message says why and what to do."""
 
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from harness.devices_stand import FAMILY, MANY, PARTIAL, STRANGE, THIS, MemoryDevices, application
 from latchstring_gateway.devices.registry import DeviceRow
 
-pytestmark = pytest.mark.edge
+pytestmark = pytest.mark.browser
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LISTS = {"one": [THIS], "family": FAMILY, "strange": STRANGE, "many": MANY}
