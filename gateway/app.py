@@ -110,9 +110,7 @@ def _hot_routes(rooms: Rooms, accepted: metrics.HotCount) -> HotRoutes:
         batch.PATH: HotRoute(batch.batch_handler(rooms.clock), batch.HOT_BODY_BYTES),
     }
     for path, manner in PATHS.items():
-        handler = verify_handler(
-            rooms.leases, rooms.feed, rooms.clock, fresh_only=manner == "fresh", count=accepted.add
-        )
+        handler = verify_handler(rooms.leases, rooms.feed, rooms.clock, fresh_only=manner == "fresh", count=accepted)
         routes[path.encode()] = HotRoute(handler)
     return routes
 

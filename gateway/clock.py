@@ -4,6 +4,7 @@ The only module that reads the machine's clocks; everything else is handed a `Cl
 """
 
 import time
+from functools import partial
 from typing import Protocol
 
 
@@ -28,9 +29,8 @@ class SystemClock:
         """See `Clock.wall_ms`."""
         return time.time_ns() // 1_000_000
 
-    def boot_ns(self) -> int:
-        """See `Clock.boot_ns`."""
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    #: See `Clock.boot_ns`. A partial and no method: half the time of a Python call, and every check makes one.
+    boot_ns = staticmethod(partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME))
 
 
 class ManualClock:

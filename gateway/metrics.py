@@ -20,18 +20,15 @@ JOURNAL_HEALTHY: Final = Gauge(
 class HotCount:
     """A count kept in one integer; `flush` moves it into its metric."""
 
-    __slots__ = ("_child", "_pending")
+    __slots__ = ("_child", "pending")
 
     def __init__(self, counter: Counter, *labels: str) -> None:
         self._child = counter.labels(*labels) if labels else counter
-        self._pending = 0
-
-    def add(self) -> None:
-        """One more. 0.03 µs, where a metric in shared memory costs 1."""
-        self._pending += 1
+        #: Add to it: 0.03 µs, where a metric in shared memory costs 1.
+        self.pending = 0
 
     def flush(self) -> None:
         """Hand over what has come together."""
-        pending, self._pending = self._pending, 0
+        pending, self.pending = self.pending, 0
         if pending:
             self._child.inc(pending)

@@ -134,6 +134,7 @@ async def watch_keys(rooms: Rooms) -> None:
     if rooms.ring.problem is not None and rooms.ring.problem is not known_problem:
         _log.error("key_file_unusable", problem=str(rooms.ring.problem), remedy="the keys in memory stay in use")
     if changed:
+        rooms.leases.refresh()
         _log.info("keys_changed", known=len(rooms.ring.known_ids()))
         rooms.feed.announce()
     with contextlib.suppress(StoreAway):

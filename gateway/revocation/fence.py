@@ -16,7 +16,7 @@ DRIFT: Final = 1.1
 class Fence:
     """The fence of one store node, and the store's time as last seen there."""
 
-    __slots__ = ("_anchor_ms", "_anchor_ns", "contact_ns", "contact_store_ms", "length_ns", "until_ns")
+    __slots__ = ("anchor_ms", "anchor_ns", "contact_ns", "contact_store_ms", "length_ns", "until_ns")
 
     def __init__(self, length_seconds: float) -> None:
         self.length_ns = round(length_seconds * 1e9)
@@ -25,8 +25,9 @@ class Fence:
         #: When the last full heartbeat was sent, by boot time and by the store's clock; 0 before the first.
         self.contact_ns = 0
         self.contact_store_ms = 0
-        self._anchor_ms = 0
-        self._anchor_ns = 0
+        #: A moment by the store's clock, and the same by boot time: what `store_ms` reckons from.
+        self.anchor_ms = 0
+        self.anchor_ns = 0
 
     def renew(self, sent_ns: int, store_ms: int) -> None:
         """A heartbeat sent at `sent_ns`, answered at store time `store_ms`, has been followed by its PONG."""
@@ -34,8 +35,8 @@ class Fence:
         self.contact_ns = sent_ns
         self.contact_store_ms = store_ms
         # Anchored at the sending, the store's time is never guessed too low: a lease never lives longer than it says.
-        self._anchor_ms = store_ms
-        self._anchor_ns = sent_ns
+        self.anchor_ms = store_ms
+        self.anchor_ns = sent_ns
 
     def drop(self) -> None:
         """Trust nothing until the next full heartbeat."""
@@ -43,9 +44,9 @@ class Fence:
 
     def store_ms(self, boot_ns: int) -> int:
         """The store's time now, or 0 before the first heartbeat."""
-        if not self._anchor_ns:
+        if not self.anchor_ns:
             return 0
-        return self._anchor_ms + (boot_ns - self._anchor_ns) // 1_000_000
+        return self.anchor_ms + (boot_ns - self.anchor_ns) // 1_000_000
 
 
 def clocks_agree(store_ms: int, wall_ms: int) -> bool:

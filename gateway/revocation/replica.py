@@ -12,11 +12,15 @@ from .entry import Entry
 
 
 class Replica:
-    """Revoked device and session ids, raised account generations, and the last number applied per partition."""
+    """Revoked device and session ids, raised account generations, and the last number heard per partition.
 
-    __slots__ = ("_held", "_kept", "_numbers", "behind", "generations", "keep_ns", "revoked")
+    `revoked` and `generations` stay the same objects for the replica's whole life.
+    """
+
+    __slots__ = ("_held", "_heard_from", "_kept", "_numbers", "behind", "generations", "keep_ns", "revoked")
 
     def __init__(self, keep_seconds: float) -> None:
+        #: How long after an entry was first heard it is kept; may grow, and then holds for what is held already.
         self.keep_ns = round(keep_seconds * 1e9)
         self.revoked: set[str] = set()
         self.generations: dict[str, int] = {}
@@ -25,6 +29,8 @@ class Replica:
         self._held: dict[tuple[str, str], tuple[int, int, Entry]] = {}
         self._kept: deque[tuple[int, str, str]] = deque()
         self._numbers = [0] * PARTITIONS
+        # Bells have been heard without a gap from the number after this one on, up to the one in _numbers.
+        self._heard_from = [0] * PARTITIONS
 
     def is_revoked(self, session: str, device: str, account: str, generation: int) -> bool:
         """Whether a lease with these ids is known to be revoked."""
@@ -34,49 +40,59 @@ class Replica:
     def apply(self, partition: int, entry: Entry, now_ns: int) -> None:
         """Take in an entry from the bell; a gap in the numbers marks the partition as behind."""
         last = self._numbers[partition]
-        if partition not in self.behind and entry.number > last + 1:
-            self.behind.add(partition)
         if entry.number > last:
+            if entry.number != last + 1:
+                self.behind.add(partition)
+                self._heard_from[partition] = entry.number - 1
             self._numbers[partition] = entry.number
         self._keep(partition, entry, now_ns)
 
-    def loaded(self, partition: int, number: int, entries: Iterable[Entry], now_ns: int) -> None:
-        """Take in a partition's stream as read at one instant, when it had had `number` entries.
+    def loaded(self, partition: int, number: int, entries: Iterable[Entry], now_ns: int) -> list[Entry]:
+        """Take in a partition's stream as read at one instant, when it had had `number` entries; gives what was new.
 
-        Bells since the subscription arrived in order and without a gap, so the larger number is the right one.
+        The partition is no longer behind, unless bells have left a gap since that instant.
         """
-        for entry in entries:
-            self._keep(partition, entry, now_ns)
-        self._numbers[partition] = max(self._numbers[partition], number)
-        self.behind.discard(partition)
+        new = [entry for entry in entries if self._keep(partition, entry, now_ns)]
+        if number >= self._heard_from[partition]:
+            self._numbers[partition] = max(self._numbers[partition], number)
+            self.behind.discard(partition)
+        return new
 
     def forget_numbers(self) -> None:
         """The connection or the store's epoch changed: keep what is known, trust no number."""
         self.behind.update(range(PARTITIONS))
         self._numbers = [0] * PARTITIONS
+        self._heard_from = [0] * PARTITIONS
 
     def holdings(self) -> list[tuple[int, Entry]]:
         """Every entry held, with its partition."""
-        return [(partition, entry) for _until_ns, partition, entry in self._held.values()]
+        return [(partition, entry) for _since_ns, partition, entry in self._held.values()]
 
     def prune(self, now_ns: int) -> None:
         """Forget what is older than `keep_ns`; cheap enough for every heartbeat."""
-        kept = self._kept
-        while kept and kept[0][0] <= now_ns:
-            until_ns, kind, subject = kept.popleft()
-            if self._held[kind, subject][0] != until_ns:
-                continue  # renewed since by a later entry
+        kept, oldest_ns = self._kept, now_ns - self.keep_ns
+        while kept and kept[0][0] <= oldest_ns:
+            since_ns, kind, subject = kept.popleft()
+            held = self._held.get((kind, subject))
+            if held is None or held[0] != since_ns:
+                continue  # a later entry took its place
             del self._held[kind, subject]
             if kind == "account":
                 self.generations.pop(subject, None)
             else:
                 self.revoked.discard(subject)
 
-    def _keep(self, partition: int, entry: Entry, now_ns: int) -> None:
-        until_ns = now_ns + self.keep_ns
-        self._held[entry.kind, entry.subject] = (until_ns, partition, entry)
-        self._kept.append((until_ns, entry.kind, entry.subject))
+    def _keep(self, partition: int, entry: Entry, now_ns: int) -> bool:
+        held = self._held.get((entry.kind, entry.subject))
         if entry.kind == "account":
-            self.generations[entry.subject] = max(entry.generation, self.generations.get(entry.subject, 0))
+            if entry.generation <= self.generations.get(entry.subject, 0):
+                return False
+            self.generations[entry.subject] = entry.generation
+        elif held is not None and entry.at_ms <= held[2].at_ms:
+            # Read again after a reconnect: were it kept anew each time, memory would grow with the reconnects.
+            return False
         else:
             self.revoked.add(entry.subject)
+        self._held[entry.kind, entry.subject] = (now_ns, partition, entry)
+        self._kept.append((now_ns, entry.kind, entry.subject))
+        return True

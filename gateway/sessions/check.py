@@ -127,6 +127,7 @@ class Checker:
             if now_ns - self._reread_ns >= _REREAD_NS:
                 self._reread_ns = now_ns
                 if self._ring.reload_if_changed():
+                    self._leases.refresh()
                     self._feed.announce()
                     lease = self._leases.find(token)
         if isinstance(lease, Refused):

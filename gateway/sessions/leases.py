@@ -5,6 +5,8 @@ Keying on the raw bytes is safe only because the codec refuses every other spell
 
 from typing import Final, Literal
 
+from latchstring_middleware.cookies import named_cookies
+
 from ..ids import to_text
 from ..store.keys import partition_of
 from ..tokens.codec import Codec, Refused
@@ -12,7 +14,13 @@ from ..tokens.keyring import KeyRing
 from ..tokens.passport import mint
 from ..tokens.purposes import Lease
 from ..wire import Reply
-from .policy import RENEW_FROM
+from .policy import RENEW_FROM, RUN_COOKIE, SESSION_COOKIE
+
+_SESSION: Final = SESSION_COOKIE.encode()
+_RUN: Final = RUN_COOKIE.encode()
+_NAMES: Final = frozenset((_SESSION, _RUN))
+#: Longer cookie lines are parsed each time, so that hostile ones cannot fill the memory.
+_LONGEST_KEPT_LINE: Final = 2_048
 
 _NO_STORE: Final = (b"cache-control", b"no-store")
 
@@ -121,11 +129,30 @@ class Leases:
         self._version = ring.version
         self._young: dict[bytes, OpenLease] = {}
         self._old: dict[bytes, OpenLease] = {}
+        #: Whole cookie lines seen before: their lease, and whether its run cookie stands beside it.
+        self.by_line: dict[bytes | None, tuple[OpenLease, bool]] = {}
+
+    def read_line(self, line: bytes | None) -> tuple[OpenLease, bool] | None:
+        """The lease in a cookie header, and whether the browser run it was given to still goes on; None if there is
+        no lease that opens.
+        """
+        if line is None:
+            return None
+        cookies = named_cookies([(b"cookie", line)], _NAMES)
+        token = cookies.get(_SESSION)
+        lease = None if token is None else self.find(token)
+        if lease is None or isinstance(lease, Refused):
+            return None
+        known = (lease, cookies.get(_RUN) == lease.run)
+        if len(line) <= _LONGEST_KEPT_LINE:
+            if len(self.by_line) >= self._half:
+                self.by_line.clear()
+            self.by_line[line] = known
+        return known
 
     def find(self, token: bytes) -> OpenLease | Refused:
         """The lease in a cookie, verified now or before; says nothing about time or revocation."""
-        if self._ring.version != self._version:
-            self.forget()
+        self.refresh()
         known = self._young.get(token)
         if known is not None:
             return known
@@ -144,10 +171,12 @@ class Leases:
         self._remember(lease)
         return lease
 
-    def forget(self) -> None:
-        """Verify everything anew: a key may have been retired."""
-        self._version = self._ring.version
-        self._young, self._old = {}, {}
+    def refresh(self) -> None:
+        """Verify everything anew if the ring has changed: a key may have been retired. Called after every reload."""
+        if self._ring.version != self._version:
+            self._version = self._ring.version
+            self._young, self._old = {}, {}
+            self.by_line.clear()
 
     def _remember(self, lease: OpenLease) -> None:
         if len(self._young) >= self._half:

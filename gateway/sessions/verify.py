@@ -1,52 +1,52 @@
-"""HOT (3 µs): forward auth for a lease that is good: no store, no await. Everything else is None, the long way.
+"""HOT (1.5 µs): forward auth for a lease that is good: no store, no await. Everything else is None, the long way.
 
 A 200 is given here only if the signature held, the lease runs by the store's clock, this worker knows of every
 revocation up to one fence ago (fence.py) and knows none that touches the lease. The long way repeats all of it.
 """
 
-from collections.abc import Callable
-
-from latchstring_middleware.cookies import named_cookies
-
 from ..clock import Clock
+from ..metrics import HotCount
 from ..revocation.feed import Feed
-from ..tokens.codec import Refused
 from ..wire import Handler, Head, Reply
 from .leases import Leases
-from .policy import RUN_COOKIE, SESSION_COOKIE
 from .visit import may_carry
 
-_SESSION = SESSION_COOKIE.encode()
-_RUN = RUN_COOKIE.encode()
-_NAMES = frozenset((_SESSION, _RUN))
 
-
-def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool, count: Callable[[], None]) -> Handler:
+def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool, count: HotCount) -> Handler:
     """The handler of one forward-auth route; with `fresh_only` a merely remembered user goes the long way to a 401."""
-    find = leases.find
-    fence = feed.fence
-    boot_ns = clock.boot_ns
+    fence, boot_ns, by_line = feed.fence, clock.boot_ns, leases.by_line
+    # Both are the same objects for the feed's whole life.
+    revoked, generations = feed.replica.revoked, feed.replica.generations
 
     def verify(head: Head) -> Reply | None:
-        cookies = named_cookies(head.headers, _NAMES)
-        token = cookies.get(_SESSION)
-        if token is None:
+        line = None
+        for name, value in head.headers:
+            if name == b"cookie":
+                if line is not None:
+                    return None
+                line = value
+        # A line seen before needs no parsing (1.9 µs of a 330-byte line): the result depends on its bytes alone.
+        known = by_line.get(line) or leases.read_line(line)
+        if known is None:
             return None
-        lease = find(token)
+        lease, same_run = known
         now_ns = boot_ns()
-        if isinstance(lease, Refused) or fence.until_ns <= now_ns:
-            return None
         content = lease.content
-        now_ms = fence.store_ms(now_ns)
+        if fence.until_ns <= now_ns:
+            return None
+        now_ms = fence.anchor_ms + (now_ns - fence.anchor_ns) // 1_000_000
         if now_ms >= lease.renew_at_ms and (now_ms >= content.lease_end_ms or may_carry(head) != "none"):
             return None
-        # The replica is read through the feed at every check: it is the same object for the feed's whole life.
-        if feed.replica.is_revoked(lease.session, lease.device, lease.account, content.generation):
+        if (
+            lease.session in revoked
+            or lease.device in revoked
+            or content.generation < generations.get(lease.account, 0)
+        ):
             return None
-        fresh = now_ms < content.fresh_until_ms and cookies.get(_RUN) == lease.run
+        fresh = same_run and now_ms < content.fresh_until_ms
         if not fresh and (fresh_only or not content.remembered):
             return None
-        count()
+        count.pending += 1
         return lease.replies.get(fresh) or lease.reply(fresh)
 
     return verify
