@@ -1,0 +1,71 @@
+"""Settings: every mistake at once, named, with its remedy; and each in the document."""
+
+from pathlib import Path
+
+import pytest
+
+from latchstring_gateway.settings import Settings, SettingsError, read
+
+_DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+def test_the_defaults_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing needs to be set to begin."""
+    monkeypatch.delenv("LATCHSTRING_STORE", raising=False)
+
+    chosen = read()
+
+    assert chosen.store_url.startswith("unix://")
+    assert chosen.keys_path == Path("data/keys.json")
+    assert chosen.session_policy().lease_seconds == 300
+    assert chosen.worker_row(frozenset({"k2", "k1"})).keys == ("k1", "k2")
+
+
+def test_every_mistake_is_told_at_once_by_name() -> None:
+    """One start shows all that is wrong, with what was expected."""
+    with pytest.raises(SettingsError) as wrong:
+        read(
+            listen="nowhere",
+            store="mysql://x",
+            trusted_proxies="0.0.0.0/0",
+            public_origin="www.example.com",
+            sign_in_url="//evil.example",
+            workers=0,
+            outage_rule="hope",
+        )
+
+    told = "\n".join(wrong.value.problems)
+    assert len(wrong.value.problems) == 7
+    for name in ("LISTEN", "STORE", "TRUSTED_PROXIES", "PUBLIC_ORIGIN", "SIGN_IN_URL", "WORKERS", "OUTAGE_RULE"):
+        assert f"LATCHSTRING_{name}: " in told
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        ({"heartbeat_seconds": 0.8}, "LATCHSTRING_HEARTBEAT_SECONDS"),
+        ({"grace_seconds": 80_000}, "LATCHSTRING_ROTATE_EVERY_SECONDS"),
+        ({"last_known_good_seconds": 600}, "LATCHSTRING_LAST_KNOWN_GOOD_SECONDS"),
+    ],
+)
+def test_spans_that_break_the_protocol_are_refused(overrides: dict[str, float], named: str) -> None:
+    """The figures depend on each other, and the message says which."""
+    with pytest.raises(SettingsError, match=named):
+        read(**overrides)
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LATCHSTRING_ and the name in capitals."""
+    monkeypatch.setenv("LATCHSTRING_WORKERS", "7")
+    monkeypatch.setenv("LATCHSTRING_STORE", "redis://store.example:6379/0")
+
+    assert (read().workers, read().store_url) == (7, "redis://store.example:6379/0")
+
+
+def test_every_setting_is_in_the_document() -> None:
+    """Name, default and meaning of each, as the code has them."""
+    text = _DOCUMENT.read_text()
+
+    for name, field in Settings.model_fields.items():
+        assert f"`LATCHSTRING_{name.upper()}`" in text, name
+        assert (field.description or "") in text, name
