@@ -134,22 +134,20 @@ async def _run(demo: Demo, listener: socket.socket, terminal: TextIO, chromium: 
     running = asyncio.create_task(supervisor.run())
     telling = asyncio.create_task(_tell(demo, terminal, chromium))
     await asyncio.wait({running, telling}, return_when=asyncio.FIRST_COMPLETED)
-    if not telling.done():
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
-        ended = await running
-        if ended:
-            _say(
-                terminal,
-                f"  ✗ the gateway ended with {ended}; the end of its log:\n{_end_of(demo.data_dir / 'demo.log')}",
-            )
-        return ended
-    code = telling.result()
-    if code is None:
-        return await running
-    supervisor.ask_to_stop()
-    await running
-    return code
+    if telling.done() and (telling.exception() or telling.result() is not None):
+        supervisor.ask_to_stop()
+        await running
+        return telling.result() or 0
+    # Up for good, or ended while it was starting: by Ctrl-C, or because the gateway cannot run.
+    ended = await running
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
+    if ended:
+        tail = _end_of(demo.data_dir / "demo.log")
+        _say(terminal, f"  ✗ the gateway ended with {ended}; the end of its log:\n{tail}")
+    else:
+        _say(terminal, "\nStopped.")
+    return ended
 
 
 def _groups(demo: Demo, listener: socket.socket) -> list[list[Child]]:
@@ -225,10 +223,16 @@ async def _answers(url: str, root: Path | None = None) -> bool:
 
 
 def _require_free_ports(demo: Demo) -> None:
-    """Raise CannotListen unless proxy and website can listen; the gateway's socket is opened for good afterwards."""
-    for port in (demo.port, demo.port + 2):
-        with listening_socket(f"127.0.0.1:{port}"):
-            pass
+    """Raise CannotListen unless proxy, gateway and website can listen."""
+    for port in range(demo.port, demo.port + 3):
+        try:
+            with listening_socket(f"127.0.0.1:{port}"):
+                pass
+        except CannotListen:
+            raise CannotListen(
+                f"port {port} is in use (the demo needs {demo.port} to {demo.port + 2}): "
+                "stop what uses it, or choose others with --port"
+            ) from None
 
 
 @contextlib.contextmanager
