@@ -1,0 +1,146 @@
+"""Who the website hears it is: from the gateway through the proxy, and never from the client."""
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.edge_browser import Browser, request
+from harness.edge_gateway import EchoWebsite, EdgeGateway
+from harness.proxies import Proxy
+
+pytestmark = pytest.mark.edge
+
+Browsers = Callable[..., Browser]
+NAMES = ("Account", "Session", "Device", "Auth-Time", "Level", "Passport")
+SPELLINGS = (
+    b"X-Latch-%s",
+    b"x-latch-%s",
+    b"X_Latch_%s",
+    b"X-Latch_%s",
+    b"X_Latch-%s",
+    b"X.Latch.%s",
+    b"X-Latch.%s",
+    b"x.latch-%s",
+)
+SPOOFS = {
+    "host": [b"X-Forwarded-Host: evil.example"],
+    "two hosts": [b"X-Forwarded-Host: a.example", b"X-Forwarded-Host: b.example"],
+    "junk host": [b"X-Forwarded-Host: portal.x@evil.domain"],
+    "scheme": [b"X-Forwarded-Proto: http"],
+    "junk scheme": [b"X-Forwarded-Proto: evil_protocol"],
+    "underscored scheme": [b"X_Forwarded_Proto: http"],
+    "port": [b"X-Forwarded-Port: 443"],
+    "prefix": [b"X-Forwarded-Prefix: /public"],
+    "target": [b"X-Forwarded-Uri: /public/"],
+    "dotted target": [b"X.Forwarded.Uri: /public/"],
+    "original url": [b"X-Original-URL: /public/", b"X-Rewrite-URL: /public/"],
+    "method": [b"X-Forwarded-Method: OPTIONS"],
+    "forwarded": [b"Forwarded: for=127.0.0.1;proto=https;host=admin"],
+    "junk address": [b"X-Forwarded-For: a"],
+    "addresses": [b"X-Forwarded-For: 1.2.3.4, 10.0.0.1", b"X-Forwarded-For: [::1]:1, ::ffff:127.0.0.1"],
+    "real address": [b"X-Real-IP: 127.0.0.1"],
+    "health check": [b"User-Agent: GoogleHC/1.0"],
+    "hop by hop": [b"Connection: close, X-Forwarded-Uri, X-Forwarded-Host"],
+    "length": [b"X-Latch-Content-Length: 1"],
+    "manner": [b"X-Latch-Require: optional"],
+}
+
+
+def cookie_line(browser: Browser) -> bytes:
+    """The Cookie header line of a browser."""
+    return b"Cookie: " + "; ".join(f"{name}={value}" for name, value in browser.cookies.items()).encode()
+
+
+def test_the_website_hears_who_is_signed_in(edge: Proxy, gateway: EdgeGateway, browser: Browsers) -> None:
+    """Every identity header reaches the website, with the passport, on every kind of checked route."""
+    started = gateway.sign_in("alice@example.com")
+    alice = browser(started["set_cookie"])
+
+    for target in ("/", "/public/film", "/account/payment", "/notifications", "/sign-in", "/upload/film"):
+        received = alice.ask(target).received()
+
+        assert sorted(received) == sorted(f"x-latch-{name.lower()}" for name in NAMES)
+        assert received["x-latch-account"] == "alice@example.com"
+        assert received["x-latch-device"] == started["device"]["id"]
+        assert received["x-latch-level"] == "fresh"
+        assert received["x-latch-passport"].count(".") == 2
+
+
+@pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "stranger"])
+def test_identity_of_a_client_never_reaches_the_website(
+    edge: Proxy, gateway: EdgeGateway, browser: Browsers, signed_in: bool
+) -> None:
+    """Identity headers sent by a client are gone in every spelling, also doubled, for members and strangers alike."""
+    sent = [cookie_line(browser(gateway.sign_in("bob")["set_cookie"]))] if signed_in else []
+
+    for spelling in SPELLINGS:
+        forged = [spelling % name.encode() + b": evil-admin" for name in NAMES]
+        answer = request(edge, b"/public/film", *sent, *forged, *forged)
+
+        assert answer.status == 200, spelling
+        received = answer.received()
+        assert "evil" not in str(received), spelling
+        assert received.get("x-latch-account", "") == ("bob" if signed_in else ""), spelling
+
+
+def test_a_client_cannot_have_the_identity_dropped_on_the_way(
+    edge: Proxy, gateway: EdgeGateway, browser: Browsers
+) -> None:
+    """Naming identity headers or the cookie in Connection takes neither from the request."""
+    sent = cookie_line(browser(gateway.sign_in("carol")["set_cookie"]))
+
+    answer = request(edge, b"/", sent, b"Connection: X-Latch-Account, X-Latch-Level, Cookie, X-Forwarded-Uri")
+
+    assert answer.status == 200
+    assert answer.received()["x-latch-account"] == "carol"
+    assert answer.received()["x-latch-level"] == "fresh"
+
+
+@pytest.mark.parametrize("case", sorted(SPOOFS))
+def test_what_a_client_says_of_its_request_changes_nothing(edge: Proxy, gateway: EdgeGateway, case: str) -> None:
+    """Spoofed X-Forwarded-* and their kin let nobody in, and the sign-in redirect is as without them."""
+    fetch = request(edge, b"/secret?x=1", *SPOOFS[case])
+    page = request(edge, b"/secret?x=1", *SPOOFS[case], b"Accept: text/html")
+
+    assert (fetch.status, fetch.json()["code"]) == (401, "not_signed_in")
+    assert page.status == 303
+    assert page.one("location").startswith("/sign-in?return=v1.")
+    assert target_after_sign_in(gateway, page.one("location")) == "/secret?x=1"
+
+
+@pytest.mark.parametrize("case", sorted(SPOOFS))
+def test_the_website_is_told_of_the_request_by_the_proxy_alone(edge: Proxy, case: str) -> None:
+    """Scheme, host and address of the client that reach the website are the proxy's own."""
+    answer = request(edge, b"/public/film", *SPOOFS[case])
+
+    assert answer.status == 200
+    received = answer.received("x-forwarded-")
+    assert received["x-forwarded-proto"] == "https"
+    assert received["x-forwarded-host"].partition(":")[0] == "localhost"
+    assert received["x-forwarded-for"] == "127.0.0.1"
+    assert received.get("x-forwarded-uri", "/public/film") == "/public/film"
+    assert not {"x-forwarded-port", "x-forwarded-prefix"} & set(received)
+    assert not answer.received("forwarded")
+
+
+@pytest.mark.parametrize("path", ["/verify", "/verify/optional", "/v1/sessions", "/metrics", "/health/ready"])
+def test_the_inner_urls_of_the_gateway_are_not_reachable(
+    edge: Proxy, gateway: EdgeGateway, browser: Browsers, website: EchoWebsite, path: str
+) -> None:
+    """From outside, the gateway's inner addresses are just more paths of the website, with forward auth before them."""
+    stranger = browser()
+    member = browser(gateway.sign_in("dora")["set_cookie"])
+
+    assert stranger.ask(path, dest="empty").status == 401
+    assert member.ask(path).json()["target"] == path
+    assert stranger.ask("/latch/.verify").status == 404
+    assert stranger.ask("/latch/.verify-optional").status == 404
+    assert stranger.ask("/latch/v1/sessions").status == 404
+
+
+def target_after_sign_in(gateway: EdgeGateway, location: str) -> str:
+    """Where the sealed return value of a sign-in address leads in the end."""
+    sealed = location.partition("return=")[2].partition("&")[0]
+    started = gateway.sign_in("erin", **{"return": sealed})
+    cookie = "; ".join(line.partition(";")[0] for line in started["set_cookie"])
+    return gateway.client.get(started["continue_to"], headers={"cookie": cookie}).headers["location"]
