@@ -7,9 +7,9 @@ everything published before the script has been received and applied, and the fe
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from redis.exceptions import RedisError
 
@@ -20,8 +20,10 @@ from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
 from . import registry
-from .entry import Entry, parse
+from .acknowledge import Acknowledgements
+from .entry import parse
 from .fence import Fence, clocks_agree
+from .give_back import give_back
 from .receipt import WorkerRow
 from .replica import Replica
 from .subscription import Subscription
@@ -29,14 +31,18 @@ from .subscription import Subscription
 _HERE = Path(__file__).parent
 _PULSE = load(_HERE / "pulse.lua", keys=("deployment", "workers", "pulses"), args=("worker",))
 _LOAD = load(_HERE / "load.lua", keys=("revocations", "number"), args=("keep_ms",))
-_RESTORE = load(
-    _HERE / "restore.lua",
-    keys=("revocations", "number", "account_or_row"),
-    args=("keep_ms", "kind", "id", "generation", "revocation_id", "at_ms"),
-)
 _PARTITION_OF_CHANNEL = {keys.revocations(p): p for p in range(keys.PARTITIONS)}
 
+#: Store calls of one load under way at once: fewer than the pool holds, so that checks find a connection.
+_AT_ONCE: Final = 16
+#: Only the asker of a young entry still waits for an acknowledgement.
+_ASKER_WAITS_MS: Final = 10_000
+
 _log = logs.get("revocation")
+
+
+class NotFollowing(StoreAway):
+    """The store answers, but its bells do not come (yet): checks ask it one by one."""
 
 
 class Feed:
@@ -66,17 +72,18 @@ class Feed:
         self.epoch_stamp_ms = 0
         #: Whether everything was loaded at least once since the start; before that nothing can be vouched for.
         self.loaded = False
-        #: Whether the last heartbeat failed.
+        #: Whether the store left the last heartbeat without an answer.
         self.store_away = False
         self._row = row
         self._lease_ms = round(lease_seconds * 1000)
         self._heartbeat_seconds = heartbeat_seconds
         self._heard = heard
+        self._acknowledgements = Acknowledgements(store, worker, heard)
         self._subscription: Subscription | None = None
-        self._to_acknowledge: dict[str, list[str]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._beat: asyncio.Task[None] | None = None
         self._settings_changed = False
+        self._clocks_differ = False
 
     async def start(self) -> None:
         """Begin to follow in the background; returns at once, and does not need the store to be there."""
@@ -86,9 +93,11 @@ class Feed:
     async def close(self) -> None:
         """Stop following and say goodbye. Call it only when this worker answers no check any more."""
         self.fence.drop()
+        self.loaded = False
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._acknowledgements.close()
         with contextlib.suppress(StoreAway):
             await registry.strike(self.store, self.worker)
 
@@ -122,22 +131,24 @@ class Feed:
     # The two loops.
 
     async def _follow(self) -> None:
-        # A silent connection is normal only up to the next PONG; longer, and the peer is gone without a word.
-        silence_seconds = max(self._heartbeat_seconds * 5, self.store.timeout_seconds)
+        channels = [*_PARTITION_OF_CHANNEL, keys.acks(self.worker)]
         while True:
+            began_ns = self.clock.boot_ns()
             subscription = Subscription(self.store, self._take)
             try:
                 self.replica.forget_numbers()
-                await subscription.open([*_PARTITION_OF_CHANNEL, keys.acks(self.worker)])
+                await subscription.open(channels)
                 self._subscription = subscription
-                await subscription.follow(silence_seconds)
+                await subscription.follow()
             except (RedisError, OSError, TimeoutError, ValueError, StoreAway) as fault:
                 # The fence stands: it says how old the knowledge is, and a lost connection does not age it.
                 _log.debug("feed_lost", fault=type(fault).__name__)
             finally:
                 self._subscription = None
                 await subscription.close()
-            await asyncio.sleep(self._heartbeat_seconds)
+            # One that had stood for a while is made again at once; who revokes meanwhile waits for us.
+            if self.clock.boot_ns() - began_ns < self._heartbeat_seconds * 1e9:
+                await asyncio.sleep(self._heartbeat_seconds)
 
     async def _beat_for_ever(self) -> None:
         while True:
@@ -147,89 +158,109 @@ class Feed:
             await asyncio.sleep(self._heartbeat_seconds)
 
     def _beaten(self, beat: asyncio.Task[None]) -> None:
-        away = beat.cancelled() or beat.exception() is not None
+        if beat.cancelled():
+            return
+        fault = beat.exception()
+        away = fault is not None and not isinstance(fault, NotFollowing)
         if away and not self.store_away and self.loaded:
-            _log.warning("store_away", fault=repr(None if beat.cancelled() else beat.exception()))
+            _log.warning("store_away", fault=repr(fault))
         elif self.store_away and not away:
             _log.info("store_back", worker=self.worker)
         self.store_away = away
 
     async def _heartbeat(self) -> None:
+        began_ns = self.clock.boot_ns()
+        try:
+            await self._beat_once()
+        except StoreAway:
+            # A process that was stopped for longer than its time limits finds them over and the answers unread: what
+            # it holds against the store then is its own stall. One that waited in vain gave up in time.
+            if (self.clock.boot_ns() - began_ns) / 1e9 < self.store.timeout_seconds * 1.1:
+                raise
+        else:
+            if self.holds() or self._clocks_differ:
+                return
+        # Stalled in the middle: what was sent before is too old by now.
+        await self._beat_once()
+
+    async def _beat_once(self) -> None:
         subscription = self._subscription
-        if subscription is None:
-            raise StoreAway("not subscribed to the store")
         sent_ns = self.clock.boot_ns()
-        if self._settings_changed:
-            self._settings_changed = False
+        known, store_ms, epoch, stamp_ms = await self._pulse()
+        if subscription is None:
+            raise NotFollowing("not subscribed to the store")
+        if known and self._settings_changed:
+            # After the pulse: written before, it would hide that the row was missing.
             await self._register()
-        known, store_ms, _run_id, epoch, stamp_ms, _lease_max = await _PULSE(
+        if not known or epoch != self.epoch:
+            await self._catch_up(subscription, epoch=epoch, stamp_ms=stamp_ms)
+            sent_ns = self.clock.boot_ns()
+            known, store_ms, epoch, stamp_ms = await self._pulse()
+        if self.replica.behind:
+            await self._load(subscription, sorted(self.replica.behind))
+        try:
+            await subscription.ping()
+        except (RedisError, OSError, StoreAway) as fault:
+            raise NotFollowing(f"the subscription was lost ({type(fault).__name__})") from fault
+        if subscription is not self._subscription or self.replica.behind or self.epoch != epoch or not known:
+            raise NotFollowing("something changed during the heartbeat")
+        self._renew(sent_ns, store_ms)
+
+    def _renew(self, sent_ns: int, store_ms: int) -> None:
+        if not clocks_agree(store_ms, self.clock.wall_ms()):
+            self.fence.drop()
+            if not self._clocks_differ:
+                _log.error("clock_disagrees", store_ms=store_ms, wall_ms=self.clock.wall_ms())
+            self._clocks_differ = True
+            return
+        self._clocks_differ = False
+        if not self.loaded:
+            self.loaded = True
+            _log.info("following", worker=self.worker, epoch=self.epoch)
+        self.fence.renew(sent_ns, store_ms)
+
+    async def _pulse(self) -> tuple[bool, int, int, int]:
+        known, store_ms, _run_id, epoch, stamp_ms, lease_max_ms = await _PULSE(
             self.store,
             {"deployment": keys.DEPLOYMENT, "workers": keys.WORKERS, "pulses": keys.PULSES},
             {"worker": self.worker},
         )
-        if not known or epoch != self.epoch:
-            await self._catch_up(epoch=epoch, stamp_ms=stamp_ms)
-            sent_ns = self.clock.boot_ns()
-            _known, store_ms, *_rest = await _PULSE(
-                self.store,
-                {"deployment": keys.DEPLOYMENT, "workers": keys.WORKERS, "pulses": keys.PULSES},
-                {"worker": self.worker},
-            )
-        if self.replica.behind:
-            await self._load(sorted(self.replica.behind))
-        await subscription.ping()
-        if subscription is not self._subscription or self.replica.behind or self.epoch != epoch:
-            raise StoreAway("the subscription changed during the heartbeat")
-        if not clocks_agree(store_ms, self.clock.wall_ms()):
-            self.fence.drop()
-            _log.warning("clock_disagrees", store_ms=store_ms, wall_ms=self.clock.wall_ms())
-            return
-        if not self.loaded:
-            self.loaded = True
-            _log.info("following", worker=self.worker, epoch=epoch)
-        self.fence.renew(sent_ns, store_ms)
+        # The longest leases of the deployment may not be this worker's own; the figure only grows.
+        self.replica.keep_ns = max(self.replica.keep_ns, 2 * lease_max_ms * 1_000_000)
+        return bool(known), store_ms, epoch, stamp_ms
 
-    async def _catch_up(self, *, epoch: int, stamp_ms: int) -> None:
+    async def _catch_up(self, subscription: Subscription, *, epoch: int, stamp_ms: int) -> None:
         # Fence, register, give back what the store may have lost, load everything; only then trust again.
         self.fence.drop()
         self.replica.forget_numbers()
         await self._register()
         if self.epoch and epoch != self.epoch:
-            await self._give_back()
-        await self._load(list(range(keys.PARTITIONS)))
+            await give_back(self.store, self.replica)
+        await self._load(subscription, range(keys.PARTITIONS))
         self.epoch, self.epoch_stamp_ms = epoch, stamp_ms
 
     async def _register(self) -> None:
-        await registry.register(self.store, self.worker, self._row(), lease_ms=self._lease_ms)
+        # Cleared first, so that a change during the call is written too; set again, or a change in an outage were lost.
+        self._settings_changed = False
+        try:
+            await registry.register(self.store, self.worker, self._row(), lease_ms=self._lease_ms)
+        except StoreAway:
+            self._settings_changed = True
+            raise
 
-    async def _give_back(self) -> None:
-        for partition, entry in self.replica.holdings():
-            row = {
-                "device": keys.device(partition, entry.subject),
-                "session": keys.session(partition, entry.subject),
-            }.get(entry.kind, f"{keys.prefix(partition)}account:{entry.subject}")
-            restored = await _RESTORE(
-                self.store,
-                {"revocations": keys.revocations(partition), "number": keys.number(partition), "account_or_row": row},
-                {
-                    "keep_ms": self.replica.keep_ns // 1_000_000,
-                    "kind": entry.kind,
-                    "id": entry.subject,
-                    "generation": entry.generation,
-                    "revocation_id": entry.revocation_id,
-                    "at_ms": entry.at_ms,
-                },
-            )
-            if restored:
-                _log.warning("revocation_given_back", kind=entry.kind, partition=partition)
-
-    async def _load(self, partitions: list[int]) -> None:
+    async def _load(self, subscription: Subscription, partitions: Sequence[int]) -> None:
+        # Only what was read while `subscription` stood closes the gap before its first bell: read for a former one, it
+        # would call a partition known of which an entry between the two connections was never heard.
         keep_ms = self.replica.keep_ns // 1_000_000
-        for start in range(0, len(partitions), 64):
-            chunk = partitions[start : start + 64]
+        for start in range(0, len(partitions), _AT_ONCE):
+            chunk = partitions[start : start + _AT_ONCE]
+            if subscription is not self._subscription:
+                raise NotFollowing("the subscription was lost before a load")
             answers = await asyncio.gather(*(self._load_one(partition, keep_ms) for partition in chunk))
+            if subscription is not self._subscription:
+                raise NotFollowing("the subscription was lost during a load")
             for partition, (number, entries) in zip(chunk, answers, strict=True):
-                self.replica.loaded(partition, number, [parse(text) for text in entries], self.clock.boot_ns())
+                self._take_load(partition, number, entries)
 
     async def _load_one(self, partition: int, keep_ms: int) -> tuple[int, list[str]]:
         number, entries = await _LOAD(
@@ -239,6 +270,12 @@ class Feed:
         )
         return number, entries
 
+    def _take_load(self, partition: int, number: int, entries: list[str]) -> None:
+        for entry in self.replica.loaded(partition, number, [parse(text) for text in entries], self.clock.boot_ns()):
+            # Its bell rang while we were not subscribed, and somebody may be waiting.
+            if self.clock.wall_ms() - entry.at_ms < _ASKER_WAITS_MS:
+                self._acknowledgements.note(entry)
+
     def _take(self, channel: str, message: str) -> None:
         partition = _PARTITION_OF_CHANNEL.get(channel)
         if partition is None:
@@ -247,27 +284,7 @@ class Feed:
             return
         entry = parse(message)
         self.replica.apply(partition, entry, self.clock.boot_ns())
-        self._acknowledge(entry)
-
-    # Acknowledgements: one message a loop turn and asker, apart from heartbeats.
-
-    def _acknowledge(self, entry: Entry) -> None:
-        if entry.reply_to == "-":
-            return
-        if not self._to_acknowledge:
-            self._spawn(self._send_acknowledgements())
-        self._to_acknowledge.setdefault(entry.reply_to, []).append(entry.revocation_id)
-
-    async def _send_acknowledgements(self) -> None:
-        batch, self._to_acknowledge = self._to_acknowledge, {}
-        for asker, ids in batch.items():
-            if asker == self.worker:
-                self._heard(self.worker, ids)
-                continue
-            with contextlib.suppress(StoreAway):
-                await self.store.guard(
-                    self.store.redis.execute_command("SPUBLISH", keys.acks(asker), " ".join([self.worker, *ids]))
-                )
+        self._acknowledgements.note(entry)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)

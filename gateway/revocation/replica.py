@@ -17,7 +17,7 @@ class Replica:
     `revoked` and `generations` stay the same objects for the replica's whole life.
     """
 
-    __slots__ = ("_held", "_heard_from", "_kept", "_numbers", "behind", "generations", "keep_ns", "revoked")
+    __slots__ = ("_heard_from", "_held", "_kept", "_numbers", "behind", "generations", "keep_ns", "revoked")
 
     def __init__(self, keep_seconds: float) -> None:
         #: How long after an entry was first heard it is kept; may grow, and then holds for what is held already.

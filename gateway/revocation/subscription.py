@@ -6,14 +6,19 @@ received. That holds only as long as a PONG is matched with its own PING: after 
 
 import asyncio
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from ..errors import StoreAway
 from ..store.client import Store
+
+#: After a stall of this process a time limit is over before the answer, long in the socket, has been read.
+_AFTER_STALL_SECONDS: Final = 0.1
 
 
 class Subscription:
@@ -28,38 +33,48 @@ class Subscription:
     async def open(self, channels: Sequence[str]) -> None:
         """Connect and subscribe; bells that come before the last confirmation are taken too.
 
-        Raises RedisError, OSError or StoreAway.
+        Raises RedisError, OSError or StoreAway. The caller closes it in any case.
         """
         await self._connection.connect()
-        await self._connection.send_command("SSUBSCRIBE", *channels)
+        await self._connection.send_command("SSUBSCRIBE", *channels, check_health=False)
         confirmed = 0
         while confirmed < len(channels):
+            # With a time limit of its own, redis-py answers None instead of raising when it is over.
             message = await self._connection.read_response(timeout=self._timeout_seconds)
+            if message is None:
+                raise StoreAway("the store did not confirm the subscription in time")
             if message[0] == "ssubscribe":
                 confirmed += 1
             else:
                 self._dispatch(message)
 
-    async def follow(self, silence_seconds: float) -> None:
-        """Take what comes, until the connection ends or nothing has come for `silence_seconds`.
+    async def follow(self) -> None:
+        """Take what comes until the connection ends; silence is no end, `ping` finds out what it means.
 
-        Never returns; raises RedisError, OSError, TimeoutError or StoreAway. A bell nobody understands raises
-        ValueError: the store was tampered with.
+        Never returns; raises RedisError, OSError or StoreAway. A bell nobody understands raises ValueError: the store
+        was tampered with.
         """
         while True:
-            self._dispatch(await self._connection.read_response(timeout=silence_seconds))
+            self._dispatch(await self._connection.read_response(timeout=math.inf))
 
     async def ping(self) -> None:
-        """Return when everything published before this call has been taken. Raises TimeoutError, StoreAway, OSError."""
+        """Return when everything published before this call has been taken. Raises RedisError, OSError, StoreAway."""
+        if not self._connection.is_connected:
+            # redis-py would connect again without a word, and nothing is subscribed there.
+            raise StoreAway("the subscription ended")
         pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pongs.append(pong)
         try:
             await self._connection.send_command("PING", check_health=False)
-            async with asyncio.timeout(self._timeout_seconds):
-                await pong
+            done, _ = await asyncio.wait({pong}, timeout=self._timeout_seconds)
+            if not done:
+                done, _ = await asyncio.wait({pong}, timeout=_AFTER_STALL_SECONDS)
+            if not done:
+                raise StoreAway("no PONG came on the subscription")
+            pong.result()
         except BaseException:
             # A PONG that may still come must not answer a later PING.
-            await self._connection.disconnect(nowait=True)
+            await self.close()
             raise
 
     async def close(self) -> None:
