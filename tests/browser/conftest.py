@@ -23,9 +23,10 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while playwright is open its event loop counts as running, and no async test can start one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of the run."""
+    """One Chromium for the tests of a module, which must all be synchronous."""
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         yield started
