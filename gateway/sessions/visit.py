@@ -16,6 +16,9 @@ _SESSION: Final = SESSION_COOKIE.encode()
 _RUN: Final = RUN_COOKIE.encode()
 _NAMES: Final = frozenset((_SESSION, _RUN))
 _CARRYING_DESTINATIONS: Final = frozenset((b"document", b"iframe", b"empty"))
+_LONG_ANSWERS: Final = frozenset((b"upgrade", b"range", b"transfer-encoding"))
+#: What a proxy says of the original request, and a direct request of itself. The larger counts.
+_LENGTHS: Final = frozenset((b"x-latch-content-length", b"content-length"))
 #: The answer to a longer upload comes so late that its cookie could overwrite a newer one.
 _LONGEST_CARRYING_BODY: Final = 65_536
 
@@ -48,7 +51,8 @@ def read(head: Head, original: OriginalRequest | None, *, arrived_ns: int, backg
         target=target,
         client_address=original.client_address if original else head.peer,
         navigation=_is_navigation(method, headers),
-        carry=may_carry(head, method.encode("latin-1")),
+        # A poll that handed out longer leases would keep the requests that do extend the idle limit off the store.
+        carry="none" if background else may_carry(head, method.encode("latin-1")),
         background=background,
         arrived_ns=arrived_ns,
     )
@@ -58,27 +62,33 @@ def may_carry(head: Head, method: bytes | None = None) -> Carry:
     """What a Set-Cookie may do on the answer to this request.
 
     Only answers that a browser stores promptly and never shares carry one: documents and fetches, not sub-resources,
-    upgrades, event streams or ranges; nothing after a long upload.
+    upgrades, event streams or ranges; nothing after an upload that is long or does not say how long it is.
     """
-    destination, length = b"empty", b"0"
+    destination = b"empty"
     forwarded_method = None
+    lengths: list[bytes] = []
     for name, value in head.headers:
         if name == b"sec-fetch-dest":
             destination = value
         elif name == b"x-forwarded-method":
             forwarded_method = value
-        elif name in (b"upgrade", b"range") or (name == b"accept" and value == b"text/event-stream"):
+        elif name in _LONG_ANSWERS or (name == b"accept" and value == b"text/event-stream"):
             return "none"
-        elif name == b"x-latch-content-length":
-            length = value
+        elif name in _LENGTHS and value:
+            lengths.append(value)
     if destination not in _CARRYING_DESTINATIONS:
         return "none"
     verb = method or forwarded_method or head.method
     if verb == b"GET":
         return "advance"
-    if verb in (b"POST", b"PUT", b"PATCH") and length.isdigit() and int(length) <= _LONGEST_CARRYING_BODY:
+    if verb in (b"POST", b"PUT", b"PATCH") and lengths and all(map(_is_short, lengths)):
         return "same"
     return "none"
+
+
+def _is_short(length: bytes) -> bool:
+    # Six digits at most: int() of thousands of them is slow, and raises beyond 4300.
+    return len(length) < 7 and length.isdigit() and int(length) <= _LONGEST_CARRYING_BODY
 
 
 def _is_navigation(method: str, headers: dict[bytes, bytes]) -> bool:
