@@ -35,11 +35,24 @@ def listen() -> socket.socket:
     return listening
 
 
-def start(argv: list[str], log: Path, *, fds: tuple[int, ...] = (), **env: str) -> subprocess.Popen[bytes]:
+def address_of(listening: socket.socket) -> str:
+    """A socket as host:port."""
+    host, port = listening.getsockname()
+    return f"{host}:{port}"
+
+
+def start(
+    argv: list[str], log: Path, *, fds: tuple[int, ...] = (), env: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """A process that dies with this one and writes to `log`."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            launched(argv), pass_fds=fds, env={**os.environ, **env}, stdout=output, stderr=output, cwd=log.parent
+            launched(argv),
+            pass_fds=fds,
+            env={**os.environ, **(env or {})},
+            stdout=output,
+            stderr=output,
+            cwd=log.parent,
         )
 
 
@@ -63,7 +76,7 @@ class EdgeGateway:
         self.valkey = Valkey(self.data_dir)
         create_key_file(self.data_dir / "keys.json")
         self._listening = listen()
-        self.address = "127.0.0.1:%d" % self._listening.getsockname()[1]
+        self.address = address_of(self._listening)
         self._env = {f"LATCHSTRING_{name.upper()}": value for name, value in settings.items()}
         self.log_path = self.data_dir / "workers.log"
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -81,7 +94,7 @@ class EdgeGateway:
         finally:
             await store.close()
 
-    def start_worker(self, module: str = HTTP_WORKER, **env: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, module: str = HTTP_WORKER) -> subprocess.Popen[bytes]:
         """One more worker on the shared socket."""
         base = {
             "LATCHSTRING_DATA_DIR": str(self.data_dir),
@@ -91,7 +104,7 @@ class EdgeGateway:
         }
         descriptor = self._listening.fileno()
         argv = [sys.executable, "-m", module, "--fd", str(descriptor)]
-        worker = start(argv, self.log_path, fds=(descriptor,), **base, **self._env, **env)
+        worker = start(argv, self.log_path, fds=(descriptor,), env=base | self._env)
         self.workers.append(worker)
         return worker
 
@@ -106,11 +119,13 @@ class EdgeGateway:
         """Everything the workers have written to stdout and stderr."""
         return self.log_path.read_text(errors="replace")
 
-    def sign_in(self, account: str, *, remember: bool = True, cookie: str = "", **more: Any) -> dict[str, Any]:
+    def sign_in(
+        self, account: str, *, remember: bool = True, cookie: str = "", return_to: str | None = None
+    ) -> dict[str, Any]:
         """What a website's backend does when the password was right; the answer of POST /v1/sessions."""
         browser = {"user_agent": AGENT, "address": "203.0.113.9", "cookie": cookie}
-        asked = {"account": account, "remember": remember, "authenticated_at_ms": int(time.time() * 1000), **more}
-        answer = self.client.post("/v1/sessions", json={**asked, "browser": browser})
+        asked = {"account": account, "remember": remember, "authenticated_at_ms": int(time.time() * 1000)}
+        answer = self.client.post("/v1/sessions", json={**asked, "browser": browser, "return": return_to})
         assert answer.status_code == 201, answer.text
         started: dict[str, Any] = answer.json()
         return started
@@ -143,10 +158,10 @@ class EchoWebsite:
     def __init__(self) -> None:
         self._dir = Path(tempfile.mkdtemp(prefix="latch-"))
         listening = listen()
-        self.address = "127.0.0.1:%d" % listening.getsockname()[1]
+        self.address = address_of(listening)
         descriptor = listening.fileno()
         argv = [sys.executable, "-m", "harness.echo_website", "--fd", str(descriptor)]
-        self.process = start(argv, self._dir / "log", fds=(descriptor,), PYTHONPATH=str(TESTS_DIR))
+        self.process = start(argv, self._dir / "log", fds=(descriptor,), env={"PYTHONPATH": str(TESTS_DIR)})
         listening.close()
 
     def _control(self, path: str) -> list[str]:

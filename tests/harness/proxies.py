@@ -1,6 +1,6 @@
 """Real nginx and Caddy running the recipes of deploy/, with nothing changed but addresses, host and certificate."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import shutil
 import socket
@@ -30,7 +30,7 @@ class Certificate:
         self.path, self.key_path = directory / "localhost.pem", directory / "localhost.key"
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         names = x509.SubjectAlternativeName(
             [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         )
@@ -40,8 +40,8 @@ class Certificate:
             .issuer_name(name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=30))
             .add_extension(names, critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(key, hashes.SHA256())
@@ -55,14 +55,23 @@ class Certificate:
 class Proxy:
     """A running proxy; `url` is where browsers find it."""
 
-    def __init__(self, name: str, port: int, directory: Path, argv: list[str], *, tls: ssl.SSLContext, **env: str):
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        directory: Path,
+        argv: list[str],
+        *,
+        tls: ssl.SSLContext,
+        env: dict[str, str] | None = None,
+    ):
         self.name = name
         self.port = port
         self.tls = tls
         self.url = f"https://localhost:{port}"
         self.directory = directory
         self._log = directory / "log"
-        self._process: subprocess.Popen[bytes] = start(argv, self._log, **env)
+        self._process: subprocess.Popen[bytes] = start(argv, self._log, env=env)
         wait_until(self._answers, f"{name} to listen:\n{self._log.read_text()}", 15)
 
     def _answers(self) -> bool:
@@ -85,7 +94,7 @@ class Proxy:
 
 
 def start_nginx(certificate: Certificate, gateway: str, website: str, *changes: tuple[str, str]) -> Proxy:
-    """nginx with the recipe; `gateway` and `website` are host:port. `changes` are made to the files besides."""
+    """The recipe of nginx; `gateway` and `website` are host:port. `changes` are made to the files besides."""
     port = _free_port()
     directory = Path(tempfile.mkdtemp(prefix="latch-"))
     shutil.copytree(DEPLOY_DIR / "nginx", directory / "conf", dirs_exist_ok=True)
@@ -133,7 +142,7 @@ def start_cache(certificate: Certificate, edge: Proxy) -> Proxy:
 
 
 def start_caddy(certificate: Certificate, gateway: str, website: str, *changes: tuple[str, str]) -> Proxy:
-    """Caddy with the recipe; see start_nginx."""
+    """The recipe of Caddy; see start_nginx."""
     port = _free_port()
     directory = Path(tempfile.mkdtemp(prefix="latch-"))
     recipe = directory / "Caddyfile"
@@ -142,11 +151,20 @@ def start_caddy(certificate: Certificate, gateway: str, website: str, *changes: 
     host = f"https://localhost:{port} {{\n\tbind 127.0.0.1\n\ttls {certificate.path} {certificate.key_path}"
     # HTTP/3 would open a UDP port.
     servers = "\tservers {\n\t\tprotocols h1 h2\n"
-    replacements = [("www.example.com {", host), ("{\n\tlog {", f"{{\n\t{own}\n\tlog {{"), ("\tservers {\n", servers)]
+    replacements = [
+        ("www.example.com {", host),
+        ("https:// {", f"https://:{port} {{\n\tbind 127.0.0.1"),
+        ("{\n\tlog {", f"{{\n\t{own}\n\tlog {{"),
+        ("\tservers {\n", servers),
+    ]
     _replace([recipe], [*replacements, *changes])
     argv = [_CADDY, "run", "--config", str(recipe), "--adapter", "caddyfile"]
     addresses = {"LATCH_GATEWAY": gateway, "LATCH_WEBSITE": website}
-    return Proxy("caddy", port, directory, argv, tls=certificate.trusting, **addresses)
+    return Proxy("caddy", port, directory, argv, tls=certificate.trusting, env=addresses)
+
+
+#: How each recipe is started.
+STARTERS = {"nginx": start_nginx, "caddy": start_caddy}
 
 
 def _replace(files: list[Path], replacements: list[tuple[str, str]]) -> None:

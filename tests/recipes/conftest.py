@@ -9,9 +9,7 @@ import pytest
 
 from harness.edge_browser import Browser
 from harness.edge_gateway import EchoWebsite, EdgeGateway
-from harness.proxies import Certificate, Proxy, start_cache, start_caddy, start_nginx
-
-STARTERS = {"nginx": start_nginx, "caddy": start_caddy}
+from harness.proxies import STARTERS, Certificate, Proxy, start_cache
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +39,7 @@ def gateway() -> Iterator[EdgeGateway]:
 
 
 @pytest.fixture(scope="session")
-def proxies(
-    certificate: Certificate, gateway: EdgeGateway, website: EchoWebsite
-) -> Iterator[Callable[[str], Proxy]]:
+def proxies(certificate: Certificate, gateway: EdgeGateway, website: EchoWebsite) -> Iterator[Callable[[str], Proxy]]:
     """Each proxy before the gateway and the website, started when it is first wanted."""
     running: dict[str, Proxy] = {}
 
@@ -83,4 +79,3 @@ def browser(edge: Proxy) -> Iterator[Callable[..., Browser]]:
     yield make
     for one in made:
         one.close()
-

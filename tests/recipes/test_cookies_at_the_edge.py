@@ -99,9 +99,7 @@ def test_what_may_be_late_or_shared_carries_no_cookie(
     assert answer.json()["body_bytes"] == len(content or b"")
 
 
-def test_a_renewed_cookie_never_overwrites_a_new_sign_in(
-    edge: Proxy, gateway: EdgeGateway, browser: Browsers
-) -> None:
+def test_a_renewed_cookie_never_overwrites_a_new_sign_in(edge: Proxy, gateway: EdgeGateway, browser: Browsers) -> None:
     """A browser that signs in again while its old cookie is due keeps the cookie of the new session."""
     old = browser(gateway.sign_in("alice")["set_cookie"])
     witness = browser([f"{name}={value}" for name, value in old.cookies.items()])

@@ -141,6 +141,6 @@ def test_the_inner_urls_of_the_gateway_are_not_reachable(
 def target_after_sign_in(gateway: EdgeGateway, location: str) -> str:
     """Where the sealed return value of a sign-in address leads in the end."""
     sealed = location.partition("return=")[2].partition("&")[0]
-    started = gateway.sign_in("erin", **{"return": sealed})
+    started = gateway.sign_in("erin", return_to=sealed)
     cookie = "; ".join(line.partition(";")[0] for line in started["set_cookie"])
     return gateway.client.get(started["continue_to"], headers={"cookie": cookie}).headers["location"]

@@ -1,0 +1,131 @@
+"""What is refused, and how the refusal arrives: redirects, problems, outages, no cookies."""
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.edge_browser import SESSION, Answer, Browser
+from harness.edge_gateway import EdgeGateway
+from harness.proxies import Proxy
+from harness.waiting import wait_until
+
+pytestmark = pytest.mark.edge
+
+Browsers = Callable[..., Browser]
+
+
+def sealed(account_of: Browser) -> str:
+    """The session cookie of a browser."""
+    return account_of.cookies[SESSION]
+
+
+def test_a_page_without_sign_in_is_sent_to_sign_in(edge: Proxy, browser: Browsers) -> None:
+    """The 303 of the gateway arrives as 303, with its own relative Location, and is never cached."""
+    answer = browser().ask("/watch/1?x=2")
+
+    assert answer.status == 303
+    assert answer.one("location").startswith("/sign-in?return=v1.")
+    assert answer.one("cache-control") == "no-store"
+    assert answer.all("set-cookie") == []
+    assert answer.all("retry-after") == []
+
+
+def test_the_303_carries_the_one_cookie_that_clears(edge: Proxy, gateway: EdgeGateway, browser: Browsers) -> None:
+    """A cookie that was proved bad is cleared on the way to the sign-in page, and only on a navigation."""
+    alice = browser(gateway.sign_in("alice")["set_cookie"])
+    alice.cookies[SESSION] = sealed(alice)[:-1]
+
+    image = alice.ask("/logo.png", dest="image")
+    page = alice.ask("/")
+
+    assert (image.status, image.all("set-cookie")) == (401, [])
+    assert page.status == 303
+    assert page.one("set-cookie").startswith(f"{SESSION}=; ")
+    assert "Max-Age=0" in page.one("set-cookie")
+
+
+def test_fetches_get_a_problem_instead(edge: Proxy, browser: Browsers) -> None:
+    """A fetch, an image and a POST without sign-in get 401 with the gateway's own body."""
+    for how in ({"dest": "empty"}, {"dest": "image"}, {"method": "POST", "content": b"x"}):
+        answer = browser().ask("/data", **how)
+
+        assert answer.status == 401
+        assert answer.one("content-type") == "application/problem+json"
+        assert (answer.json()["code"], answer.json()["status"]) == ("not_signed_in", 401)
+        assert answer.one("cache-control") == "no-store"
+        assert answer.all("location") == []
+
+
+def test_a_remembered_visitor_must_show_the_password_for_payment(
+    edge: Proxy, gateway: EdgeGateway, browser: Browsers
+) -> None:
+    """Without this run's cookie a visitor is remembered, and the fresh route says so by code and by redirect."""
+    alice = browser(gateway.sign_in("alice")["set_cookie"])
+    del alice.cookies["__Host-run"]
+
+    fetch = alice.ask("/account/payment/card", dest="empty")
+    page = alice.ask("/Account/Payment")
+
+    assert alice.ask("/").received()["x-latch-level"] == "remembered"
+    assert (fetch.status, fetch.json()["code"]) == (401, "fresh_required")
+    assert page.status == 303
+    assert page.one("location").endswith("&fresh=1")
+
+
+@pytest.mark.parametrize("status", [303, 401, 403, 404, 500, 502, 503])
+def test_what_the_website_answers_passes_unchanged(
+    edge: Proxy, gateway: EdgeGateway, browser: Browsers, status: int
+) -> None:
+    """The website's own errors are its own: status and body arrive as they left."""
+    alice = browser(gateway.sign_in("alice")["set_cookie"])
+
+    answer = alice.ask(f"/page?status={status}")
+
+    assert answer.status == status
+    assert answer.json()["target"] == f"/page?status={status}"
+
+
+def test_while_the_store_is_away_visitors_are_asked_to_come_back(
+    edge: Proxy, gateway: EdgeGateway, browser: Browsers
+) -> None:
+    """503 with Retry-After and no cookie touched, never 401; public pages go on; then everything is as before."""
+    alice = browser(gateway.sign_in("alice")["set_cookie"])
+    alice.ask("/")
+    answers: list[Answer] = []
+
+    def is_away() -> bool:
+        answers.append(alice.ask("/", dest="empty"))
+        return answers[-1].status == 503
+
+    gateway.valkey.freeze()
+    try:
+        wait_until(is_away, "the gateway to say that it cannot know", 15)
+        public = alice.ask("/public/film")
+        page = alice.ask("/")
+    finally:
+        gateway.valkey.thaw()
+    wait_until(lambda: alice.ask("/").status == 200, "the gateway to know again", 15)
+
+    assert {answer.status for answer in answers} <= {200, 503}
+    away = answers[-1]
+    assert (away.json()["code"], away.one("retry-after")) == ("store_away", "2")
+    assert away.one("content-type") == "application/problem+json"
+    assert page.status == 503
+    assert all(not answer.all("set-cookie") for answer in (away, page, public))
+    assert public.status == 200
+    wait_until(gateway.is_ready, "the gateway to be ready", 15)
+
+
+def test_a_browser_that_refuses_cookies_gets_a_page_that_says_so(
+    edge: Proxy, gateway: EdgeGateway, browser: Browsers
+) -> None:
+    """After a sign-in whose cookies were dropped there is a plain page and no redirect, so no loop."""
+    started = gateway.sign_in("alice")
+    stubborn = browser()
+
+    answer = stubborn.ask(started["continue_to"])
+
+    assert answer.status == 403
+    assert answer.all("location") == []
+    assert answer.one("content-type").startswith("text/html")
+    assert b"cookies" in answer.body.lower()
