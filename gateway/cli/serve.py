@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -85,7 +84,7 @@ def _goodbye_for(chosen: Settings) -> GoneHook:
         mark_process_dead(pid, str(metrics_directory(chosen.data_dir)))
         store = Store(chosen.store_url)
         try:
-            await registry.strike_process(store, socket.gethostname(), pid)
+            await registry.strike_process(store, registry.this_host(), pid)
         except StoreAway:
             # Its row runs out by itself; until then receipts say who is missing.
             pass

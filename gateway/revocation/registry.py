@@ -1,5 +1,7 @@
 """Which workers there are: one row each in the store, written before a worker loads and struck only for a reason."""
 
+import socket
+from hashlib import sha256
 from pathlib import Path
 
 from ..ids import WorkerId
@@ -37,11 +39,24 @@ async def strike(store: Store, worker: str, *, pulse_ms: int | None = None) -> b
 
 
 async def strike_process(store: Store, host: str, pid: int) -> None:
-    """Take out the worker that ran as this process, which was reaped and so answers nothing. Raises StoreAway."""
+    """Take out the worker that ran as this process of `host` (see `this_host`), which was reaped: it answers nothing.
+
+    Raises StoreAway.
+    """
     start = worker_id(host, pid, "")
     for worker in await store.guard(store.redis.hkeys(keys.WORKERS)):
         if str(worker).startswith(start):
             await strike(store, str(worker))
+
+
+def this_host() -> str:
+    """The host's name with a mark of its boot and process-id namespace: where one process id is one process.
+
+    Two containers may share a name and a process id; a supervisor must never strike the other's worker.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    mark = sha256(f"{boot} {Path('/proc/self/ns/pid').stat().st_ino}".encode()).hexdigest()[:6]
+    return f"{socket.gethostname()[:33]}-{mark}"
 
 
 def worker_id(host: str, pid: int, random: str) -> WorkerId:

@@ -41,7 +41,14 @@ class MakeFeed(Protocol):
 class Following:
     """A feed that has been started, its store, and what it heard of others."""
 
-    def __init__(self, url: str, worker: str, clock: Clock, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        worker: str,
+        clock: Clock,
+        timeout_seconds: float,
+        heard: Callable[[str, list[str]], None] | None = None,
+    ) -> None:
         self.store = SlowStore(url, timeout_seconds=timeout_seconds)
         self.heard: list[tuple[str, str]] = []
         self.key_ids = ["k1"]
@@ -52,7 +59,7 @@ class Following:
             row=lambda: WorkerRow(1000, "closed", 60_000, 0, tuple(self.key_ids)),
             lease_seconds=300,
             heartbeat_seconds=0.1,
-            heard=lambda worker, ids: self.heard.extend((worker, one) for one in ids),
+            heard=heard or (lambda worker, ids: self.heard.extend((worker, one) for one in ids)),
         )
 
     def knows(self, device: str) -> bool:

@@ -1,0 +1,58 @@
+"""Acknowledgements to the askers, over a real store."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import redis.asyncio
+
+from latchstring_gateway.revocation.acknowledge import Acknowledgements
+from latchstring_gateway.revocation.entry import Entry
+from latchstring_gateway.store import keys
+from latchstring_gateway.store.client import Store
+
+pytestmark = pytest.mark.store
+
+
+def _entry(number: int, reply_to: str) -> Entry:
+    return Entry(number, "device", f"d{number}", 0, 1, f"07.r{number}", reply_to)
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    """The shared store, emptied."""
+    one = Store(store_url)
+    yield one
+    await one.close()
+
+
+async def test_one_message_a_turn_and_asker(store: Store, store_client: redis.asyncio.Redis) -> None:
+    """A burst of entries is acknowledged by one message to each asker, and by none where nobody asked."""
+    acknowledgements = Acknowledgements(store, "w.1.x", lambda worker, ids: None)
+    async with store_client.pubsub() as listening:
+        await listening.execute_command("SSUBSCRIBE", keys.acks("a.1.x"), keys.acks("b.1.x"))
+        confirmations = [await listening.parse_response(timeout=2) for _ in range(2)]
+        assert len(confirmations) == 2
+
+        for number in range(1, 4):
+            acknowledgements.note(_entry(number, "a.1.x"))
+        acknowledgements.note(_entry(4, "b.1.x"))
+        acknowledgements.note(_entry(5, "-"))
+        messages = [await listening.parse_response(timeout=2) for _ in range(2)]
+
+        assert [message[2] for message in messages] == [b"w.1.x 07.r1 07.r2 07.r3", b"w.1.x 07.r4"]
+
+
+async def test_what_it_asked_itself_needs_no_message() -> None:
+    """A revoker hears of its own worker without the store, even while that is away."""
+    heard: list[tuple[str, list[str]]] = []
+    nowhere = Store("redis://127.0.0.1:1", timeout_seconds=0.2)
+    acknowledgements = Acknowledgements(nowhere, "w.1.x", lambda worker, ids: heard.append((worker, ids)))
+
+    acknowledgements.note(_entry(1, "w.1.x"))
+    acknowledgements.note(_entry(2, "a.1.x"))
+    await asyncio.sleep(0)
+
+    assert heard == [("w.1.x", ["07.r1"])]
+    await acknowledgements.close()
+    await nowhere.close()

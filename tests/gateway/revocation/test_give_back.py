@@ -1,0 +1,60 @@
+"""Putting back what a store has lost, on a real one."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from latchstring_gateway.revocation.entry import Entry, Kind
+from latchstring_gateway.revocation.give_back import give_back
+from latchstring_gateway.revocation.replica import Replica
+from latchstring_gateway.store import keys
+from latchstring_gateway.store.client import Store
+
+pytestmark = pytest.mark.store
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    """The shared store, emptied."""
+    one = Store(store_url)
+    yield one
+    await one.close()
+
+
+def _holding(*what: tuple[Kind, str, int]) -> Replica:
+    replica = Replica(600)
+    for number, (kind, subject, generation) in enumerate(what, 1):
+        replica.apply(7, Entry(number, kind, subject, generation, 1_800_000_000_000, f"07.r{number}", "-"), 0)
+    return replica
+
+
+async def test_an_empty_store_learns_everything_held(store: Store) -> None:
+    """Devices are dead again, sessions ended, generations raised, and every entry is in the stream for others."""
+    replica = _holding(("device", "d", 0), ("session", "s", 0), ("account", "ada", 3))
+
+    await give_back(store, replica)
+
+    assert await store.redis.hget(keys.device(7, "d"), "state") == "removed"
+    assert await store.redis.hget(keys.session(7, "s"), "state") == "ended"
+    assert await store.redis.hget(keys.prefix(7) + "account:ada", "generation") == "3"
+    assert await store.redis.xlen(keys.revocations(7)) == 3
+    assert await store.redis.ttl(keys.device(7, "d")) > 0
+
+
+async def test_giving_back_again_adds_nothing(store: Store) -> None:
+    """Every worker gives back what it holds; the first one does, the others find it there."""
+    replica = _holding(("device", "d", 0), ("account", "ada", 3))
+
+    await give_back(store, replica)
+    await give_back(store, replica)
+
+    assert await store.redis.xlen(keys.revocations(7)) == 2
+
+
+async def test_a_higher_generation_is_not_lowered(store: Store) -> None:
+    """The store may know more than this worker."""
+    await store.redis.hset(keys.prefix(7) + "account:ada", "generation", 9)
+
+    await give_back(store, _holding(("account", "ada", 3)))
+
+    assert await store.redis.hget(keys.prefix(7) + "account:ada", "generation") == "9"

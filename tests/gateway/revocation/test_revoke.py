@@ -1,0 +1,201 @@
+"""The act of forgetting, by a real worker on a real store."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from harness.following import Following
+from harness.valkey import Valkey
+from harness.waiting import wait_until_async
+from latchstring_gateway.clock import SystemClock
+from latchstring_gateway.errors import BadRequest, NotFound, StoreAway
+from latchstring_gateway.ids import Account
+from latchstring_gateway.revocation import registry
+from latchstring_gateway.revocation.barrier import Barrier
+from latchstring_gateway.revocation.receipt import WorkerRow
+from latchstring_gateway.revocation.revoke import Revoker
+from latchstring_gateway.store import keys
+
+pytestmark = pytest.mark.store
+
+_ADA = Account("ada@example.com")
+
+
+class Stand:
+    """One worker that revokes."""
+
+    def __init__(self, url: str, timeout_seconds: float = 1.0) -> None:
+        self.barrier = Barrier()
+        self.following = Following(url, "asker.1.x", SystemClock(), timeout_seconds, heard=self.barrier.heard)
+        self.store, self.feed = self.following.store, self.following.feed
+        self.revoker = Revoker(self.store, SystemClock(), self.feed, self.barrier)
+
+    async def add_device(self, device: str) -> None:
+        """Register a device of Ada's, as a sign-in would."""
+        row = keys.device(keys.partition_of(_ADA), device)
+        await self.store.redis.hset(row, mapping={"account": _ADA, "state": "active", "name": "TV", "kind": "tv"})
+        await self.store.redis.sadd(keys.devices(_ADA), device)
+
+    async def close(self) -> None:
+        """Say goodbye."""
+        await self.feed.close()
+        await self.store.close()
+
+
+@pytest.fixture
+async def stand(store_url: str) -> AsyncIterator[Stand]:
+    """A worker that follows the shared store."""
+    one = Stand(store_url)
+    await one.feed.start()
+    await wait_until_async(one.feed.holds, "the worker to follow")
+    yield one
+    await one.close()
+
+
+async def test_a_removed_device_is_dead_everywhere_at_once(stand: Stand) -> None:
+    """Records, stream, replica and outbox all know it when the receipt is here; it is durable."""
+    await stand.add_device("d")
+
+    receipt = await stand.revoker.revoke(_ADA, [("device", "d")], reason="test")
+
+    partition = keys.partition_of(_ADA)
+    assert (receipt.status, receipt.applied, receipt.workers, receipt.durable) == ("complete", 1, 1, True)
+    assert stand.following.knows("d")
+    assert await stand.store.redis.hget(keys.device(partition, "d"), "state") == "removed"
+    assert await stand.store.redis.smembers(keys.devices(_ADA)) == set()
+    events = await stand.store.redis.xrange(keys.outbox(partition)) or []
+    assert [(event["type"], event["account"]) for _, event in events] == [("device.removed", _ADA)]
+    assert (await stand.revoker.find(receipt.id)).as_dict() == receipt.as_dict()
+
+
+async def test_several_targets_go_in_one_act_or_not_at_all(stand: Stand) -> None:
+    """One unknown device among them changes nothing."""
+    await stand.add_device("a")
+    await stand.add_device("b")
+
+    with pytest.raises(NotFound):
+        await stand.revoker.revoke(_ADA, [("device", "a"), ("device", "stranger")], reason="test")
+    assert not stand.following.knows("a")
+    receipt = await stand.revoker.revoke(_ADA, [("device", "a"), ("device", "b")], reason="test")
+
+    assert receipt.status == "complete"
+    assert stand.following.knows("a")
+    assert stand.following.knows("b")
+
+
+async def test_another_accounts_device_is_unknown(stand: Stand) -> None:
+    """Nobody revokes by guessing ids, not even in the same partition."""
+    await stand.add_device("d")
+    await stand.store.redis.hset(keys.device(keys.partition_of(_ADA), "d"), "account", "eve")
+
+    with pytest.raises(NotFound):
+        await stand.revoker.revoke(_ADA, [("device", "d")], reason="test")
+
+
+async def test_nothing_to_revoke_is_refused(stand: Stand) -> None:
+    """An empty act would be a complete receipt for nothing."""
+    with pytest.raises(BadRequest):
+        await stand.revoker.revoke(_ADA, [], reason="test")
+
+
+async def test_repeated_with_its_key_an_act_happens_once(stand: Stand) -> None:
+    """A client that lost the answer asks again and gets the same receipt; a generation is raised once."""
+    first = await stand.revoker.revoke(_ADA, [("account", _ADA)], reason="test", repeat_key="k")
+    again = await stand.revoker.revoke(_ADA, [("account", _ADA)], reason="test", repeat_key="k")
+    other = await stand.revoker.revoke(_ADA, [("account", _ADA)], reason="test", repeat_key="k2")
+
+    assert again.id == first.id
+    assert other.id != first.id
+    assert await stand.store.redis.hget(keys.account(_ADA), "generation") == "2"
+
+
+async def test_simultaneous_revocations_each_get_their_receipt(stand: Stand) -> None:
+    """A burst shares loop turns and messages, and nobody gets another's receipt."""
+    for number in range(40):
+        await stand.add_device(f"d{number}")
+
+    receipts = await asyncio.gather(
+        *(stand.revoker.revoke(_ADA, [("device", f"d{number}")], reason="test") for number in range(40))
+    )
+
+    assert {receipt.status for receipt in receipts} == {"complete"}
+    assert len({receipt.id for receipt in receipts}) == 40
+    assert all(stand.following.knows(f"d{number}") for number in range(40))
+    assert stand.barrier._heard == {}
+
+
+@pytest.mark.parametrize(("rule", "status"), [("closed", "complete"), ("last-known-good", "partial")])
+async def test_a_silent_worker_is_judged_by_its_rule(stand: Stand, rule: str, status: str) -> None:
+    """Rule closed: complete after its fence and a tenth. Last-known-good: partial, naming it and the time."""
+    await stand.add_device("d")
+    row = WorkerRow(500, rule, 2_000, 0)  # type: ignore[arg-type]
+    await registry.register(stand.store, "silent.1.x", row, lease_ms=300_000)
+
+    receipt = await stand.revoker.revoke(_ADA, [("device", "d")], reason="test")
+
+    assert receipt.status == status
+    # The patience is the longest fence of all: one second, and a tenth.
+    assert 1_100 <= receipt.elapsed_ms < 1_600
+    assert receipt.applied == 1
+    if status == "partial":
+        assert [one.worker for one in receipt.missing] == ["silent.1.x"]
+
+        async def is_complete() -> bool:
+            return (await stand.revoker.find(receipt.id)).status == "complete"
+
+        await wait_until_async(is_complete, "the receipt to become complete", 3)
+        assert receipt.certain_at_ms is not None
+        assert time.time() * 1000 >= receipt.certain_at_ms
+    # Its patience over, the next revoker strikes it and waits for it no more.
+    await stand.add_device("e")
+    await stand.revoker.revoke(_ADA, [("device", "e")], reason="test")
+    await stand.add_device("f")
+    assert (await stand.revoker.revoke(_ADA, [("device", "f")], reason="test")).elapsed_ms < 500
+
+
+async def test_a_receipt_whose_revoker_died_is_judged_from_the_registry(stand: Stand) -> None:
+    """Between append and verdict the revoker was killed: everybody counts as silent since, until proved otherwise."""
+    partition = keys.partition_of(_ADA)
+    now_ms = int(time.time() * 1000)
+    name = f"{partition:02x}.lost"
+    await stand.store.redis.hset(keys.receipt(partition, name), mapping={"at_ms": now_ms, "account": _ADA})
+
+    first = await stand.revoker.find(name)
+
+    assert first.status == "partial"
+    assert [one.worker for one in first.missing] == ["asker.1.x"]
+
+    async def is_complete() -> bool:
+        return (await stand.revoker.find(name)).status == "complete"
+
+    await wait_until_async(is_complete, "the worker's fence to be over", 3)
+
+
+@pytest.mark.parametrize("name", ["", "zz.x", "07.unknown", "07", "+7.x", "-1.x", "0 .x"])
+async def test_an_id_no_receipt_ever_had_is_not_found(stand: Stand, name: str) -> None:
+    """A made-up id is a 404 and never an error of ours."""
+    with pytest.raises(NotFound):
+        await stand.revoker.find(name)
+
+
+async def test_a_store_that_dies_in_between_confirms_nothing(own_valkey: Callable[[], Valkey]) -> None:
+    """503 "not confirmed, repeat"; repeated after the restart with its key, it is one act."""
+    server = own_valkey()
+    stand = Stand(server.url, timeout_seconds=0.5)
+    await stand.feed.start()
+    await wait_until_async(stand.feed.holds, "the worker to follow")
+    await stand.add_device("d")
+
+    server.kill9()
+    with pytest.raises(StoreAway) as caught:
+        await stand.revoker.revoke(_ADA, [("device", "d")], reason="test", repeat_key="k")
+    assert caught.value.code == "revocation_not_confirmed"
+    server.restart()
+    await wait_until_async(stand.feed.holds, "the worker to follow again")
+    receipt = await stand.revoker.revoke(_ADA, [("device", "d")], reason="test", repeat_key="k")
+
+    assert receipt.status == "complete"
+    assert receipt.durable
+    await stand.close()
