@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -69,7 +68,7 @@ def build(settings: Settings, *, clock: Clock | None = None, store: Store | None
     feed = Feed(
         store,
         clock,
-        worker=registry.worker_id(socket.gethostname(), os.getpid(), new_id()),
+        worker=registry.worker_id(registry.this_host(), os.getpid(), new_id()),
         row=lambda: settings.worker_row(ring.known_ids()),
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
