@@ -1,6 +1,7 @@
 """Which workers there are: one row each in the store, written before a worker loads and struck only for a reason."""
 
 import socket
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -47,6 +48,25 @@ async def strike_process(store: Store, host: str, pid: int) -> None:
     for worker in await store.guard(store.redis.hkeys(keys.WORKERS)):
         if str(worker).startswith(start):
             await strike(store, str(worker))
+
+
+async def strike_dead_neighbours(store: Store, workers: Iterable[Registered]) -> None:
+    """Take out those of `workers` that ran on this host (see `this_host`) as processes that are no more.
+
+    Left behind when a supervisor was killed with its workers; receipts would wait for them. Raises StoreAway.
+    """
+    neighbours = f"{this_host()}."
+    for one in workers:
+        if not one.worker.startswith(neighbours):
+            continue
+        pid = one.worker.removeprefix(neighbours).partition(".")[0]
+        if pid.isdecimal() and not _is_there(pid):
+            await strike(store, one.worker, pulse_ms=one.pulse_ms)
+
+
+def _is_there(pid: str) -> bool:
+    # A frozen process is; one whose id came again counts as there too, and receipts judge its row by their patience.
+    return Path(f"/proc/{pid}").exists()
 
 
 def this_host() -> str:
