@@ -1,5 +1,6 @@
 """The act of forgetting: one script, then the barrier, then a receipt that says exactly what is certain."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,16 +71,13 @@ class Revoker:
             names = frozenset(one.worker for one in workers)
             patience = max((one.row.fence_ms for one in workers), default=0) / 1000 * DRIFT
             applied = await self._barrier.wait(revocation_id, names, patience)
-            verdict = receipt.write(
-                revocation_id,
-                at_ms=at_ms,
-                now_ms=await self._store_ms(),
-                elapsed_ms=(self._clock.boot_ns() - started_ns) / 1e6,
-                durable=await self._is_durable(),
-                workers=workers,
-                applied=applied,
-                not_before_ms=self._fail_over_bound_ms(workers),
-            )
+            verdict = await self._judge(revocation_id, at_ms, started_ns, workers, applied)
+            if verdict.certain_at_ms is not None and not verdict.missing:
+                # Everybody has it; only a fail-over's bound or a proxy's cache is left. A short rest is waited for.
+                rest_seconds = (verdict.certain_at_ms - await self._store_ms()) / 1000
+                if rest_seconds <= patience:
+                    await asyncio.sleep(max(0, rest_seconds))
+                    verdict = await self._judge(revocation_id, at_ms, started_ns, workers, applied)
         finally:
             self._barrier.close(revocation_id)
         await self._file(partition, verdict)
@@ -161,6 +159,25 @@ class Revoker:
                 code="revocation_not_confirmed",
             ) from fault
         return answer[0], answer[1], int(answer[2]), int(answer[3])
+
+    async def _judge(
+        self,
+        revocation_id: str,
+        at_ms: int,
+        started_ns: int,
+        workers: Sequence[Registered],
+        applied: frozenset[str],
+    ) -> Receipt:
+        return receipt.write(
+            revocation_id,
+            at_ms=at_ms,
+            now_ms=await self._store_ms(),
+            elapsed_ms=(self._clock.boot_ns() - started_ns) / 1e6,
+            durable=await self._is_durable(),
+            workers=workers,
+            applied=applied,
+            not_before_ms=self._fail_over_bound_ms(workers),
+        )
 
     async def _workers(self) -> tuple[Registered, ...]:
         try:

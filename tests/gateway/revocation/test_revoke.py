@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,7 @@ async def test_a_removed_device_is_dead_everywhere_at_once(stand: Stand) -> None
     assert stand.following.knows("d")
     assert await stand.store.redis.hget(keys.device(partition, "d"), "state") == "removed"
     assert await stand.store.redis.smembers(keys.devices(_ADA)) == set()
-    events = await stand.store.redis.xrange(keys.outbox(partition)) or []
+    events: Any = await stand.store.redis.xrange(keys.outbox(partition))
     assert [(event["type"], event["account"]) for _, event in events] == [("device.removed", _ADA)]
     assert (await stand.revoker.find(receipt.id)).as_dict() == receipt.as_dict()
 
@@ -198,4 +199,23 @@ async def test_a_store_that_dies_in_between_confirms_nothing(own_valkey: Callabl
 
     assert receipt.status == "complete"
     assert receipt.durable
+    await stand.close()
+
+
+async def test_right_after_a_restart_a_receipt_waits_for_the_bound(own_valkey: Callable[[], Valkey]) -> None:
+    """Everybody had applied it, and yet it was partial with nobody missing: now the last second is waited for."""
+    server = own_valkey()
+    stand = Stand(server.url)
+    await stand.feed.start()
+    await wait_until_async(stand.feed.holds, "the worker to follow")
+    server.kill9()
+    server.restart()
+    await wait_until_async(lambda: stand.feed.epoch_stamp_ms, "the worker to see the new epoch")
+    await wait_until_async(stand.feed.holds, "the worker to follow again")
+    await stand.add_device("d")
+
+    receipt = await stand.revoker.revoke(_ADA, [("device", "d")], reason="test")
+
+    assert (receipt.status, receipt.missing) == ("complete", ())
+    assert time.time() * 1000 >= stand.feed.epoch_stamp_ms + 1_100
     await stand.close()
