@@ -63,7 +63,8 @@ def build(settings: Settings, *, clock: Clock | None = None, store: Store | None
     ring = KeyRing.load(settings.keys_path, clock)
     codec = Codec(ring)
     policy = settings.session_policy()
-    leases = Leases(codec, ring, Passports(ring, issuer=settings.public_origin, audience=settings.passport_audience))
+    passports = Passports(ring, issuer=settings.public_origin, audience=settings.passport_audience)
+    leases = Leases(codec, ring, passports, lease_seconds=settings.lease_seconds)
     barrier = Barrier()
     feed = Feed(
         store,
@@ -138,6 +139,7 @@ async def watch_keys(rooms: Rooms) -> None:
         rooms.feed.announce()
     with contextlib.suppress(StoreAway):
         workers = await registry.read(rooms.store)
+        await registry.strike_dead_neighbours(rooms.store, workers)
         if workers:
             rooms.ring.usable(frozenset.intersection(*(frozenset(one.row.keys) for one in workers)))
 

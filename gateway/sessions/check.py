@@ -63,7 +63,8 @@ class Checker:
         self._clock = clock
         self._policy = policy
         self._reread_ns = -_REREAD_NS
-        self._vouched: dict[tuple[str, bytes], OpenLease] = {}
+        #: By token and by whether it was asked for in the background, which extends nothing.
+        self._vouched: dict[tuple[bytes, bool], OpenLease] = {}
 
     async def check(self, visit: Visit) -> Accepted | Denied:
         """Accept or deny a visit; every acceptance ends with the revocation test at the moment of answering.
@@ -85,7 +86,7 @@ class Checker:
             if self._is_running(lease) and (visit.carry == "none" or not self._is_due(lease)):
                 return self._accept(lease, visit)
             if visit.carry == "none":
-                vouched = self._vouched.get((lease.session, lease.token))
+                vouched = self._vouched.get((lease.token, visit.background))
                 if vouched is not None and self._is_running(vouched) and not self._is_revoked(vouched):
                     return self._accept(vouched, visit)
         elif self._feed.store_away and self._may_bridge(lease):
@@ -111,7 +112,7 @@ class Checker:
         if self._is_revoked(renewed):
             return Denied("revoked", clear=True)
         if visit.carry == "none":
-            self._vouch(lease, renewed)
+            self._vouch((lease.token, visit.background), renewed)
             return self._accept(renewed, visit)
         return self._accept(renewed, visit, set_cookie=self.cookie(renewed))
 
@@ -147,25 +148,26 @@ class Checker:
             policy.outage_rule == "last-known-good"
             and feed.loaded
             and silent_ns <= policy.last_known_good_seconds * 1e9
-            and feed.fence.contact_store_ms < lease.content.lease_end_ms
+            and lease.begins_at_ms <= feed.fence.contact_store_ms < lease.ends_at_ms
         )
 
     def _accept(self, lease: OpenLease, visit: Visit, *, set_cookie: str | None = None) -> Accepted | Denied:
         content = lease.content
-        fresh = self._feed.store_ms() < content.fresh_until_ms and visit.run == lease.run
+        # A worker that hears no heartbeat knows the store's time only from the lease that the store has just renewed.
+        now_ms = max(self._feed.store_ms(), content.issued_at_ms)
+        fresh = now_ms < content.fresh_until_ms and visit.run == lease.run
         if not fresh and not content.remembered:
             # The browser was closed, or the session's own limits are over; the box was not ticked.
             return Denied("over", clear=True)
         return Accepted(lease, "fresh" if fresh else "remembered", set_cookie)
 
-    def _vouch(self, presented: OpenLease, renewed: OpenLease) -> None:
+    def _vouch(self, presented: tuple[bytes, bool], renewed: OpenLease) -> None:
         if len(self._vouched) >= _VOUCHED_MAX:
             self._vouched.pop(next(iter(self._vouched)))
-        self._vouched[presented.session, presented.token] = renewed
+        self._vouched[presented] = renewed
 
     def _is_running(self, lease: OpenLease) -> bool:
-        now_ms = self._feed.store_ms()
-        return 0 < now_ms < lease.content.lease_end_ms
+        return lease.begins_at_ms <= self._feed.store_ms() < lease.ends_at_ms
 
     def _is_due(self, lease: OpenLease) -> bool:
         return self._feed.store_ms() >= lease.renew_at_ms

@@ -8,6 +8,7 @@ from typing import Final, Literal
 from latchstring_middleware.cookies import named_cookies
 
 from ..ids import to_text
+from ..revocation.fence import MAX_CLOCK_DIFFERENCE_MS
 from ..store.keys import partition_of
 from ..tokens.codec import Codec, Refused
 from ..tokens.keyring import KeyRing
@@ -31,8 +32,10 @@ class OpenLease:
     __slots__ = (
         "_passports",
         "account",
+        "begins_at_ms",
         "content",
         "device",
+        "ends_at_ms",
         "partition",
         "renew_at_ms",
         "replies",
@@ -41,7 +44,7 @@ class OpenLease:
         "token",
     )
 
-    def __init__(self, token: bytes, content: Lease, passports: "Passports") -> None:
+    def __init__(self, token: bytes, content: Lease, passports: "Passports", longest_ms: int) -> None:
         self.token = token
         self.content = content
         self.session = to_text(content.session)
@@ -49,7 +52,12 @@ class OpenLease:
         self.account = content.account
         self.partition = partition_of(content.account)  # type: ignore[arg-type]  # checked by the codec
         self.run = to_text(content.run).encode()
-        self.renew_at_ms = content.issued_at_ms + round((content.lease_end_ms - content.issued_at_ms) * RENEW_FROM)
+        #: Outside of these the store is asked, whatever the lease says: what is revoked is remembered for two leases of
+        #: this deployment, so one that was issued by a clock that ran ahead, or when leases were longer, must not run.
+        self.begins_at_ms = content.issued_at_ms - MAX_CLOCK_DIFFERENCE_MS
+        self.ends_at_ms = min(content.lease_end_ms, content.issued_at_ms + longest_ms)
+        life_ms = max(self.ends_at_ms - content.issued_at_ms, 0)
+        self.renew_at_ms = min(content.issued_at_ms + round(life_ms * RENEW_FROM), self.ends_at_ms)
         self._passports = passports
         #: The verify answers, by whether the user is fresh; made when first needed.
         self.replies: dict[bool, Reply] = {}
@@ -121,10 +129,13 @@ class Leases:
     goes. A look-up of a young lease is one dict look-up and moves nothing.
     """
 
-    def __init__(self, codec: Codec, ring: KeyRing, passports: Passports, *, capacity: int = 50_000) -> None:
+    def __init__(
+        self, codec: Codec, ring: KeyRing, passports: Passports, *, lease_seconds: float, capacity: int = 50_000
+    ) -> None:
         self._codec = codec
         self._ring = ring
         self._passports = passports
+        self._longest_ms = round(lease_seconds * 1000)
         self._half = max(1, capacity // 2)
         self._version = ring.version
         self._young: dict[bytes, OpenLease] = {}
@@ -161,13 +172,13 @@ class Leases:
             content = self._codec.open(token, Lease)
             if isinstance(content, Refused):
                 return content
-            known = OpenLease(token, content, self._passports)
+            known = OpenLease(token, content, self._passports, self._longest_ms)
         self._remember(known)
         return known
 
     def seal(self, content: Lease) -> OpenLease:
         """A fresh lease, signed and remembered."""
-        lease = OpenLease(self._codec.seal(content), content, self._passports)
+        lease = OpenLease(self._codec.seal(content), content, self._passports, self._longest_ms)
         self._remember(lease)
         return lease
 

@@ -5,6 +5,7 @@ GET  /latch/sign-out       asks once more
 POST /latch/sign-out       ends the session everywhere and clears its cookies
 """
 
+import contextlib
 from typing import Final
 
 from starlette.requests import Request
@@ -14,12 +15,13 @@ from starlette.routing import Route
 from latchstring_middleware.cookies import clear_cookie
 
 from ..clock import Clock
-from ..errors import EdgeError
+from ..errors import EdgeError, NotFound
 from ..hot_route import head_of
-from ..ids import Account
+from ..ids import Account, to_text
 from ..pages.render import error_page, page
 from ..revocation.revoke import Revoker
-from ..tokens.codec import Codec
+from ..tokens.codec import Codec, Refused
+from ..tokens.purposes import Lease
 from . import return_path, visit
 from .check import Accepted, Checker
 from .policy import RUN_COOKIE, SESSION_COOKIE
@@ -67,9 +69,9 @@ class SessionPages:
         visited = visit.read(head_of(request.scope), None, arrived_ns=self._clock.boot_ns())
         try:
             verdict = await self._checker.check(visited)
-            if isinstance(verdict, Accepted):
-                account = Account(verdict.lease.account)
-                await self._revoker.revoke(account, [("session", verdict.lease.session)], reason="signed_out")
+            # "over" may be this browser's alone (its run cookie is gone): the session itself can still be alive.
+            if isinstance(verdict, Accepted) or verdict.reason == "over":
+                await self._end(visited.token)
         except EdgeError as error:
             return error_page(error, site_name=self._site_name, back_url=SIGN_OUT_URL)
         response = page(
@@ -81,3 +83,10 @@ class SessionPages:
         for line in _CLEARED:
             response.headers.append("set-cookie", line)
         return response
+
+    async def _end(self, token: bytes | None) -> None:
+        lease = self._codec.open(token or b"", Lease)
+        if not isinstance(lease, Refused):
+            with contextlib.suppress(NotFound):
+                session = to_text(lease.session)
+                await self._revoker.revoke(Account(lease.account), [("session", session)], reason="signed_out")

@@ -2,8 +2,8 @@
 -- isolated former primary that lost its right to write cannot say yes.
 -- INCLUDE ../revocation/append.lua
 -- KEYS session account device revocations number outbox
--- ARGV prefix session_id presented issued_at_ms generation may_advance extend fenced lease_ms session_idle_ms session_absolute_ms remember_idle_ms rotate_every_ms grace_ms used_after_ms loss_window_ms epoch_stamp_ms event_id
--- RETURNS {'ok', now_ms, n, fresh_until_ms, note} or {'unknown' | 'ended' | 'device_removed' | 'signed_out' | 'disabled' | 'over' | 'reuse', now_ms}
+-- ARGV prefix session_id presented issued_at_ms generation may_advance extend fenced may_accuse lease_ms session_idle_ms session_absolute_ms remember_idle_ms rotate_every_ms grace_ms used_after_ms loss_window_ms epoch_stamp_ms event_id
+-- RETURNS {'ok', now_ms, n, fresh_until_ms, note} or {'unknown' | 'ended' | 'device_removed' | 'signed_out' | 'disabled' | 'over' | 'reuse' | 'ahead', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
 local account, device, state, n, n_issued_at, n_used, authenticated_at, fresh_until, remembered, remember_until, absolute, replays =
@@ -47,6 +47,10 @@ elseif presented > n and tonumber(epoch_stamp_ms) > 0 and tonumber(issued_at_ms)
   n = presented
   redis.call('HSET', session_key, 'n', n, 'n_issued_at_ms', issued_at_ms, 'n_used', 0)
   note = 'store_rollback'
+elseif presented > n and may_accuse == '0' then
+  -- This store has come back without its last writes and the worker has not heard of the new epoch: nobody is accused
+  -- before it has.
+  return {'ahead', now}
 else
   redis.call('HSET', session_key, 'state', 'ended', 'reason', 'reuse')
   redis.call('HSET', device_key, 'reuse_at_ms', whole(now))

@@ -30,6 +30,7 @@ _RENEW = load(
         "may_advance",
         "extend",
         "fenced",
+        "may_accuse",
         "lease_ms",
         "session_idle_ms",
         "session_absolute_ms",
@@ -90,7 +91,12 @@ class Renewals:
         await asyncio.sleep(0)
         del self._unsent[key]
         _token, advance, extend = key
-        answer = await self._redeem(lease, advance=advance, extend=extend)
+        answer = await self._redeem(lease, advance=advance, extend=extend, may_accuse=False)
+        if answer[0] == "ahead":
+            # A heartbeat that begins now learns of the epoch in which the last writes were lost, if there is one.
+            if not await self._feed.refresh():
+                raise StoreAway
+            answer = await self._redeem(lease, advance=advance, extend=extend, may_accuse=True)
         if answer[0] != "ok":
             return Over(cast(Ended, answer[0]))
         _ok, now_ms, n, fresh_until_ms, note = answer
@@ -103,7 +109,9 @@ class Renewals:
             former, n=n, issued_at_ms=now_ms, fresh_until_ms=fresh_until_ms, lease_end_ms=now_ms + lease_ms - cut
         )
 
-    async def _redeem(self, lease: OpenLease, *, advance: bool, extend: bool) -> tuple[str, int, int, int, str]:
+    async def _redeem(
+        self, lease: OpenLease, *, advance: bool, extend: bool, may_accuse: bool
+    ) -> tuple[str, int, int, int, str]:
         policy, partition = self._policy, lease.partition
         answer = await _RENEW(
             self._store,
@@ -124,6 +132,7 @@ class Renewals:
                 "may_advance": int(advance),
                 "extend": int(extend),
                 "fenced": int(not self._feed.holds()),
+                "may_accuse": int(may_accuse),
                 "lease_ms": round(policy.lease_seconds * 1000),
                 "session_idle_ms": round(policy.session_idle_seconds * 1000),
                 "session_absolute_ms": round(policy.session_absolute_seconds * 1000),

@@ -35,7 +35,9 @@ def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool
         if fence.until_ns <= now_ns:
             return None
         now_ms = fence.anchor_ms + (now_ns - fence.anchor_ns) // 1_000_000
-        if now_ms >= lease.renew_at_ms and (now_ms >= content.lease_end_ms or may_carry(head) != "none"):
+        if now_ms < lease.begins_at_ms:
+            return None
+        if now_ms >= lease.renew_at_ms and (now_ms >= lease.ends_at_ms or may_carry(head) != "none"):
             return None
         if (
             lease.session in revoked

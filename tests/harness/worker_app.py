@@ -1,4 +1,4 @@
-"""A whole worker in this process: the wiring and app that `latchstring serve` runs, on a real store, asked over ASGI."""
+"""A whole worker in this process: the wiring and app of `latchstring serve`, on a real store, asked over ASGI."""
 
 import asyncio
 import contextlib
@@ -84,7 +84,8 @@ class Worker:
         sent = {**FORWARDED, **{name.replace("_", "-"): value for name, value in headers.items()}}
         if jar is not None:
             sent["cookie"] = jar if isinstance(jar, str) else Jar(jar).header()
-        return await self.client.get(f"/verify{manner}", headers=sent)
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
+        return await self.client.get(f"/verify{manner}", headers=raw)
 
     async def navigate(self, jar: Mapping[str, str] | str | None, manner: str = "", **headers: str) -> httpx.Response:
         """`verify` for a page navigation."""
@@ -145,14 +146,16 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 def settings_for(store_url: str, data_dir: Path, **changes: Any) -> Settings:
     """Settings of a worker on this store, independent of the environment's."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    return Settings(**{"data_dir": data_dir, "store": store_url, "public_origin": "https://www.example.com", **changes})
+    defaults = {"data_dir": data_dir, "store": store_url, "public_origin": "https://www.example.com"}
+    # More heartbeats than usual, so that a test need not wait for the first.
+    return Settings(**{**defaults, "heartbeat_seconds": 0.03, **changes})
 
 
 @contextlib.asynccontextmanager
 async def running_worker(
     settings: Settings, *, store: Store | None = None, wait: bool = True, service_key: str | None = None
 ) -> AsyncIterator[Worker]:
-    """A worker from its first heartbeat (unless `wait` is false) to its goodbye; makes its key file if there is none."""
+    """A worker from its first heartbeat (or earlier, without `wait`) to its goodbye; makes its key file if need be."""
     if not settings.keys_path.exists():
         create_key_file(settings.keys_path)
     rooms = wiring.build(settings, store=store)
@@ -190,16 +193,18 @@ async def _lifespan(edge: app.Edge) -> AsyncIterator[None]:
 
 async def dump(store: Store) -> dict[str, Any]:
     """Everything in the store that requests may write, for comparing before with after (pulses and locks apart)."""
-    redis, found = store.redis, {}
-    async for key in redis.scan_iter(count=1000):
+    found: dict[str, Any] = {}
+    redis = store.redis
+    async for raw in redis.scan_iter(count=1000):
+        key = str(raw)
         if key.endswith((":pulses", ":deployment")):
             continue
-        kind = await redis.type(key)
-        read: Any = {
-            "hash": lambda k: redis.hgetall(k),
-            "string": lambda k: redis.get(k),
-            "set": lambda k: redis.smembers(k),
-            "stream": lambda k: redis.xrange(k),
-        }[kind]
-        found[key] = await read(key)
+        kind = str(await redis.type(key))
+        readers: dict[str, Any] = {
+            "hash": redis.hgetall,
+            "string": redis.get,
+            "set": redis.smembers,
+            "stream": redis.xrange,
+        }
+        found[key] = await readers[kind](key)
     return found
