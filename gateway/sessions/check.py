@@ -89,8 +89,10 @@ class Checker:
                 vouched = self._vouched.get((lease.token, visit.background))
                 if vouched is not None and self._is_running(vouched) and not self._is_revoked(vouched):
                     return self._accept(vouched, visit)
-        elif self._feed.store_away and self._may_bridge(lease):
+        if self._feed.store_away:
             # Nobody waits for a store that is known to be away; heartbeats find out when it is back.
+            if not self._may_bridge(lease):
+                raise StoreAway
             return self._accept(lease, visit)
         return await self._ask_store(lease, visit)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from msgspec.structs import replace
 from starlette.types import Message
 
 from latchstring_gateway import app, wiring
@@ -135,9 +136,13 @@ class Worker:
         """The session cookie that says this, validly signed."""
         return self.rooms.codec.seal(lease).decode()
 
-    async def follows(self) -> None:
-        """Return when the fence holds."""
-        await wait_until_async(self.rooms.feed.holds, "the worker to follow the store")
+    def run_out(self, jar: Mapping[str, str]) -> Jar:
+        """The jar as it is when its lease has run out a second ago."""
+        lease = self.lease(jar)
+        issued = lease.issued_at_ms
+        return Jar(
+            {**jar, SESSION: self.seal(replace(lease, issued_at_ms=issued - 301_000, lease_end_ms=issued - 1_000))}
+        )
 
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"

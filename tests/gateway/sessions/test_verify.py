@@ -223,7 +223,7 @@ async def test_a_key_made_since_is_looked_for_before_a_cookie_is_refused(worker:
 async def test_every_identity_header_is_on_every_2xx_and_at_most_one_cookie(worker: Worker) -> None:
     """Whatever a client sent under these names is overwritten, because each is always there."""
     jar = await worker.signed_in()
-    stale = await _stale(worker, jar)
+    stale = worker.run_out(jar)
     answers = [
         await worker.verify(jar),
         await worker.navigate(stale),
@@ -245,7 +245,7 @@ async def test_every_identity_header_is_on_every_2xx_and_at_most_one_cookie(work
 async def test_the_session_cookie_stays_under_300_bytes(worker: Worker, remember: bool) -> None:
     """With the longest account there may be."""
     jar = await worker.signed_in("a" * 64, remember=remember)
-    answer = await worker.navigate(await _stale(worker, jar))
+    answer = await worker.navigate(worker.run_out(jar))
 
     assert len(f"{SESSION}={jar[SESSION]}") < 300
     assert len(answer.headers["set-cookie"].partition(";")[0]) < 300
@@ -322,10 +322,3 @@ async def _both_ways(worker: Worker, answered: list[int]) -> Callable[..., None]
 def _forward_auth(worker: Worker) -> ForwardAuth:
     rooms = worker.rooms
     return ForwardAuth(rooms.checker, rooms.codec, rooms.clock, rooms.trusted, "/sign-in", lambda outcome: None)
-
-
-async def _stale(worker: Worker, jar: Jar) -> Jar:
-    # The jar as it is when its lease has run out.
-    lease = worker.lease(jar)
-    old = replace(lease, issued_at_ms=lease.issued_at_ms - 301_000, lease_end_ms=lease.issued_at_ms - 1_000)
-    return Jar({**jar, SESSION: worker.seal(old)})
