@@ -203,10 +203,14 @@ class Revoker:
         )
 
     async def _strike_silent(self, workers: Sequence[Registered], applied: frozenset[str], verdict: Receipt) -> None:
-        # Past every limit of its own row: it can accept nothing, so it need not be waited for again.
         waited_for = applied | {m.worker for m in verdict.missing}
         for one in workers:
-            if one.worker not in waited_for:
+            if one.worker in waited_for:
+                continue
+            # Past every limit of its own row since its last pulse, which may be later than this revocation: it can
+            # accept nothing, so nobody need wait for it again.
+            now_ms = await self._store_ms()
+            if one.row.certain_at_ms(now_ms, one.pulse_ms) <= now_ms:
                 await registry.strike(self._store, one.worker, pulse_ms=one.pulse_ms)
 
     async def _is_durable(self) -> bool:
