@@ -22,7 +22,7 @@ async def _all_pass(flood: Flood, cluster: Cluster) -> None:
 
 
 async def test_last_known_good_stands_for_its_time_then_503_and_recovers() -> None:
-    """A hanging store: 200 for the stated time, then 503; after it all is well within five seconds."""
+    """A hanging store: 200 for the stated time, then 503 and quickly; after it all is well within five seconds."""
     async with cluster_of_workers(2, last_known_good_seconds="3") as cluster:
         who = await cluster.sign_in("ada")
         async with Flood(cluster, who, connections=4) as flood:
@@ -32,7 +32,7 @@ async def test_last_known_good_stands_for_its_time_then_503_and_recovers() -> No
             try:
                 await asyncio.sleep(2.5)
                 assert flood.unknown == 0
-                await wait_until_async(lambda: flood.unknown > 0, "the stated time to be over", 6)
+                await wait_until_async(lambda: flood.unknown > 20, "the stated time to be over", 6)
                 first_503 = time.monotonic() - frozen
                 await asyncio.sleep(1.5)
                 last_accepted = max(began for began, _ in flood.accepted) - frozen
