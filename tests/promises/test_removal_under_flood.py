@@ -97,31 +97,6 @@ async def test_no_check_after_a_complete_receipt_is_accepted(tmp_path: Path) -> 
         assert [n for n, status in enumerate(statuses) if status == "partial"] == sorted(_FROZEN)
 
 
-async def test_with_the_rule_closed_a_receipt_is_complete_although_a_worker_hangs(tmp_path: Path) -> None:
-    """After the fence and a tenth the frozen worker can accept nothing, and does not when it thaws."""
-    with running_service(tmp_path / "data", outage_rule="closed") as service:
-        credential = {"authorization": f"Bearer {service.command('service-keys', 'add', 'test')}"}
-        cookie, device = await _sign_in(service, credential, "ada")
-        flood = Flood(service.url, cookie)
-        tasks = flood.start()
-        await wait_until_async(lambda: len(flood.accepted_at) >= 2 * _CONNECTIONS, "the flood to pass")
-        victim = service.pid_of("worker-1")
-        assert victim is not None
-        os.kill(victim, signal.SIGSTOP)
-        try:
-            receipt = await _remove(service, credential, "ada", device)
-            certain_from = time.time()
-        finally:
-            os.kill(victim, signal.SIGCONT)
-        await asyncio.sleep(0.5)
-        flood.stop()
-        await asyncio.gather(*tasks)
-
-        assert receipt["status"] == "complete"
-        assert receipt["elapsed_ms"] >= 1_000
-        assert [began for began in flood.accepted_at if began > certain_from] == []
-
-
 async def _sign_in(service: Service, credential: dict[str, str], account: str) -> tuple[str, str]:
     body = {"account": account, "remember": True, "authenticated_at_ms": time.time_ns() // 1_000_000}
     async with httpx.AsyncClient(timeout=10) as client:
