@@ -153,7 +153,9 @@ def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
 
     async def ready(_request: Request) -> Response:
         wrong = [
-            name for name, well in (("store", not rooms.feed.store_away), ("journal", journal.healthy)) if not well
+            name
+            for name, well in (("store", rooms.feed.loaded and not rooms.feed.store_away), ("journal", journal.healthy))
+            if not well
         ]
         return JSONResponse({"ready": not wrong, "wrong": wrong}, 503 if wrong else 200, {"cache-control": "no-store"})
 
