@@ -13,6 +13,7 @@ time; the others wait for its lock to lapse.
 
 import asyncio
 import contextlib
+import functools
 import json
 import secrets
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from .registry import Hook, Hooks
 #: How long one event is tried before it is put with the dead ones, so that one bad event does not silence a hook.
 GIVE_UP_SECONDS: Final = 3 * 86_400
 FIRST_RETRY_SECONDS: Final = 1.0
+#: How long a receiver may take for one event, from the connection to the status.
+ATTEMPT_SECONDS: Final = 10.0
 LONGEST_RETRY_SECONDS: Final = 300.0
 #: Looking through 256 outboxes costs the store about half a millisecond of CPU.
 POLL_SECONDS: Final = 0.25
@@ -72,23 +75,53 @@ class Deliverer:
         #: Per hook: how often it failed in a row, and until when (boot time) it is left alone.
         self._failures: dict[str, int] = {}
         self._not_before_ns: dict[str, int] = {}
+        #: The hooks that are being served at this moment.
+        self._under_way: dict[str, asyncio.Task[int]] = {}
 
     async def run(self) -> None:
-        """Deliver for ever; survives every fault of the store and of the receivers."""
-        async with httpx.AsyncClient(timeout=10.0, follow_redirects=False) as client:
-            while True:
-                try:
-                    if await self._holds_lock():
-                        await self.deliver_once(client)
-                except StoreAway:
-                    _log.debug("store_away")
-                await asyncio.sleep(POLL_SECONDS)
+        """Deliver for ever; survives every fault of the store and of the receivers.
+
+        Each hook is served apart, so a receiver that hangs keeps neither the others nor the lock waiting.
+        """
+        async with httpx.AsyncClient(timeout=ATTEMPT_SECONDS, follow_redirects=False) as client:
+            try:
+                while True:
+                    try:
+                        await self._serve_all(client)
+                    except StoreAway:
+                        _log.debug("store_away")
+                    await asyncio.sleep(POLL_SECONDS)
+            finally:
+                await self._stop()
+
+    async def _serve_all(self, client: httpx.AsyncClient) -> None:
+        if not await self._holds_lock():
+            await self._stop()
+            return
+        for hook in await self._due():
+            if hook.id not in self._under_way:
+                task = self._under_way[hook.id] = asyncio.create_task(self._deliver(client, hook))
+                task.add_done_callback(functools.partial(self._served, hook.id))
+
+    def _served(self, hook_id: str, task: "asyncio.Task[int]") -> None:
+        del self._under_way[hook_id]
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None and not isinstance(fault, StoreAway):
+            _log.error("hook_failed", hook=hook_id, exc_info=fault)
+
+    async def _stop(self) -> None:
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _due(self) -> list[Hook]:
+        now_ns = self._clock.boot_ns()
+        return [hook for hook in await self._hooks.list() if self._not_before_ns.get(hook.id, 0) <= now_ns]
 
     async def deliver_once(self, client: httpx.AsyncClient) -> int:
         """Offer every hook what it has not had yet; how many events were delivered. Raises StoreAway."""
-        now_ns = self._clock.boot_ns()
-        hooks = [hook for hook in await self._hooks.list() if self._not_before_ns.get(hook.id, 0) <= now_ns]
-        return sum(await asyncio.gather(*(self._deliver(client, hook) for hook in hooks)))
+        return sum(await asyncio.gather(*(self._deliver(client, hook) for hook in await self._due())))
 
     async def close(self) -> None:
         """Let another deliverer begin at once."""
@@ -158,8 +191,13 @@ class Deliverer:
             "webhook-signature": Webhook(hook.secret).sign(event.id, now, body),
         }
         try:
-            answer = await client.post(hook.url, content=body, headers=headers)
-        except httpx.HTTPError as fault:
+            # What it answers is not read: only the status counts, and a body could be endless.
+            async with (
+                asyncio.timeout(ATTEMPT_SECONDS),
+                client.stream("POST", hook.url, content=body, headers=headers) as answer,
+            ):
+                pass
+        except (httpx.HTTPError, TimeoutError) as fault:
             _log.info("hook_unreachable", hook=hook.id, event_id=event.id, fault=type(fault).__name__)
             return False
         if answer.is_success:
