@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..api_requests import account_of, read_json, repeat_key_of
-from ..errors import BadRequest
+from ..errors import BadRequest, NotFound
 from ..ids import Account, is_id
 from ..revocation.answers import receipt_response
 from ..revocation.entry import Kind
@@ -93,10 +93,14 @@ class DeviceEndpoints:
         return receipt_response(receipt)
 
     async def remove_others(self, request: Request) -> Response:
-        """Sign out every device but one; 204 if there is no other."""
+        """Sign out every device but one; 204 if there is no other, 404 if that one is not this account's."""
         account = account_of(request)
         asked = await read_json(request, KeepRequest)
-        others = [row.id for row in await self._devices.list(account) if row.id != asked.keep]
+        known = [row.id for row in await self._devices.list(account)]
+        if asked.keep not in known:
+            # A mistyped id would sign out every device.
+            raise NotFound("unknown_device", "no such device on this account; nothing was removed")
+        others = [device for device in known if device != asked.keep]
         if not others:
             return Response(status_code=204)
         receipt = await self._devices.remove(
