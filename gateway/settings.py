@@ -1,5 +1,6 @@
 """Settings from the environment (LATCHSTRING_*) -> frozen values for each room; every mistake is reported at once."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -10,10 +11,13 @@ from latchstring_middleware.forwarded import TrustedProxies
 
 from .revocation.receipt import WorkerRow
 from .sessions.policy import SessionPolicy
+from .sessions.return_path import is_own
 from .store.embedded import store_url
 
 _PREFIX: Final = "LATCHSTRING_"
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+#: As browsers send it; an IPv6 address stands in brackets.
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -78,17 +82,17 @@ class Settings(BaseSettings):
     @field_validator("sign_in_url")
     @classmethod
     def _own_path(cls, text: str) -> str:
-        if not text.startswith("/") or text.startswith("//") or "\\" in text:
+        if not is_own(text) or "#" in text:
             raise ValueError("expected a path on the website's own host, such as /sign-in")
         return text
 
     @field_validator("public_origin")
     @classmethod
     def _origin(cls, text: str) -> str:
-        scheme, _, host = text.partition("://")
-        if scheme not in ("https", "http") or not host or "/" in host:
+        origin = text.lower()
+        if _ORIGIN.fullmatch(origin) is None:
             raise ValueError("expected scheme and host without a path, such as https://www.example.com")
-        return text
+        return origin
 
     @field_validator("listen")
     @classmethod
@@ -100,12 +104,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _spans_fit(self) -> "Settings":
+        wrong = []
         if self.heartbeat_seconds * 2 > self.fence_seconds:
-            raise ValueError("LATCHSTRING_HEARTBEAT_SECONDS must be at most half of LATCHSTRING_FENCE_SECONDS")
+            wrong.append("LATCHSTRING_HEARTBEAT_SECONDS must be at most half of LATCHSTRING_FENCE_SECONDS")
         if self.grace_seconds * 4 > self.rotate_every_seconds:
-            raise ValueError("LATCHSTRING_ROTATE_EVERY_SECONDS must be at least 4 times LATCHSTRING_GRACE_SECONDS")
+            wrong.append("LATCHSTRING_ROTATE_EVERY_SECONDS must be at least 4 times LATCHSTRING_GRACE_SECONDS")
         if self.last_known_good_seconds > self.lease_seconds:
-            raise ValueError("LATCHSTRING_LAST_KNOWN_GOOD_SECONDS must be at most LATCHSTRING_LEASE_SECONDS")
+            wrong.append("LATCHSTRING_LAST_KNOWN_GOOD_SECONDS must be at most LATCHSTRING_LEASE_SECONDS")
+        if wrong:
+            raise ValueError("\n".join(wrong))
         return self
 
     @property
@@ -148,7 +155,7 @@ def read(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise SettingsError([_told(mistake) for mistake in error.errors()]) from None
+        raise SettingsError([line for mistake in error.errors() for line in _told(mistake).splitlines()]) from None
 
 
 def _told(mistake: Any) -> str:

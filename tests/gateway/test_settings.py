@@ -54,6 +54,38 @@ def test_spans_that_break_the_protocol_are_refused(overrides: dict[str, float], 
         read(**overrides)
 
 
+def test_all_spans_that_do_not_fit_are_told_together() -> None:
+    """Two mistakes between figures are two lines; the second was told only after the first was mended."""
+    with pytest.raises(SettingsError) as wrong:
+        read(heartbeat_seconds=0.8, grace_seconds=80_000)
+
+    assert len(wrong.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"public_origin": "https://exa mple"},
+        {"public_origin": "https://user@example.com"},
+        {"public_origin": "https://example.com/"},
+        {"sign_in_url": "/sign-in\r\nset-cookie: a=b"},
+        {"sign_in_url": "/sign-in#top"},
+        {"sign_in_url": "/\\evil.example"},
+        {"session_idle_seconds": float("inf")},
+        {"remember_absolute_seconds": float("nan")},
+    ],
+)
+def test_a_value_that_would_break_at_the_first_request_is_refused_at_start(overrides: dict[str, object]) -> None:
+    """A header with a line break, an origin no browser sends, a span without an end."""
+    with pytest.raises(SettingsError, match=next(iter(overrides)).upper()):
+        read(**overrides)
+
+
+def test_an_origin_is_taken_in_any_case() -> None:
+    """Browsers send it in lower case; one with capitals was an error at start without a name."""
+    assert read(public_origin="https://WWW.Example.com:8443").public_origin == "https://www.example.com:8443"
+
+
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """LATCHSTRING_ and the name in capitals."""
     monkeypatch.setenv("LATCHSTRING_WORKERS", "7")
