@@ -11,6 +11,7 @@ from .ids import Account
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_BYTES: Final = 65_536
+_MAX_DETAIL_CHARS: Final = 200
 MAX_ACCOUNT_CHARS: Final = 64
 MAX_REPEAT_KEY_CHARS: Final = 64
 
@@ -32,7 +33,8 @@ async def read_json(request: Request, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(bytes(body), type=shape)
     except msgspec.ValidationError as error:
-        raise BadRequest("bad_field", str(error)) from None
+        # An unknown field is named, and a name can be as long as the body.
+        raise BadRequest("bad_field", str(error)[:_MAX_DETAIL_CHARS]) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadRequest("bad_json", "expected a JSON object") from None
 

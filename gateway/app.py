@@ -1,11 +1,12 @@
 """The long way: every URL of the edge, with the middlewares each kind needs; the same hot handlers as the fast door."""
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -163,8 +164,10 @@ def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
         return JSONResponse(jwks(rooms.ring), headers={"cache-control": "public, max-age=60"})
 
     async def scrape(_request: Request) -> Response:
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
+        registry = REGISTRY
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return [

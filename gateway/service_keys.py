@@ -67,7 +67,8 @@ class ServiceKeys:
         """
         scheme, _, credential = authorization.partition(" ")
         key_id, secret = credential[len(_PREFIX) :][:ID_CHARS], credential[len(_PREFIX) + ID_CHARS + 1 :]
-        well_formed = scheme.lower() == "bearer" and credential.startswith(_PREFIX) and is_id(key_id)
+        one_spelling = f"{_PREFIX}{key_id}_{secret}" == credential
+        well_formed = scheme.lower() == "bearer" and one_spelling and is_id(key_id)
         row = await self._store.guard(self._store.redis.hget(keys.SERVICE_KEYS, key_id)) if well_formed else None
         expected = json.loads(row)["sha256"] if row else _hash("")
         if not hmac.compare_digest(_hash(secret), expected) or not row:

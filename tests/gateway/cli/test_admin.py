@@ -1,0 +1,103 @@
+"""`latchstring service-keys` and `latchstring hooks`, run as an operator runs them."""
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import pytest
+import redis.asyncio
+from typer.testing import CliRunner, Result
+
+from latchstring_gateway.cli.main import app
+from latchstring_gateway.clock import SystemClock
+from latchstring_gateway.service_keys import ServiceKeys
+from latchstring_gateway.store.client import Store
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(store_url: str) -> Run:
+    """The command, against the emptied store."""
+
+    def command(*arguments: str, store: str = store_url) -> Result:
+        return CliRunner().invoke(app, list(arguments), env={"LATCHSTRING_STORE": store, "COLUMNS": "200"})
+
+    return command
+
+
+def test_a_service_key_is_shown_once_and_never_again(run: Run) -> None:
+    """The list has id and name; the secret is only in the answer that made it."""
+    made = run("service-keys", "add", "website")
+    credential = made.stdout.strip()
+    listed, as_json = run("service-keys", "list"), run("service-keys", "list", "--json")
+
+    assert (made.exit_code, credential[:4], len(credential)) == (0, "lsk_", 70)
+    assert "website" in listed.stdout
+    (row,) = json.loads(as_json.stdout)
+    assert credential.startswith(f"lsk_{row['id']}_")
+    assert credential[27:] not in listed.stdout + as_json.stdout
+
+
+async def test_a_revoked_service_key_opens_nothing(store_url: str, store_client: redis.asyncio.Redis) -> None:
+    """From the next call on."""
+
+    def revoke(key_id: str) -> Result:
+        return CliRunner().invoke(app, ["service-keys", "revoke", key_id], env={"LATCHSTRING_STORE": store_url})
+
+    store = Store(store_url)
+    service_keys = ServiceKeys(store, SystemClock())
+    credential = await service_keys.add("website")
+    done = await asyncio.to_thread(revoke, credential[4:26])
+    again = await asyncio.to_thread(revoke, credential[4:26])
+
+    assert (done.exit_code, await service_keys.list()) == (0, [])
+    assert again.exit_code == 1
+    assert "unknown_service_key" in again.stderr
+    await store.close()
+
+
+def test_a_hook_is_added_listed_without_its_secret_and_removed(run: Run) -> None:
+    """The signing secret is in the answer to `add` only."""
+    made = json.loads(run("hooks", "add", "https://receiver.example/hook").stdout)
+    listed = run("hooks", "list").stdout + run("hooks", "list", "--json").stdout
+    removed = run("hooks", "remove", made["id"])
+
+    assert made["secret"].startswith("whsec_")
+    assert "https://receiver.example/hook" in listed
+    assert made["secret"] not in listed
+    assert removed.exit_code == 0
+    assert "No hook yet" in run("hooks", "list").stdout
+    assert run("hooks", "remove", made["id"]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["http://receiver.example/", "https://user:pass@receiver.example/", "receiver", "ftp://x"]
+)
+def test_a_hook_address_that_leaks_is_refused_in_words(run: Run, url: str) -> None:
+    """Exit 1, what was expected on stderr, no stack trace."""
+    refused = run("hooks", "add", url)
+
+    assert refused.exit_code == 1
+    assert "bad_hook_url" in refused.stderr
+    assert "pass" not in refused.stderr.replace("password", "")
+
+
+def test_without_a_store_the_operator_is_told_what_to_look_at(run: Run) -> None:
+    """Which is whether the service runs."""
+    refused = run("service-keys", "list", store="redis://127.0.0.1:1")
+
+    assert refused.exit_code == 1
+    assert "latchstring serve" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_bad_settings_are_told_all_at_once(run: Run) -> None:
+    """Before anything is tried."""
+    refused = CliRunner().invoke(
+        app, ["hooks", "list"], env={"LATCHSTRING_WORKERS": "0", "LATCHSTRING_STORE": "http://x"}
+    )
+
+    assert refused.exit_code == 1
+    assert "LATCHSTRING_WORKERS" in refused.stderr
+    assert "LATCHSTRING_STORE" in refused.stderr
