@@ -41,7 +41,7 @@ class ServiceKeys:
 
     async def add(self, name: str) -> str:
         """Make a credential and return it; this is the only time it is seen. Raises StoreAway."""
-        key_id, secret = new_id(), to_text(secrets.token_bytes(32))
+        key_id, secret = _new_key_id(), to_text(secrets.token_bytes(32))
         row = {"name": name, "created_at_ms": self._clock.wall_ms(), "sha256": _hash(secret)}
         await self._store.guard(self._store.redis.hset(keys.SERVICE_KEYS, key_id, json.dumps(row)))
         return f"{_PREFIX}{key_id}_{secret}"
@@ -74,6 +74,13 @@ class ServiceKeys:
         if not hmac.compare_digest(_hash(secret), expected) or not row:
             raise NotSignedIn("bad_service_credential", "expected Authorization: Bearer with a valid service key")
         return key_id
+
+
+def _new_key_id() -> str:
+    # It is typed on command lines, where a leading "-" would make it an option.
+    while (key_id := new_id()).startswith("-"):
+        pass
+    return key_id
 
 
 def _hash(secret: str) -> str:

@@ -82,3 +82,11 @@ async def test_without_a_store_nobody_is_refused() -> None:
     with pytest.raises(StoreAway):
         await ServiceKeys(nowhere, ManualClock()).check(f"Bearer lsk_{'A' * 22}_{'A' * 43}")
     await nowhere.close()
+
+
+async def test_an_id_can_be_typed_on_a_command_line(service_keys: ServiceKeys) -> None:
+    """None of a few hundred begins with a dash, which would make it an option (one in 64 random ids does)."""
+    for _ in range(300):
+        await service_keys.add("web")
+
+    assert [key.id for key in await service_keys.list() if key.id.startswith("-")] == []
