@@ -1,0 +1,130 @@
+"""Verified leases are remembered by their exact bytes, within bounds, and no longer than their key."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.sessions.leases import NOBODY, Leases, OpenLease, Passports
+from latchstring_gateway.tokens.codec import Codec, Reason, Refused
+from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
+from latchstring_gateway.tokens.keyring import KeyRing
+from latchstring_gateway.tokens.purposes import Lease
+
+NOW_MS = 1_800_000_000_000
+KEY = RingKey("tEst01", KeyState.ACTIVE, NOW_MS, NOW_MS, bytes(range(32)))
+LEASE = Lease(
+    session=bytes(16),
+    account="ada",
+    device=bytes(range(16)),
+    n=1,
+    generation=0,
+    authenticated_at_ms=NOW_MS - 5_500,
+    issued_at_ms=NOW_MS,
+    fresh_until_ms=NOW_MS + 2_100_000,
+    lease_end_ms=NOW_MS + 300_000,
+    remembered=True,
+    run=b"runrun",
+)
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> KeyRing:
+    """A ring that follows a file."""
+    path = tmp_path / "keys.json"
+    path.touch(0o600)
+    path.write_text(dump([KEY]))
+    return KeyRing.load(path, ManualClock())
+
+
+def _leases(ring: KeyRing, audience: str = "", **options: int) -> Leases:
+    return Leases(Codec(ring), ring, Passports(ring, issuer="i", audience=audience), lease_seconds=300, **options)
+
+
+def test_a_lease_is_verified_once_and_its_answers_are_built_once(ring: KeyRing) -> None:
+    """The same object comes back, and the same reply for the same level."""
+    leases = _leases(ring)
+    token = Codec(ring).seal(LEASE)
+    found = leases.find(token)
+
+    assert isinstance(found, OpenLease)
+    assert leases.find(bytes(bytearray(token))) is found
+    assert found.reply(True) is found.reply(True)
+    assert found.reply(True).tail != found.reply(False).tail
+
+
+def test_every_identity_header_is_there_with_and_without_passports(ring: KeyRing) -> None:
+    """Blank where there is nothing to say; the same names as for nobody, in the same order."""
+    token = Codec(ring).seal(LEASE)
+    for audience in ("", "website"):
+        found = _leases(ring, audience).find(token)
+        assert isinstance(found, OpenLease)
+        named = dict(found.identity(fresh=True))
+        assert [name for name, _ in NOBODY.headers[:6]] == list(named)
+        assert named[b"x-latch-auth-time"] == b"1799999994"
+        assert bool(named[b"x-latch-passport"]) is bool(audience)
+    assert {value for _, value in NOBODY.headers[:6]} == {b""}
+
+
+def test_the_memory_is_bounded(ring: KeyRing) -> None:
+    """However many leases come by; the one in use stays known."""
+    leases, codec = _leases(ring, capacity=10), Codec(ring)
+    used = codec.seal(LEASE)
+    known = leases.find(used)
+    for n in range(2, 100):
+        line = b"__Host-session=" + codec.seal(replace(LEASE, n=n))
+        leases.read_line(line)
+        assert leases.find(used) is known
+
+    assert len(leases._young) + len(leases._old) <= 10
+    assert len(leases.by_line) <= 5
+
+
+def test_a_retired_key_takes_its_remembered_leases_along(ring: KeyRing) -> None:
+    """By token and by cookie line alike."""
+    leases = _leases(ring)
+    token = Codec(ring).seal(LEASE)
+    line = b"__Host-session=" + token
+    assert leases.read_line(line) is not None
+    fresh = RingKey("tEst02", KeyState.ACTIVE, NOW_MS, NOW_MS, bytes(32))
+    assert ring._path is not None
+    ring._path.write_text(dump([replace_state(KEY), fresh]))
+    assert ring.reload_if_changed()
+    leases.refresh()
+
+    assert leases.find(token) == Refused(Reason.RETIRED_KEY)
+    assert leases.read_line(line) is None
+    assert leases.by_line == {}
+
+
+def replace_state(key: RingKey) -> RingKey:
+    """The key, retired."""
+    return RingKey(key.id, KeyState.RETIRED, key.created_at_ms, key.not_before_ms, key.secret)
+
+
+@pytest.mark.parametrize(
+    ("issued_ms", "end_ms", "begins_ms", "ends_ms"),
+    [
+        (NOW_MS, NOW_MS + 300_000, NOW_MS - 30_000, NOW_MS + 300_000),
+        (NOW_MS, NOW_MS + 3_600_000, NOW_MS - 30_000, NOW_MS + 300_000),
+        (NOW_MS, NOW_MS - 1, NOW_MS - 30_000, NOW_MS - 1),
+    ],
+)
+def test_a_lease_runs_no_longer_than_leases_of_this_deployment(
+    ring: KeyRing, issued_ms: int, end_ms: int, begins_ms: int, ends_ms: int
+) -> None:
+    """One from a time when they were longer goes to the store, and it is due before it ends."""
+    opened = _leases(ring).seal(replace(LEASE, issued_at_ms=issued_ms, lease_end_ms=end_ms))
+
+    assert (opened.begins_at_ms, opened.ends_at_ms) == (begins_ms, ends_ms)
+    assert opened.renew_at_ms <= opened.ends_at_ms
+
+
+@pytest.mark.parametrize("line", [None, b"", b"a=b", b"__Host-session=x", b"x__Host-session=y"])
+def test_a_line_without_a_lease_is_not_remembered(ring: KeyRing, line: bytes | None) -> None:
+    """Hostile lines fill no memory."""
+    leases = _leases(ring)
+
+    assert leases.read_line(line) is None
+    assert leases.by_line == {}

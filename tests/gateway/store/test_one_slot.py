@@ -1,0 +1,55 @@
+"""A Cluster refuses a script whose keys lie in two slots, so no call of ours ever names two."""
+
+import binascii
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from harness.worker_app import Jar, running_worker, settings_for
+from latchstring_gateway.store.client import Store
+
+
+def _slot(key: str) -> int:
+    tag = key.partition("{")[2].partition("}")[0]
+    return binascii.crc_hqx((tag or key).encode(), 0) % 16_384
+
+
+class RecordingStore(Store):
+    """Notes the keys of every script, and the prefix from which it derives more."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.calls: list[list[str]] = []
+        calls = self.calls
+
+        class Recording(Redis):
+            """Notes before it sends."""
+
+            async def execute_command(self, *words: Any, **options: Any) -> Any:
+                if words[0] in ("EVAL", "EVALSHA"):
+                    keys = [str(key) for key in words[3 : 3 + int(words[2])]]
+                    prefixes = [str(word) for word in words[3 + len(keys) :] if str(word).startswith("{")]
+                    calls.append(keys + [word for word in prefixes if word.endswith("}:")])
+                return await super().execute_command(*words, **options)  # type: ignore[no-untyped-call]
+
+        self.redis = Recording(connection_pool=self.redis.connection_pool)
+
+
+async def test_every_script_of_the_whole_story_stays_in_one_slot(store_url: str, tmp_path: Path) -> None:
+    """Sign in twice, renew, rename, remove, sign out everywhere: each call in the slot of one tag."""
+    store = RecordingStore(store_url)
+    async with running_worker(settings_for(store_url, tmp_path), store=store) as worker:
+        jar = Jar()
+        for _ in range(2):
+            device = (await worker.sign_in(jar=jar)).json()["device"]["id"]
+        await worker.navigate(worker.run_out(jar))
+        session = (await worker.verify(jar)).headers["x-latch-session"]
+        await worker.api("PATCH", f"/v1/accounts/ada/devices/{device}", {"name": "TV"})
+        await worker.api("DELETE", f"/v1/accounts/ada/sessions/{session}")
+        await worker.api("DELETE", f"/v1/accounts/ada/devices/{device}")
+        await worker.api("POST", "/v1/accounts/ada/revoke")
+        await worker.sign_in("bob")
+
+    assert len(store.calls) > 250
+    assert [call for call in store.calls if len({_slot(key) for key in call}) != 1] == []
