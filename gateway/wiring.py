@@ -35,6 +35,9 @@ from .tokens.keyring import KeyRing
 _log = logs.get("wiring")
 #: How often a worker looks at its key file and at which keys the others know.
 _WATCH_SECONDS: Final = 1.0
+#: How long a starting worker waits for the store before it answers all the same; loading takes a few hundredths.
+_SETTLE_SECONDS: Final = 5.0
+_SETTLE_PAUSE_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,11 @@ def build(settings: Settings, *, clock: Clock | None = None, store: Store | None
 
 
 class Running:
-    """A worker's background life: `async with Running(rooms)` follows the store from entry to goodbye."""
+    """A worker's background life: `async with Running(rooms)` follows the store from entry to goodbye.
+
+    Entering takes until the worker can judge, or knows that the store is away: workers share their listening socket, so
+    one that listened before would answer 503 while its neighbours are well.
+    """
 
     def __init__(self, rooms: Rooms, *, every_second: Callable[[], None] = lambda: None) -> None:
         self._rooms = rooms
@@ -110,6 +117,7 @@ class Running:
 
     async def __aenter__(self) -> Rooms:
         await self._rooms.feed.start()
+        await _settle(self._rooms.feed)
         self._watching = asyncio.create_task(self._watch())
         return self._rooms
 
@@ -125,6 +133,14 @@ class Running:
             await watch_keys(self._rooms)
             self._every_second()
             await asyncio.sleep(_WATCH_SECONDS)
+
+
+async def _settle(feed: Feed) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_SETTLE_SECONDS):
+            while not (feed.loaded or feed.store_away):
+                await feed.refresh()
+                await asyncio.sleep(_SETTLE_PAUSE_SECONDS)
 
 
 async def watch_keys(rooms: Rooms) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from harness.valkey import Valkey
 from harness.waiting import wait_until_async
 from harness.worker_app import NAVIGATION, Jar, Worker, dump, now_ms, running_worker, settings_for
 from latchstring_gateway.service_keys import ServiceKeys
@@ -118,10 +119,13 @@ async def test_health_says_whether_the_worker_lives_and_may_be_sent_requests(wor
     assert (ready.status_code, ready.json()) == (200, {"ready": True, "wrong": []})
 
 
-async def test_a_worker_that_has_not_loaded_yet_is_not_ready(store_url: str, tmp_path: Path) -> None:
+async def test_a_worker_that_has_not_loaded_yet_is_not_ready(own_valkey: Callable[[], Valkey], tmp_path: Path) -> None:
     """It said ready before its first heartbeat, and what it was sent had to wait for the store."""
-    async with running_worker(settings_for(store_url, tmp_path), wait=False) as starting:
+    valkey = own_valkey()
+    valkey.stop()
+    async with running_worker(settings_for(valkey.url, tmp_path), wait=False) as starting:
         at_once = await starting.client.get("/health/ready")
+        valkey.restart()
         await wait_until_async(starting.rooms.feed.holds, "the worker to follow")
         later = await starting.client.get("/health/ready")
 

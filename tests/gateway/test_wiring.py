@@ -11,7 +11,7 @@ from latchstring_gateway import wiring
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.revocation import registry
 from latchstring_gateway.tokens.keyfile import dump, new_key
-from latchstring_gateway.tokens.keyring import KeyFileError
+from latchstring_gateway.tokens.keyring import KeyFileError, create_key_file
 
 
 @pytest.fixture
@@ -82,3 +82,24 @@ async def test_a_broken_key_file_leaves_the_keys_in_memory(workers: tuple[Worker
     assert first.rooms.ring.problem is not None
     assert (await first.verify(jar)).status_code == 200
     assert (await first.sign_in()).status_code == 201
+
+
+async def test_a_worker_listens_only_when_it_can_judge(store_url: str, tmp_path: Path) -> None:
+    """Workers share their listening socket: one that had not loaded answered 503 while its neighbours were well."""
+    settings = settings_for(store_url, tmp_path)
+    create_key_file(settings.keys_path)
+    rooms = wiring.build(settings)
+
+    async with wiring.Running(rooms):
+        assert rooms.feed.loaded
+        assert rooms.feed.holds()
+
+
+async def test_a_worker_that_finds_no_store_starts_all_the_same(tmp_path: Path) -> None:
+    """Hits are taken, and checks answered 503, also when worker and store were restarted together."""
+    settings = settings_for("redis://127.0.0.1:1", tmp_path)
+    create_key_file(settings.keys_path)
+    rooms = wiring.build(settings)
+
+    async with wiring.Running(rooms):
+        assert rooms.feed.store_away
