@@ -1,7 +1,7 @@
 # Each target sets up what it needs first; a second run costs nothing. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench lock
+.PHONY: help demo serve test check evidence bench lock
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ test: ## Everything: linters and all suites, with real store, proxies, browser a
 	@scripts/set-up dev
 	@scripts/system-packages "the tests" chromium:chromium libatomic1:libatomic.so.1 nginx-light:nginx
 	@scripts/suites $(or $(SUITES),lint unit store beacons edge browser load)
+
+evidence: ## The promises attacked at length, at most 40 minutes; ends in a table and writes docs/evidence.md (ROWS=P2,P4)
+	@scripts/set-up dev
+	@scripts/system-packages "the evidence" nginx-light:nginx
+	@PYTHONPATH=tests .venv/bin/python -m harness.evidence_run $(if $(ROWS),--rows $(ROWS))
 
 bench: ## Verify and hit beside nginx and bare uvicorn: requests a second, CPU a request, ratios
 	@scripts/set-up dev

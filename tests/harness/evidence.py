@@ -1,0 +1,136 @@
+"""Evidence for the promises: a test counts what it tried, in a short or a long profile, and can be broken on purpose.
+
+    trials = pick(short=2_000, long=500_000)
+
+    def test_nobody_is_logged_out(evidence: Evidence) -> None:
+        for done in range(trials):
+            evidence.progress(done, trials)
+            ...
+        evidence.row(promise="P4", tried="late, lost and doubled answers", trials=trials, violations=len(false_thefts))
+
+`EVIDENCE_PROFILE=long` chooses the long profile (`make evidence`); without it the same tests run short (`make test`).
+`EVIDENCE_BREAK=no-barrier,...` asks for mistakes: the harness puts them in (a subclass, another script text, another
+collaborator), the product knows nothing of them, and the row must turn red. `test_evidence.py` holds every break to it.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+Suite = Literal["unit", "store", "beacons", "edge"]
+
+
+class Red(NamedTuple):
+    """A test whose row a break must turn red, in the short profile."""
+
+    test: str
+    #: Which suite of `make test` it needs the servers of.
+    suite: Suite = "unit"
+    #: Longer than about ten seconds: tried in the long profile only.
+    slow: bool = False
+
+
+class Break(NamedTuple):
+    """A mistake that can be asked for by name: what it does, in one sentence, and what must notice it."""
+
+    sentence: str
+    noticed_by: tuple[Red, ...]
+
+
+_WALKS = Red("tests/promises/test_p2_protocol.py::test_no_walk_ends_in_an_acceptance_after_a_complete_receipt[0]")
+
+#: Every mistake that `EVIDENCE_BREAK` can ask for.
+BREAKS: dict[str, Break] = {
+    "fence-from-answer": Break("A heartbeat renews the fence from its answer instead of from its sending.", (_WALKS,)),
+    "no-barrier": Break("A receipt is complete without waiting for the acknowledgements.", (_WALKS,)),
+    "no-patience": Break("A receipt takes a silent worker for a dead one.", (_WALKS,)),
+    "load-of-a-former-subscription": Break("A load counts although its subscription was lost meanwhile.", (_WALKS,)),
+}
+
+
+def is_long() -> bool:
+    """Whether the long profile was asked for; ValueError if the environment asks for an unknown one."""
+    profile = os.environ.get("EVIDENCE_PROFILE", "short")
+    if profile not in ("short", "long"):
+        raise ValueError(f"EVIDENCE_PROFILE: expected short or long, got {profile!r}")
+    return profile == "long"
+
+
+def pick(*, short: T, long: T) -> T:
+    """The value for the profile of this run."""
+    return long if is_long() else short
+
+
+def breaks(name: str) -> bool:
+    """Whether this run asks for the mistake `name`; ValueError if it, or what the environment asks for, is unknown."""
+    asked = [word.strip() for word in os.environ.get("EVIDENCE_BREAK", "").split(",") if word.strip()]
+    for one in (name, *asked):
+        if one not in BREAKS:
+            raise ValueError(f"EVIDENCE_BREAK: unknown break {one!r}; known: {', '.join(sorted(BREAKS))}")
+    return name in asked
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: how often a promise was tried in one way, and how often it did not hold."""
+
+    promise: str
+    tried: str
+    trials: int
+    violations: int
+    seconds: float
+
+    def is_red(self) -> bool:
+        """The promise did not hold, or nothing was tried."""
+        return self.violations > 0 or self.trials <= 0
+
+
+class Listener(Protocol):
+    """Who watches a run of the long profile (a pytest plugin called LISTENER)."""
+
+    def progressed(self, done: int, total: int) -> None:
+        """The test that runs now has done so much."""
+        ...
+
+
+LISTENER = "evidence-listener"
+
+
+@dataclass
+class Evidence:
+    """What one test tried so far. Rows that say the same of the same promise are added up over all tests."""
+
+    properties: list[tuple[str, Any]]
+    listener: Listener | None = None
+    rows: int = 0
+    _since: float = field(default_factory=time.monotonic)
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell whoever watches; cheap enough for every trial of a millisecond."""
+        if self.listener is not None:
+            self.listener.progressed(done, total)
+
+    def row(self, *, promise: str, tried: str, trials: int, violations: int) -> None:
+        """Write down a row, timed since the one before; fails the test if the row is red."""
+        now = time.monotonic()
+        row = Row(promise, tried, trials, violations, now - self._since)
+        self._since = now
+        self.rows += 1
+        self.properties.append(("evidence", row))
+        assert trials > 0, f"{promise}: nothing was tried: {tried}"
+        assert violations == 0, f"{promise}: {violations} of {trials} trials violated it: {tried}"
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest) -> Iterator[Evidence]:
+    """Where a test writes down what it tried; a test that asks for it and writes nothing fails."""
+    breaks(next(iter(BREAKS)))  # a misspelled EVIDENCE_BREAK must not pass for a sound run
+    written = Evidence(request.node.user_properties, request.config.pluginmanager.get_plugin(LISTENER))
+    yield written
+    assert written.rows > 0, "the test took the evidence fixture and wrote no row"
