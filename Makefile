@@ -21,7 +21,8 @@ check: ## Linters and unit tests, under 90 seconds
 
 test: ## Everything: linters and all suites, with real store, proxies, browser and load (SUITES="unit store" for some)
 	@scripts/set-up dev
-	@scripts/system-packages "the tests" chromium:chromium libatomic1:libatomic.so.1 nginx-light:nginx
+	@scripts/system-packages "the tests" chromium:chromium curl:curl libatomic1:libatomic.so.1 nginx-light:nginx
+	@scripts/node-packages tests/harness/tough_cookie
 	@scripts/suites $(or $(SUITES),lint unit store beacons edge browser load)
 
 evidence: ## The promises attacked at length, at most 40 minutes; ends in a table and writes docs/evidence.md (ROWS=P2,P4)
