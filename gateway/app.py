@@ -196,7 +196,7 @@ def _page_routes(rooms: Rooms) -> list[Route]:
 
 
 def _api_routes(rooms: Rooms) -> list[Route]:
-    sessions = SessionEndpoints(rooms.starter, rooms.revoker, rooms.codec, rooms.clock)
+    sessions = SessionEndpoints(rooms.starter, rooms.revoker, rooms.everybody, rooms.codec, rooms.clock)
     return [*sessions.routes(), *DeviceEndpoints(rooms.devices).routes()]
 
 

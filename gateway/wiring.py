@@ -19,6 +19,7 @@ from .errors import StoreAway
 from .ids import new_id
 from .revocation import registry
 from .revocation.barrier import Barrier
+from .revocation.everybody import EverybodyRevoker
 from .revocation.feed import Feed
 from .revocation.revoke import Revoker
 from .service_keys import ServiceKeys
@@ -52,6 +53,7 @@ class Rooms:
     leases: Leases
     feed: Feed
     revoker: Revoker
+    everybody: EverybodyRevoker
     checker: Checker
     starter: Starter
     devices: AccountDevices
@@ -88,6 +90,7 @@ def build(settings: Settings, *, clock: Clock | None = None, store: Store | None
         leases=leases,
         feed=feed,
         revoker=revoker,
+        everybody=EverybodyRevoker(store, clock, revoker, barrier, reply_to=feed.worker),
         checker=Checker(
             leases=leases,
             ring=ring,

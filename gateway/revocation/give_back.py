@@ -13,7 +13,7 @@ from .replica import Replica
 
 _RESTORE = load(
     Path(__file__).parent / "restore.lua",
-    keys=("revocations", "number", "account_or_row"),
+    keys=("revocations", "number", "account_or_row", "generations"),
     args=("keep_ms", "kind", "id", "generation", "revocation_id", "at_ms"),
 )
 #: Store calls under way at once: fewer than the pool holds, so that checks find a connection.
@@ -34,10 +34,17 @@ async def _give_back(store: Store, keep_ms: int, partition: int, entry: Entry) -
     row = {
         "device": keys.device(partition, entry.subject),
         "session": keys.session(partition, entry.subject),
-    }.get(entry.kind, f"{keys.prefix(partition)}account:{entry.subject}")
+        "account": f"{keys.prefix(partition)}account:{entry.subject}",
+        "everybody": keys.generations(partition),
+    }[entry.kind]
     restored = await _RESTORE(
         store,
-        {"revocations": keys.revocations(partition), "number": keys.number(partition), "account_or_row": row},
+        {
+            "revocations": keys.revocations(partition),
+            "number": keys.number(partition),
+            "account_or_row": row,
+            "generations": keys.generations(partition),
+        },
         {
             "keep_ms": keep_ms,
             "kind": entry.kind,

@@ -7,23 +7,26 @@ longer-lived token goes to the store. A million revocations a day at 300 s lease
 from collections import deque
 from collections.abc import Iterable
 
-from ..store.keys import PARTITIONS
+from ..ids import Account
+from ..store.keys import PARTITIONS, partition_of
 from .entry import Entry
 
 
 class Replica:
-    """Revoked device and session ids, raised account generations, and the last number heard per partition.
+    """Revoked device and session ids, raised generations, and the last number heard per partition.
 
-    `revoked` and `generations` stay the same objects for the replica's whole life.
+    `revoked`, `generations` and `floors` stay the same objects for the replica's whole life.
     """
 
-    __slots__ = ("_heard_from", "_held", "_kept", "_numbers", "behind", "generations", "keep_ns", "revoked")
+    __slots__ = ("_heard_from", "_held", "_kept", "_numbers", "behind", "floors", "generations", "keep_ns", "revoked")
 
     def __init__(self, keep_seconds: float) -> None:
         #: How long after an entry was first heard it is kept; may grow, and then holds for what is held already.
         self.keep_ns = round(keep_seconds * 1e9)
         self.revoked: set[str] = set()
         self.generations: dict[str, int] = {}
+        #: By partition: below it no generation of any account counts, since everybody was signed out.
+        self.floors = [0] * PARTITIONS
         #: Partitions whose numbers have a gap, or that have not been loaded: read again before a fence renews.
         self.behind: set[int] = set(range(PARTITIONS))
         self._held: dict[tuple[str, str], tuple[int, int, Entry]] = {}
@@ -35,7 +38,12 @@ class Replica:
     def is_revoked(self, session: str, device: str, account: str, generation: int) -> bool:
         """Whether a lease with these ids is known to be revoked."""
         revoked = self.revoked
-        return session in revoked or device in revoked or generation < self.generations.get(account, 0)
+        return (
+            session in revoked
+            or device in revoked
+            or generation < self.generations.get(account, 0)
+            or generation < self.floors[partition_of(Account(account))]
+        )
 
     def apply(self, partition: int, entry: Entry, now_ns: int) -> None:
         """Take in an entry from the bell; a gap in the numbers marks the partition as behind."""
@@ -79,6 +87,8 @@ class Replica:
             del self._held[kind, subject]
             if kind == "account":
                 self.generations.pop(subject, None)
+            elif kind == "everybody":
+                self.floors[held[1]] = 0
             else:
                 self.revoked.discard(subject)
 
@@ -88,6 +98,10 @@ class Replica:
             if entry.generation <= self.generations.get(entry.subject, 0):
                 return False
             self.generations[entry.subject] = entry.generation
+        elif entry.kind == "everybody":
+            if entry.generation <= self.floors[partition]:
+                return False
+            self.floors[partition] = entry.generation
         elif held is not None and entry.at_ms <= held[2].at_ms:
             # Read again after a reconnect: were it kept anew each time, memory would grow with the reconnects.
             return False

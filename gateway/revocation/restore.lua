@@ -1,7 +1,7 @@
 -- Put back entries that a worker still holds and the store has lost (a fail-over, a restored copy). Idempotent: an
 -- entry counts as there if the stream holds its revocation id for the same subject.
 -- INCLUDE append.lua
--- KEYS revocations number account_or_row
+-- KEYS revocations number account_or_row generations
 -- ARGV keep_ms kind id generation revocation_id at_ms
 -- RETURNS 1 if it was missing and put back, else 0
 local from = string.format('%.0f', math.max(store_ms() - keep_ms, 0))
@@ -16,8 +16,13 @@ if kind == 'device' then
 elseif kind == 'session' then
   redis.call('HSET', account_or_row_key, 'state', 'ended', 'reason', 'restored')
   redis.call('PEXPIRE', account_or_row_key, 34560000000)
-elseif tonumber(redis.call('HGET', account_or_row_key, 'generation') or 0) < tonumber(generation) then
+elseif kind == 'account' and tonumber(redis.call('HGET', account_or_row_key, 'generation') or 0) < tonumber(generation) then
   redis.call('HSET', account_or_row_key, 'generation', generation, 'not_before_ms', at_ms)
+elseif kind == 'everybody' and tonumber(redis.call('HGET', generations_key, 'floor') or 0) < tonumber(generation) then
+  redis.call('HSET', generations_key, 'floor', generation, 'not_before_ms', at_ms)
+end
+if tonumber(redis.call('HGET', generations_key, 'last') or 0) < tonumber(generation) then
+  redis.call('HSET', generations_key, 'last', generation)
 end
 append_entry(revocations_key, number_key, store_ms(), kind, id, generation, revocation_id, '-')
 return 1

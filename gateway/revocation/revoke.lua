@@ -1,6 +1,6 @@
 -- Revoke devices, sessions or a whole account: change the records, append to the stream, ring, note the event. Atomic.
 -- INCLUDE append.lua
--- KEYS account devices revocations number receipt outbox repeat
+-- KEYS account devices generations revocations number receipt outbox repeat
 -- ARGV prefix account revocation_id reply_to event_prefix reason
 -- REST pairs of words: kind (device | session | account), id
 -- RETURNS {'ok' | 'repeated' | 'unknown_device' | 'unknown_session', revocation id, at_ms, number of entries}
@@ -41,8 +41,9 @@ for i = first, #ARGV, 2 do
     event = 'session.ended'
     data.session = id
   else
-    generation = redis.call('HINCRBY', account_key, 'generation', 1)
-    redis.call('HSET', account_key, 'not_before_ms', string.format('%.0f', at_ms))
+    -- Given out by the partition, so that one figure can be above all of its accounts' (revoke_everybody.lua).
+    generation = redis.call('HINCRBY', generations_key, 'last', 1)
+    redis.call('HSET', account_key, 'generation', generation, 'not_before_ms', string.format('%.0f', at_ms))
     event = 'account.signed_out'
     data.generation = generation
   end

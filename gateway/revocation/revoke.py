@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from redis.exceptions import RedisError
 
@@ -23,9 +24,14 @@ from .receipt import Missing, Receipt, Registered
 
 _REVOKE = load(
     Path(__file__).parent / "revoke.lua",
-    keys=("account", "devices", "revocations", "number", "receipt", "outbox", "repeat"),
+    keys=("account", "devices", "generations", "revocations", "number", "receipt", "outbox", "repeat"),
     args=("prefix", "account", "revocation_id", "reply_to", "event_prefix", "reason"),
 )
+#: What the id of a receipt over all partitions begins with; any other begins with its partition.
+EVERYBODY: Final = "everybody."
+#: How long a receipt can be asked for, as in revoke.lua.
+RECEIPT_MS: Final = 86_400_000
+
 _log = logs.get("revocation")
 
 
@@ -67,20 +73,31 @@ class Revoker:
                 return await self.find(said)
             if status != "ok":
                 raise NotFound(status, f"no such {status.removeprefix('unknown_')} on this account")
-            workers = await self._workers()
-            names = frozenset(one.worker for one in workers)
-            patience = max((one.row.fence_ms for one in workers), default=0) / 1000 * DRIFT
-            applied = await self._barrier.wait(revocation_id, names, patience)
-            verdict = await self._judge(revocation_id, at_ms, started_ns, workers, applied)
-            if verdict.certain_at_ms is not None and not verdict.missing:
-                # Everybody has it; only a fail-over's bound or a proxy's cache is left. A short rest is waited for.
-                rest_seconds = (verdict.certain_at_ms - await self._store_ms()) / 1000
-                if rest_seconds <= patience:
-                    await asyncio.sleep(max(0, rest_seconds))
-                    verdict = await self._judge(revocation_id, at_ms, started_ns, workers, applied)
+            return await self.certify(revocation_id, [revocation_id], at_ms=at_ms, started_ns=started_ns, reason=reason)
         finally:
             self._barrier.close(revocation_id)
-        await self._file(partition, verdict)
+
+    async def certify(
+        self, receipt_id: str, revocation_ids: Sequence[str], *, at_ms: int, started_ns: int, reason: str
+    ) -> Receipt:
+        """Wait until every worker has applied all of these, the last of them appended at `at_ms`; file the receipt.
+
+        The barrier must have been open for each since before it was sent. Raises StoreAway (not confirmed: repeat).
+        """
+        workers = await self._workers()
+        names = frozenset(one.worker for one in workers)
+        patience = max((one.row.fence_ms for one in workers), default=0) / 1000 * DRIFT
+        applied = frozenset.intersection(
+            *await asyncio.gather(*(self._barrier.wait(one, names, patience) for one in revocation_ids))
+        )
+        verdict = await self._judge(receipt_id, at_ms, started_ns, workers, applied)
+        if verdict.certain_at_ms is not None and not verdict.missing:
+            # Everybody has it; only a fail-over's bound or a proxy's cache is left. A short rest is waited for.
+            rest_seconds = (verdict.certain_at_ms - await self._store_ms()) / 1000
+            if rest_seconds <= patience:
+                await asyncio.sleep(max(0, rest_seconds))
+                verdict = await self._judge(receipt_id, at_ms, started_ns, workers, applied)
+        await self._file(verdict)
         await self._strike_silent(workers, applied, verdict)
         _log.info("revoked", reason=reason, status=verdict.status, applied=verdict.applied, workers=verdict.workers)
         return verdict
@@ -137,6 +154,7 @@ class Revoker:
                 {
                     "account": keys.account(account),
                     "devices": keys.devices(account),
+                    "generations": keys.generations(partition),
                     "revocations": keys.revocations(partition),
                     "number": keys.number(partition),
                     "receipt": keys.receipt(partition, revocation_id),
@@ -197,10 +215,12 @@ class Revoker:
         seconds, micros = await self._store.guard(self._store.redis.time())
         return int(seconds * 1000 + micros // 1000)
 
-    async def _file(self, partition: int, verdict: Receipt) -> None:
-        await self._store.guard(
-            self._store.redis.hset(keys.receipt(partition, verdict.id), "verdict", json.dumps(verdict.as_dict()))
-        )
+    async def _file(self, verdict: Receipt) -> None:
+        key = keys.receipt(_partition(verdict.id), verdict.id)
+        pipe = self._store.redis.pipeline(transaction=True)
+        pipe.hset(key, "verdict", json.dumps(verdict.as_dict()))
+        pipe.pexpire(key, RECEIPT_MS)
+        await self._store.guard(pipe.execute())
 
     async def _strike_silent(self, workers: Sequence[Registered], applied: frozenset[str], verdict: Receipt) -> None:
         waited_for = applied | {m.worker for m in verdict.missing}
@@ -225,6 +245,8 @@ class Revoker:
 
 
 def _partition(revocation_id: str) -> int:
+    if revocation_id.startswith(EVERYBODY):
+        return 0
     try:
         return int(revocation_id[:2], 16)
     except ValueError:

@@ -12,6 +12,7 @@ from ..clock import Clock
 from ..errors import BadRequest
 from ..ids import Account, is_id
 from ..revocation.answers import receipt_response
+from ..revocation.everybody import EverybodyRevoker
 from ..revocation.revoke import Revoker
 from ..tokens.codec import Codec
 from . import return_path
@@ -43,9 +44,12 @@ class StartRequest(Struct, frozen=True, forbid_unknown_fields=True, rename={"ret
 class SessionEndpoints:
     """Holds the collaborators of the session routes."""
 
-    def __init__(self, starter: Starter, revoker: Revoker, codec: Codec, clock: Clock) -> None:
+    def __init__(
+        self, starter: Starter, revoker: Revoker, everybody: EverybodyRevoker, codec: Codec, clock: Clock
+    ) -> None:
         self._starter = starter
         self._revoker = revoker
+        self._everybody = everybody
         self._codec = codec
         self._clock = clock
 
@@ -55,6 +59,7 @@ class SessionEndpoints:
             Route("/v1/sessions", self.start, methods=["POST"]),
             Route("/v1/accounts/{account}/sessions/{session}", self.end, methods=["DELETE"]),
             Route("/v1/accounts/{account}/revoke", self.revoke_account, methods=["POST"]),
+            Route("/v1/revoke-everybody", self.revoke_everybody, methods=["POST"]),
             Route("/v1/revocations/{revocation}", self.receipt, methods=["GET"]),
         ]
 
@@ -109,6 +114,11 @@ class SessionEndpoints:
         receipt = await self._revoker.revoke(
             account, [("account", account)], reason="signed_out_everywhere", repeat_key=repeat_key_of(request)
         )
+        return receipt_response(receipt)
+
+    async def revoke_everybody(self, request: Request) -> JSONResponse:
+        """Sign every account out; sign-ins checked before this are refused from now on."""
+        receipt = await self._everybody.revoke(reason="everybody_signed_out", repeat_key=repeat_key_of(request))
         return receipt_response(receipt)
 
     async def receipt(self, request: Request) -> JSONResponse:

@@ -1,7 +1,7 @@
 -- Redeem token n of a session: renew its lease, advance the counter, or find reuse. Atomic. Every call writes, so an
 -- isolated former primary that lost its right to write cannot say yes.
 -- INCLUDE ../revocation/append.lua
--- KEYS session account device revocations number outbox
+-- KEYS session account device generations revocations number outbox
 -- ARGV prefix session_id presented issued_at_ms generation may_advance extend fenced may_accuse lease_ms session_idle_ms session_absolute_ms remember_idle_ms rotate_every_ms grace_ms used_after_ms loss_window_ms epoch_stamp_ms event_id
 -- RETURNS {'ok', now_ms, n, fresh_until_ms, note} or {'unknown' | 'ended' | 'device_removed' | 'signed_out' | 'disabled' | 'over' | 'reuse' | 'ahead', now_ms}
 local now = store_ms()
@@ -14,7 +14,8 @@ if state ~= 'live' then return {'ended', now} end
 if redis.call('HGET', device_key, 'state') ~= 'active' then return {'device_removed', now} end
 local disabled, account_generation = unpack(redis.call('HMGET', account_key, 'disabled', 'generation'))
 if disabled == '1' then return {'disabled', now} end
-if tonumber(generation) < tonumber(account_generation or 0) then return {'signed_out', now} end
+local floor = redis.call('HGET', generations_key, 'floor')
+if tonumber(generation) < math.max(tonumber(account_generation or 0), tonumber(floor or 0)) then return {'signed_out', now} end
 
 n, presented = tonumber(n), tonumber(presented)
 n_issued_at = tonumber(n_issued_at)

@@ -20,7 +20,7 @@ from .policy import LOSS_WINDOW_MS, USED_AFTER_MS, SessionPolicy
 
 _RENEW = load(
     Path(__file__).parent / "renew.lua",
-    keys=("session", "account", "device", "revocations", "number", "outbox"),
+    keys=("session", "account", "device", "generations", "revocations", "number", "outbox"),
     args=(
         "prefix",
         "session_id",
@@ -119,6 +119,7 @@ class Renewals:
                 "session": keys.session(partition, lease.session),
                 "account": keys.account(lease.account),  # type: ignore[arg-type]  # checked by the codec
                 "device": keys.device(partition, lease.device),
+                "generations": keys.generations(partition),
                 "revocations": keys.revocations(partition),
                 "number": keys.number(partition),
                 "outbox": keys.outbox(partition),

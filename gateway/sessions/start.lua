@@ -1,6 +1,6 @@
 -- Begin a session: check the account, recognise or register the device, end the browser's former session. Atomic.
 -- INCLUDE ../revocation/append.lua
--- KEYS account devices browser new_device session revocations number outbox
+-- KEYS account devices browser new_device session generations revocations number outbox
 -- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms label kind model os client place event_prefix
 -- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name} or {'disabled' | 'overtaken' | 'stale' | 'future', now_ms}
 local now = store_ms()
@@ -10,12 +10,14 @@ if auth_at > now + 30000 then return {'future', now} end
 if auth_at < now - 300000 then return {'stale', now} end
 local disabled, not_before, generation = unpack(redis.call('HMGET', account_key, 'disabled', 'not_before_ms', 'generation'))
 if disabled == '1' then return {'disabled', now} end
+local floor, floor_not_before = unpack(redis.call('HMGET', generations_key, 'floor', 'not_before_ms'))
 -- A password changed after this sign-in was checked wins over it, whichever call arrives first.
-if not_before and auth_at <= tonumber(not_before) then return {'overtaken', now} end
+if auth_at <= math.max(tonumber(not_before or 0), tonumber(floor_not_before or 0)) then return {'overtaken', now} end
 if not generation then
   generation = 0
   redis.call('HSET', account_key, 'generation', 0, 'created_at_ms', whole(now))
 end
+generation = math.max(tonumber(generation), tonumber(floor or 0))
 
 local device_id, is_new = new_device_id, 1
 local known = redis.call('GET', browser_key)
@@ -57,4 +59,4 @@ if is_new == 1 then
   append_event(outbox_key, now, event_prefix .. '1', 'device.added', account, {device = device_id, name = name, kind = kind})
 end
 append_event(outbox_key, now, event_prefix .. '2', 'session.started', account, {session = session_id, device = device_id, remembered = remembered == '1'})
-return {'ok', now, device_id, is_new, tonumber(generation), fresh_until, name}
+return {'ok', now, device_id, is_new, generation, fresh_until, name}

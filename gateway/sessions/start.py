@@ -21,7 +21,7 @@ from .policy import DEVICE_COOKIE, DEVICE_COOKIE_SECONDS, RUN_COOKIE, SESSION_CO
 
 _START = load(
     Path(__file__).parent / "start.lua",
-    keys=("account", "devices", "browser", "new_device", "session", "revocations", "number", "outbox"),
+    keys=("account", "devices", "browser", "new_device", "session", "generations", "revocations", "number", "outbox"),
     args=(
         "prefix",
         "account",
@@ -115,6 +115,7 @@ class Starter:
                 "browser": keys.browser(sign_in.account, browser),
                 "new_device": keys.device(partition, new_device),
                 "session": keys.session(partition, session),
+                "generations": keys.generations(partition),
                 "revocations": keys.revocations(partition),
                 "number": keys.number(partition),
                 "outbox": keys.outbox(partition),

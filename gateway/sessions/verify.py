@@ -16,7 +16,7 @@ def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool
     """The handler of one forward-auth route; with `fresh_only` a merely remembered user goes the long way to a 401."""
     fence, boot_ns, by_line = feed.fence, clock.boot_ns, leases.by_line
     # Both are the same objects for the feed's whole life.
-    revoked, generations = feed.replica.revoked, feed.replica.generations
+    revoked, generations, floors = feed.replica.revoked, feed.replica.generations, feed.replica.floors
 
     def verify(head: Head) -> Reply | None:
         line = None
@@ -43,6 +43,7 @@ def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool
             lease.session in revoked
             or lease.device in revoked
             or content.generation < generations.get(lease.account, 0)
+            or content.generation < floors[lease.partition]
         ):
             return None
         fresh = same_run and now_ms < content.fresh_until_ms

@@ -13,7 +13,9 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:browser:<account>:<browser>` | string: device id | TTL 400 days, as the cookie | sessions |
 | `{tag}:revocations` | stream | trimmed to 24 hours | revocation |
 | `{tag}:number` | integer: entries ever written | for ever, 256 of them | revocation |
+| `{tag}:generations` | hash: last given, floor, not_before_ms | for ever, 256 of them | revocation |
 | `{tag}:receipt:<id>` | hash | TTL 24 hours | revocation |
+| `{tag}:everybody:<act>` | hash: at_ms, generation | TTL 24 hours | revocation |
 | `{tag}:repeat:<account>:<key>` | string: revocation id | TTL 24 hours | revocation |
 | `{tag}:outbox` | stream | trimmed to 7 days | hooks |
 | `{tag}:outbox:cursors` | hash: hook -> last id dealt with | with the hook | hooks |
@@ -96,9 +98,19 @@ def number(partition: int) -> str:
     return f"{prefix(partition)}number"
 
 
+def generations(partition: int) -> str:
+    """The last generation an account of the partition was given, and the one below which nobody is signed in."""
+    return f"{prefix(partition)}generations"
+
+
 def receipt(partition: int, revocation_id: str) -> str:
     """What is known about one revocation."""
     return f"{prefix(partition)}receipt:{revocation_id}"
+
+
+def everybody(partition: int, act: str) -> str:
+    """That the partition has had its part of an act which signs everybody out."""
+    return f"{prefix(partition)}everybody:{act}"
 
 
 def outbox(partition: int) -> str:

@@ -21,6 +21,7 @@ def test_an_entry_is_read_word_by_word() -> None:
         "17  device d 0 1 r -",
         "x device d 0 1 r -",
         "17 browser d 0 1 r -",
+        "17 everyone 07 1 1 r -",
         "17 device d x 1 r -",
         "17 device d 0 1.5 r -",
     ],

@@ -41,6 +41,15 @@ async def test_an_empty_store_learns_everything_held(store: Store) -> None:
     assert await store.redis.ttl(keys.device(7, "d")) > 0
 
 
+async def test_a_store_that_lost_its_floor_learns_it_again(store: Store) -> None:
+    """Nobody is signed in again by a loss, and no generation is given out twice."""
+    await give_back(store, _holding(("everybody", "07", 6), ("account", "ada", 4)))
+
+    floor = await store.redis.hgetall(keys.generations(7))
+
+    assert floor == {"floor": "6", "last": "6", "not_before_ms": "1800000000000"}
+
+
 async def test_giving_back_again_adds_nothing(store: Store) -> None:
     """Every worker gives back what it holds; the first one does, the others find it there."""
     replica = _holding(("device", "d", 0), ("account", "ada", 3))

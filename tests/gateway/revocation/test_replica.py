@@ -1,7 +1,9 @@
 """What a worker knows to be revoked: gaps, loads, memory."""
 
+from latchstring_gateway.ids import Account
 from latchstring_gateway.revocation.entry import Entry, Kind
 from latchstring_gateway.revocation.replica import Replica
+from latchstring_gateway.store import keys
 
 _SECOND = 1_000_000_000
 
@@ -36,6 +38,22 @@ def test_each_kind_ends_what_it_names() -> None:
     assert replica.is_revoked("s", "d", "ada", 4)
     assert not replica.is_revoked("s", "d", "ada", 5)
     assert not replica.is_revoked("s", "d", "bob", 0)
+
+
+def test_an_everybody_entry_ends_the_smaller_generations_of_its_partition_alone() -> None:
+    """Accounts of the other 255 partitions have entries of their own; a higher generation signed in since."""
+    replica = _loaded()
+    ada = keys.partition_of(Account("ada"))
+
+    replica.apply(ada, _entry(1, f"{ada:02x}", "everybody", 5), 0)
+    replica.apply(ada, _entry(2, f"{ada:02x}", "everybody", 4), 0)
+
+    assert replica.is_revoked("s", "d", "ada", 4)
+    assert not replica.is_revoked("s", "d", "ada", 5)
+    assert not replica.is_revoked("s", "d", "bob", 0)
+    assert [(partition, entry.generation) for partition, entry in replica.holdings()] == [(ada, 5)]
+    replica.prune(600 * _SECOND)
+    assert not replica.is_revoked("s", "d", "ada", 4), "so old a lease asks the store, which keeps the floor"
 
 
 def test_numbers_without_a_gap_leave_nothing_behind() -> None:

@@ -515,7 +515,7 @@ class Browsers(RuleBasedStateMachine):
     @rule(browser=st.integers(0, 2), advance=st.booleans(), delivered=st.sampled_from(["now", "later", "never"]))
     def ask(self, browser: int, advance: bool, delivered: str) -> None:
         """A request with the cookie the browser holds at this instant."""
-        names = (f"session:{browser}", "account", f"device:{browser}", "revocations", "number", "outbox")
+        names = (f"session:{browser}", "account", f"device:{browser}", "generations", "revocations", "number", "outbox")
         said = (browser, self.holds[browser], now_ms(), 0, int(advance), 1, 0, 1)
         limits = (300_000, 1_800_000, 10**12, 10**12, _DAY_MS, 15 * _MINUTE_MS, 120_000, 5_000, 0)
         answer: list[Any] = self.run(

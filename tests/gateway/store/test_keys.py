@@ -46,7 +46,9 @@ async def test_the_server_puts_all_keys_of_an_account_into_one_slot(store_client
             keys.device(partition, "d" * 22),
             keys.revocations(partition),
             keys.number(partition),
+            keys.generations(partition),
             keys.receipt(partition, "ff.x"),
+            keys.everybody(partition, "x"),
             keys.outbox(partition),
             keys.cursors(partition),
         ]

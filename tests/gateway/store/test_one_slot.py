@@ -49,6 +49,7 @@ async def test_every_script_of_the_whole_story_stays_in_one_slot(store_url: str,
         await worker.api("DELETE", f"/v1/accounts/ada/sessions/{session}")
         await worker.api("DELETE", f"/v1/accounts/ada/devices/{device}")
         await worker.api("POST", "/v1/accounts/ada/revoke")
+        await worker.api("POST", "/v1/revoke-everybody")
         await worker.sign_in("bob")
 
     assert len(store.calls) > 250

@@ -1,0 +1,87 @@
+"""Signing everybody out: one entry in each partition, and one receipt that covers them all."""
+
+import asyncio
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from ..clock import Clock
+from ..errors import StoreAway
+from ..ids import ID_BYTES, new_id, to_text
+from ..store import keys
+from ..store.client import Store
+from ..store.scripts import load
+from .barrier import Barrier
+from .receipt import Receipt
+from .revoke import EVERYBODY, Revoker
+
+_REVOKE_EVERYBODY = load(
+    Path(__file__).parent / "revoke_everybody.lua",
+    keys=("generations", "revocations", "number", "act", "outbox"),
+    args=("partition", "revocation_id", "reply_to", "event_id", "reason"),
+)
+#: Store calls under way at once: fewer than the pool holds, so that checks find a connection.
+_AT_ONCE: Final = 16
+
+
+class EverybodyRevoker:
+    """Signs all accounts out, on behalf of the worker `reply_to`, whose feed hears the acknowledgements."""
+
+    def __init__(self, store: Store, clock: Clock, revoker: Revoker, barrier: Barrier, *, reply_to: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._revoker = revoker
+        self._barrier = barrier
+        self._reply_to = reply_to
+
+    async def revoke(self, *, reason: str, repeat_key: str | None = None) -> Receipt:
+        """Sign out every account; sign-ins that were checked before are refused from now on.
+
+        Each partition is atomic, all together are not: while it runs, some are still signed in. With `repeat_key` a
+        call that was cut short may be repeated for 24 hours: it goes on where it ended and touches nobody who signed in
+        since. Raises StoreAway (not confirmed: repeat).
+        """
+        act = new_id() if repeat_key is None else to_text(sha256(repeat_key.encode()).digest()[:ID_BYTES])
+        started_ns = self._clock.boot_ns()
+        ids = [f"{partition:02x}.{new_id()}" for partition in range(keys.PARTITIONS)]
+        for one in ids:
+            self._barrier.open(one)
+        try:
+            times_ms: list[int] = []
+            for start in range(0, keys.PARTITIONS, _AT_ONCE):
+                chunk = range(start, min(start + _AT_ONCE, keys.PARTITIONS))
+                times_ms += await asyncio.gather(*(self._append(p, act, ids[p], reason) for p in chunk))
+            # Judged by the last of them: who has been silent since then can lack any.
+            return await self._revoker.certify(
+                EVERYBODY + act, ids, at_ms=max(times_ms), started_ns=started_ns, reason=reason
+            )
+        finally:
+            for one in ids:
+                self._barrier.close(one)
+
+    async def _append(self, partition: int, act: str, revocation_id: str, reason: str) -> int:
+        try:
+            at_ms = await _REVOKE_EVERYBODY(
+                self._store,
+                {
+                    "generations": keys.generations(partition),
+                    "revocations": keys.revocations(partition),
+                    "number": keys.number(partition),
+                    "act": keys.everybody(partition, act),
+                    "outbox": keys.outbox(partition),
+                },
+                {
+                    "partition": f"{partition:02x}",
+                    "revocation_id": revocation_id,
+                    "reply_to": self._reply_to,
+                    # Told once, not once for each partition.
+                    "event_id": "" if partition else f"evt_{new_id()}",
+                    "reason": reason,
+                },
+            )
+        except StoreAway as fault:
+            raise StoreAway(
+                "not everybody is signed out yet; repeat it with the same Idempotency-Key",
+                code="revocation_not_confirmed",
+            ) from fault
+        return int(at_ms)
