@@ -61,10 +61,10 @@ class Rooms:
     trusted: TrustedProxies
 
 
-def build(settings: Settings, *, clock: Clock | None = None, store: Store | None = None) -> Rooms:
+def build(settings: Settings, *, clock: Clock | None = None, make_store: Callable[[str], Store] = Store) -> Rooms:
     """Make the rooms of one worker; starts nothing. Raises KeyFileError."""
     clock = clock or SystemClock()
-    store = store or Store(settings.store_url)
+    store = make_store(settings.store_url)
     ring = KeyRing.load(settings.keys_path, clock)
     codec = Codec(ring)
     policy = settings.session_policy()
@@ -72,7 +72,9 @@ def build(settings: Settings, *, clock: Clock | None = None, store: Store | None
     leases = Leases(codec, ring, passports, lease_seconds=settings.lease_seconds)
     barrier = Barrier()
     feed = Feed(
-        store,
+        # Connections of its own: in one pool, a crowd of renewals kept the heartbeat waiting until the store, which was
+        # merely slow, counted as away.
+        make_store(settings.store_url),
         clock,
         worker=registry.worker_id(registry.this_host(), os.getpid(), new_id()),
         row=lambda: settings.worker_row(ring.known_ids()),
@@ -129,6 +131,7 @@ class Running:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
         await self._rooms.feed.close()
+        await self._rooms.feed.store.close()
         await self._rooms.store.close()
 
     async def _watch(self) -> None:

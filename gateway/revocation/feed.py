@@ -33,7 +33,7 @@ _PULSE = load(_HERE / "pulse.lua", keys=("deployment", "workers", "pulses"), arg
 _LOAD = load(_HERE / "load.lua", keys=("revocations", "number"), args=("keep_ms",))
 _PARTITION_OF_CHANNEL = {keys.revocations(p): p for p in range(keys.PARTITIONS)}
 
-#: Store calls of one load under way at once: fewer than the pool holds, so that checks find a connection.
+#: Store calls of one load under way at once: fewer than the pool holds, so that acknowledgements find a connection.
 _AT_ONCE: Final = 16
 #: Only the asker of a young entry still waits for an acknowledgement.
 _ASKER_WAITS_MS: Final = 10_000

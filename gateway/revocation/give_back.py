@@ -16,7 +16,7 @@ _RESTORE = load(
     keys=("revocations", "number", "account_or_row", "generations"),
     args=("keep_ms", "kind", "id", "generation", "revocation_id", "at_ms"),
 )
-#: Store calls under way at once: fewer than the pool holds, so that checks find a connection.
+#: Store calls under way at once: fewer than the pool holds, so that acknowledgements find a connection.
 _AT_ONCE: Final = 16
 
 _log = logs.get("revocation")

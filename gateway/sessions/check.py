@@ -83,7 +83,8 @@ class Checker:
             # What is revoked stays so, however old the knowledge.
             return Denied("revoked", clear=True)
         if self._feed.holds():
-            if self._is_running(lease) and (visit.carry == "none" or not self._is_due(lease)):
+            can_wait = visit.carry == "none" or not self._is_due(lease) or self._renewals.crowded
+            if self._is_running(lease) and can_wait:
                 return self._accept(lease, visit)
             if visit.carry == "none":
                 vouched = self._vouched.get((lease.token, visit.background))

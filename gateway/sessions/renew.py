@@ -47,6 +47,10 @@ _RENEW = load(
 Ended: TypeAlias = Literal["unknown", "ended", "device_removed", "signed_out", "disabled", "over", "reuse"]
 #: A lease is cut by up to a tenth at random, so that leases made in one burst do not end in one.
 _JITTER: Final = 0.1
+#: Scripts under way at once: fewer than the pool holds, so that sign-ins and removals find a connection in any crowd.
+AT_ONCE: Final = 24
+#: From this many renewals waiting or under way, one that can wait does.
+CROWD: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,11 @@ class Over:
 
 
 class Renewals:
-    """Sends renewals; at most one unsent one for the same token and manner."""
+    """Sends renewals; at most one unsent one for the same token and manner, at most `AT_ONCE` under way.
+
+    In a crowd (after an outage, or on a slow store) whoever must be renewed waits in line, at most half the store's
+    time limit, and whoever holds a lease that still runs is not renewed yet.
+    """
 
     def __init__(self, store: Store, leases: Leases, feed: Feed, policy: SessionPolicy) -> None:
         self._store = store
@@ -73,6 +81,13 @@ class Renewals:
         self._feed = feed
         self._policy = policy
         self._unsent: dict[tuple[bytes, bool, bool], asyncio.Task[Renewed | Over]] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._under_way = 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a lease that still runs should be let be: a later check renews it."""
+        return self._under_way >= CROWD
 
     async def renew(self, lease: OpenLease, *, advance: bool, extend: bool) -> Renewed | Over:
         """Redeem the lease's token (design: one engine for rotating credentials).
@@ -84,12 +99,30 @@ class Renewals:
         pending = self._unsent.get(key)
         if pending is None:
             pending = self._unsent[key] = asyncio.create_task(self._send(key, lease))
+            self._under_way += 1
+            pending.add_done_callback(self._is_done)
         return await asyncio.shield(pending)
 
     async def _send(self, key: tuple[bytes, bool, bool], lease: OpenLease) -> Renewed | Over:
-        # Requests of one burst reach this worker in one turn of the loop; after it, the call counts as sent.
-        await asyncio.sleep(0)
-        del self._unsent[key]
+        try:
+            # Requests of one burst reach this worker in one turn of the loop.
+            await asyncio.sleep(0)
+            async with asyncio.timeout(self._store.timeout_seconds / 2):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise StoreAway("too many wait for the store; try again") from None
+        finally:
+            # From here on it counts as sent: a later request may have come after what the script will read.
+            del self._unsent[key]
+        try:
+            return await self._renew(key, lease)
+        finally:
+            self._turns.release()
+
+    def _is_done(self, _renewal: asyncio.Task[Renewed | Over]) -> None:
+        self._under_way -= 1
+
+    async def _renew(self, key: tuple[bytes, bool, bool], lease: OpenLease) -> Renewed | Over:
         _token, advance, extend = key
         answer = await self._redeem(lease, advance=advance, extend=extend, may_accuse=False)
         if answer[0] == "ahead":

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -158,12 +158,16 @@ def settings_for(store_url: str, data_dir: Path, **changes: Any) -> Settings:
 
 @contextlib.asynccontextmanager
 async def running_worker(
-    settings: Settings, *, store: Store | None = None, wait: bool = True, service_key: str | None = None
+    settings: Settings,
+    *,
+    make_store: Callable[[str], Store] = Store,
+    wait: bool = True,
+    service_key: str | None = None,
 ) -> AsyncIterator[Worker]:
     """A worker from its first heartbeat (or earlier, without `wait`) to its goodbye; makes its key file if need be."""
     if not settings.keys_path.exists():
         create_key_file(settings.keys_path)
-    rooms = wiring.build(settings, store=store)
+    rooms = wiring.build(settings, make_store=make_store)
     journal = Journal(settings.data_dir / "journal", rooms.clock, fsync="never")
     edge = app.build(rooms, journal)
     async with _lifespan(edge):

@@ -452,7 +452,7 @@ async def test_a_worker_that_hears_no_heartbeat_takes_nobody_for_fresh_who_is_no
     await visitor.set(fresh_until_ms=now_ms() - 1)
     keys_file = visitor.worker.rooms.settings.keys_path
     deaf_settings = settings_for(store_url, tmp_path / "deaf", keys_file=keys_file)
-    async with running_worker(deaf_settings, store=Deaf(store_url), wait=False) as deaf:
+    async with running_worker(deaf_settings, make_store=Deaf, wait=False) as deaf:
         answer = await deaf.navigate(visitor.jar)
 
     assert (answer.status_code, answer.headers["x-latch-level"]) == (200, "remembered")

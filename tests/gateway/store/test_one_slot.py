@@ -16,12 +16,10 @@ def _slot(key: str) -> int:
 
 
 class RecordingStore(Store):
-    """Notes the keys of every script, and the prefix from which it derives more."""
+    """Notes in `calls` the keys of every script, and the prefix from which it derives more."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, calls: list[list[str]]) -> None:
         super().__init__(url)
-        self.calls: list[list[str]] = []
-        calls = self.calls
 
         class Recording(Redis):
             """Notes before it sends."""
@@ -38,8 +36,9 @@ class RecordingStore(Store):
 
 async def test_every_script_of_the_whole_story_stays_in_one_slot(store_url: str, tmp_path: Path) -> None:
     """Sign in twice, renew, rename, remove, sign out everywhere: each call in the slot of one tag."""
-    store = RecordingStore(store_url)
-    async with running_worker(settings_for(store_url, tmp_path), store=store) as worker:
+    calls: list[list[str]] = []
+    settings = settings_for(store_url, tmp_path)
+    async with running_worker(settings, make_store=lambda url: RecordingStore(url, calls)) as worker:
         jar = Jar()
         for _ in range(2):
             device = (await worker.sign_in(jar=jar)).json()["device"]["id"]
@@ -52,5 +51,5 @@ async def test_every_script_of_the_whole_story_stays_in_one_slot(store_url: str,
         await worker.api("POST", "/v1/revoke-everybody")
         await worker.sign_in("bob")
 
-    assert len(store.calls) > 250
-    assert [call for call in store.calls if len({_slot(key) for key in call}) != 1] == []
+    assert len(calls) > 250
+    assert [call for call in calls if len({_slot(key) for key in call}) != 1] == []

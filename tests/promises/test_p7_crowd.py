@@ -1,0 +1,180 @@
+"""P7: no stampede. A crowd of renewals, after an outage or on a slow store, harms neither the store nor who is well."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from harness.relay import relay_to
+from harness.valkey import Valkey
+from harness.waiting import wait_until_async
+from harness.worker_app import RUN, SESSION, Jar, Worker, now_ms, running_worker, settings_for
+from latchstring_gateway.errors import StoreAway
+from latchstring_gateway.ids import Account
+from latchstring_gateway.sessions.check import Accepted, Denied
+from latchstring_gateway.sessions.leases import OpenLease
+from latchstring_gateway.sessions.start import SignIn
+from latchstring_gateway.sessions.visit import Visit
+
+pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
+
+_SESSIONS = 1_000
+#: Fetches that a page makes at once, all with the same cookie.
+_FETCHES = 3
+
+
+@dataclass
+class Browser:
+    """One signed-in browser that keeps what it is handed."""
+
+    worker: Worker
+    jar: Jar
+
+    def age(self, seconds: float) -> None:
+        """Let its lease be that much older."""
+        lease = self.worker.lease(self.jar)
+        cut = round(seconds * 1000)
+        lease = replace(lease, issued_at_ms=lease.issued_at_ms - cut, lease_end_ms=lease.lease_end_ms - cut)
+        self.jar[SESSION] = self.worker.seal(lease)
+
+    async def fetch(self, seen: Counter[str]) -> bool:
+        """One check; whether it was let in."""
+        visit = Visit(
+            token=self.jar[SESSION].encode(),
+            run=self.jar[RUN].encode(),
+            method="GET",
+            target="/",
+            client_address="192.0.2.10",
+            navigation=True,
+            carry="advance",
+            background=False,
+            arrived_ns=self.worker.rooms.clock.boot_ns(),
+        )
+        try:
+            verdict = await self.worker.rooms.checker.check(visit)
+        except StoreAway:
+            seen["503"] += 1
+            return False
+        if isinstance(verdict, Denied):
+            seen[verdict.reason] += 1
+            return False
+        assert isinstance(verdict, Accepted)
+        seen["200"] += 1
+        if verdict.set_cookie:
+            seen["renewed"] += 1
+            self.jar.take([verdict.set_cookie])
+        return True
+
+    async def come_in(self, seen: Counter[str]) -> None:
+        """Load a page, and again a moment after each 503, until all of it is there."""
+        while not all(await asyncio.gather(*(self.fetch(seen) for _ in range(_FETCHES)))):
+            await asyncio.sleep(0.1)
+
+
+async def _signed_in(worker: Worker, count: int, name: str = "visitor") -> list[Browser]:
+    turns = asyncio.Semaphore(16)
+
+    async def one(number: int) -> Browser:
+        async with turns:
+            started = await worker.rooms.starter.start(
+                SignIn(Account(f"{name}-{number}"), True, now_ms(), "password", "", "", "192.0.2.10")
+            )
+        jar = Jar()
+        jar.take(list(started.set_cookie))
+        return Browser(worker, jar)
+
+    return await asyncio.gather(*(one(number) for number in range(count)))
+
+
+def _scripts(valkey: Valkey) -> int:
+    """How many scripts the store has run."""
+    with valkey.client() as client:
+        return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+
+async def test_after_an_outage_each_session_costs_one_script(own_valkey: Callable[[], Valkey], tmp_path: Path) -> None:
+    """Every lease ran out while the store was away, and every browser tries again and again: one script for each."""
+    valkey = own_valkey()
+    settings = settings_for(valkey.url, tmp_path, fence_seconds=0.3, last_known_good_seconds=0.5)
+    async with running_worker(settings) as worker:
+        browsers = await _signed_in(worker, _SESSIONS)
+        for browser in browsers:
+            browser.age(300)
+        valkey.freeze()
+        await wait_until_async(lambda: worker.rooms.feed.store_away, "the outage to be noticed")
+        seen: Counter[str] = Counter()
+        crowd = [asyncio.create_task(browser.come_in(seen)) for browser in browsers]
+        await wait_until_async(lambda: seen["503"] > 2 * _SESSIONS, "everybody to be told to come back")
+        valkey.thaw()
+        before = _scripts(valkey)
+        await asyncio.gather(*crowd)
+        scripts = _scripts(valkey) - before
+
+        print(dict(seen), f"{scripts} scripts")
+        assert set(seen) == {"200", "503", "renewed"}
+        # The heartbeats meanwhile are scripts as well; each browser's fetches were far more.
+        assert _SESSIONS <= scripts <= _SESSIONS * 1.2
+        assert seen["200"] >= _SESSIONS * _FETCHES
+
+
+async def test_sessions_renewed_in_one_moment_come_back_spread(store_url: str, tmp_path: Path) -> None:
+    """The next renewals of a crowd lie over a fifteenth of the lease, 20 of 300 s: no second of them has a crowd."""
+    async with running_worker(settings_for(store_url, tmp_path)) as worker:
+        browsers = await _signed_in(worker, _SESSIONS)
+        for browser in browsers:
+            browser.age(300)
+        await asyncio.gather(*(browser.come_in(Counter()) for browser in browsers))
+        due: Counter[int] = Counter()
+        for browser in browsers:
+            lease = worker.rooms.leases.find(browser.jar[SESSION].encode())
+            assert isinstance(lease, OpenLease)
+            due[(lease.renew_at_ms - lease.content.issued_at_ms) // 1000] += 1
+
+    assert max(due) - min(due) >= 15
+    assert max(due.values()) < 2 * _SESSIONS / 20
+
+
+async def test_a_crowd_on_a_slow_store_harms_nobody_who_is_well(
+    own_valkey: Callable[[], Valkey], tmp_path: Path
+) -> None:
+    """A tenth of a second a call: heartbeats go on, running leases are answered at once, removals are confirmed, and
+    who must be renewed waits a moment or is told to come back.
+    """
+    async with relay_to(own_valkey().socket_path) as relay, running_worker(settings_for(relay.url, tmp_path)) as worker:
+        over, due = await _signed_in(worker, _SESSIONS), await _signed_in(worker, 50, "well")
+        for browser in over:
+            browser.age(300)
+        for browser in due:
+            browser.age(250)
+        feed, seen, well = worker.rooms.feed, Counter[str](), Counter[str]()
+        relay.delay_seconds = 0.1
+        crowd = [asyncio.create_task(browser.come_in(seen)) for browser in over]
+        waits: list[float] = []
+        lapses = 0
+        loop = asyncio.get_running_loop()
+        await wait_until_async(lambda: seen["503"] > 0, "somebody to be told to come back")
+        for browser in due:
+            began = loop.time()
+            await browser.fetch(well)
+            waits.append(loop.time() - began)
+            lapses += feed.store_away or not feed.holds()
+            await asyncio.sleep(0.02)
+        removal = worker.rooms.revoker.revoke(Account("well-1"), [("account", "well-1")], reason="test")
+        receipt = await asyncio.wait_for(removal, 5)
+        relay.delay_seconds = 0
+        await asyncio.gather(*crowd)
+
+        waits.sort()
+        print(
+            dict(seen), dict(well), f"waits {waits[25]:.4f} and at most {waits[-1]:.3f} s, {receipt.elapsed_ms:.0f} ms"
+        )
+        assert (well["200"], lapses) == (len(due), 0)
+        # One that comes while the crowd is between two attempts is renewed, and waits for the store like anybody.
+        assert waits[25] < 0.05
+        assert waits[-1] < 1
+        assert set(seen) <= {"200", "503", "renewed"}
+        assert receipt.status == "complete"
