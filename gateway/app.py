@@ -27,6 +27,7 @@ from .devices.endpoints import DeviceEndpoints
 from .errors import EdgeError
 from .hot_route import head_of, hot_route_app
 from .pages.static import static_routes
+from .revocation.endpoints import RevocationEndpoints
 from .service_keys import ServiceOnly
 from .sessions.endpoints import SessionEndpoints
 from .sessions.forward_auth import PATHS, ForwardAuth, Manner
@@ -196,8 +197,9 @@ def _page_routes(rooms: Rooms) -> list[Route]:
 
 
 def _api_routes(rooms: Rooms) -> list[Route]:
-    sessions = SessionEndpoints(rooms.starter, rooms.revoker, rooms.everybody, rooms.codec, rooms.clock)
-    return [*sessions.routes(), *DeviceEndpoints(rooms.devices).routes()]
+    sessions = SessionEndpoints(rooms.starter, rooms.codec, rooms.clock)
+    revocations = RevocationEndpoints(rooms.store, rooms.revoker, rooms.everybody)
+    return [*sessions.routes(), *revocations.routes(), *DeviceEndpoints(rooms.devices).routes()]
 
 
 def _hand_over(rooms: Rooms, journal: Journal, counts: list[metrics.HotCount]) -> None:

@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     remember_absolute_seconds: Seconds = Field(365 * 86_400, description="remembered at most")
     rotate_every_seconds: Seconds = Field(86_400, description="how often a credential's counter advances")
     grace_seconds: Seconds = Field(900, description="how late an answer may reach a browser after a rotation")
+    sessions_per_account: int = Field(0, ge=0, le=1_000, description="parallel sessions of an account; 0: no limit")
+    sessions_when_full: Literal["end-oldest", "refuse"] = Field(
+        "end-oldest", description="what a sign-in does that would be one too many"
+    )
     fsync: Literal["interval", "always", "never"] = Field("interval", description="when the journal is synced to disk")
     segment_max_bytes: int = Field(64 * 1024 * 1024, ge=4_096, description="size at which a journal segment is closed")
     segment_max_seconds: Seconds = Field(10, description="age at which a journal segment is closed")
@@ -137,6 +141,8 @@ class Settings(BaseSettings):
             grace_seconds=self.grace_seconds,
             outage_rule=self.outage_rule,
             last_known_good_seconds=self.last_known_good_seconds,
+            most_sessions=self.sessions_per_account,
+            when_full=self.sessions_when_full,
         )
 
     def worker_row(self, key_ids: frozenset[str]) -> WorkerRow:

@@ -12,9 +12,8 @@ from ..api_requests import account_of, read_json, repeat_key_of
 from ..errors import BadRequest, NotFound
 from ..ids import Account, is_id
 from ..revocation.answers import receipt_response
-from ..revocation.entry import Kind
 from ..revocation.receipt import Receipt
-from ..revocation.revoke import Revoker
+from ..revocation.revoke import Revoker, Target
 from .registry import DeviceRow, Devices
 
 
@@ -54,7 +53,7 @@ class AccountDevices:
         repeat_key: str | None = None,
     ) -> Receipt:
         """Sign devices out everywhere, for good, in one act. Raises NotFound (nothing was removed), StoreAway."""
-        targets: list[tuple[Kind, str]] = [("device", device) for device in device_ids]
+        targets: list[tuple[Target, str]] = [("device", device) for device in device_ids]
         return await self._revoker.revoke(Account(account), targets, reason=reason, repeat_key=repeat_key)
 
 

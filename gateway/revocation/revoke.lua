@@ -2,7 +2,7 @@
 -- INCLUDE append.lua
 -- KEYS account devices generations revocations number receipt outbox repeat
 -- ARGV prefix account revocation_id reply_to event_prefix reason
--- REST pairs of words: kind (device | session | account), id
+-- REST pairs of words: kind (device | session | account | disable), id
 -- RETURNS {'ok' | 'repeated' | 'unknown_device' | 'unknown_session', revocation id, at_ms, number of entries}
 local earlier = redis.call('GET', repeat_key)
 if earlier then return {'repeated', earlier, 0, 0} end
@@ -46,6 +46,11 @@ for i = first, #ARGV, 2 do
     redis.call('HSET', account_key, 'generation', generation, 'not_before_ms', string.format('%.0f', at_ms))
     event = 'account.signed_out'
     data.generation = generation
+    if kind == 'disable' then
+      redis.call('HSET', account_key, 'disabled', '1')
+      event = 'account.disabled'
+      kind = 'account'
+    end
   end
   append_entry(revocations_key, number_key, at_ms, kind, id, generation, revocation_id, reply_to)
   entries = entries + 1

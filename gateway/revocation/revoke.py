@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from redis.exceptions import RedisError
 
@@ -17,7 +17,6 @@ from ..store.client import Store
 from ..store.scripts import load
 from . import receipt, registry
 from .barrier import Barrier
-from .entry import Kind
 from .feed import Feed
 from .fence import DRIFT
 from .receipt import Missing, Receipt, Registered
@@ -27,6 +26,9 @@ _REVOKE = load(
     keys=("account", "devices", "generations", "revocations", "number", "receipt", "outbox", "repeat"),
     args=("prefix", "account", "revocation_id", "reply_to", "event_prefix", "reason"),
 )
+#: What can be revoked for an account; "disable" signs it out everywhere and lets nobody sign in any more.
+Target: TypeAlias = Literal["device", "session", "account", "disable"]
+
 #: What the id of a receipt over all partitions begins with; any other begins with its partition.
 EVERYBODY: Final = "everybody."
 #: How long a receipt can be asked for, as in revoke.lua.
@@ -48,7 +50,7 @@ class Revoker:
     async def revoke(
         self,
         account: Account,
-        targets: Sequence[tuple[Kind, str]],
+        targets: Sequence[tuple[Target, str]],
         *,
         reason: str,
         repeat_key: str | None = None,
@@ -144,7 +146,7 @@ class Revoker:
         account: Account,
         partition: int,
         revocation_id: str,
-        targets: Sequence[tuple[Kind, str]],
+        targets: Sequence[tuple[Target, str]],
         reason: str,
         repeat_key: str | None,
     ) -> tuple[str, str, int, int]:

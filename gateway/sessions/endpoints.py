@@ -1,4 +1,4 @@
-"""The backend's URLs: begin a session, end one, sign an account out everywhere, read a receipt."""
+"""The backend's URL that begins a session; those that end one are in revocation/endpoints.py."""
 
 from typing import Annotated
 
@@ -7,13 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from ..api_requests import account_of, read_json, repeat_key_of
+from ..api_requests import read_json
 from ..clock import Clock
-from ..errors import BadRequest
-from ..ids import Account, is_id
-from ..revocation.answers import receipt_response
-from ..revocation.everybody import EverybodyRevoker
-from ..revocation.revoke import Revoker
+from ..ids import Account
 from ..tokens.codec import Codec
 from . import return_path
 from .start import SignIn, Starter
@@ -42,26 +38,16 @@ class StartRequest(Struct, frozen=True, forbid_unknown_fields=True, rename={"ret
 
 
 class SessionEndpoints:
-    """Holds the collaborators of the session routes."""
+    """Holds the collaborators of the session route."""
 
-    def __init__(
-        self, starter: Starter, revoker: Revoker, everybody: EverybodyRevoker, codec: Codec, clock: Clock
-    ) -> None:
+    def __init__(self, starter: Starter, codec: Codec, clock: Clock) -> None:
         self._starter = starter
-        self._revoker = revoker
-        self._everybody = everybody
         self._codec = codec
         self._clock = clock
 
     def routes(self) -> list[Route]:
-        """Routes below /v1; the app lets only service credentials through to them."""
-        return [
-            Route("/v1/sessions", self.start, methods=["POST"]),
-            Route("/v1/accounts/{account}/sessions/{session}", self.end, methods=["DELETE"]),
-            Route("/v1/accounts/{account}/revoke", self.revoke_account, methods=["POST"]),
-            Route("/v1/revoke-everybody", self.revoke_everybody, methods=["POST"]),
-            Route("/v1/revocations/{revocation}", self.receipt, methods=["GET"]),
-        ]
+        """The route below /v1; the app lets only service credentials through to it."""
+        return [Route("/v1/sessions", self.start, methods=["POST"])]
 
     async def start(self, request: Request) -> JSONResponse:
         """201 with the Set-Cookie lines to relay and where to send the browser next."""
@@ -97,30 +83,3 @@ class SessionEndpoints:
             "continue_to": f"/latch/arrived?to={return_path.seal(self._codec, target, now_ms=now_ms)}",
         }
         return JSONResponse(body, 201)
-
-    async def end(self, request: Request) -> JSONResponse:
-        """End one session; 200 or 202 with a receipt, 404 if the account has no such session."""
-        session = request.path_params["session"]
-        if not is_id(session):
-            raise BadRequest("bad_session_id", "expected an id of 22 base64url characters")
-        receipt = await self._revoker.revoke(
-            account_of(request), [("session", session)], reason="ended_by_website", repeat_key=repeat_key_of(request)
-        )
-        return receipt_response(receipt)
-
-    async def revoke_account(self, request: Request) -> JSONResponse:
-        """Sign an account out everywhere; sign-ins checked before this are refused from now on."""
-        account = account_of(request)
-        receipt = await self._revoker.revoke(
-            account, [("account", account)], reason="signed_out_everywhere", repeat_key=repeat_key_of(request)
-        )
-        return receipt_response(receipt)
-
-    async def revoke_everybody(self, request: Request) -> JSONResponse:
-        """Sign every account out; sign-ins checked before this are refused from now on."""
-        receipt = await self._everybody.revoke(reason="everybody_signed_out", repeat_key=repeat_key_of(request))
-        return receipt_response(receipt)
-
-    async def receipt(self, request: Request) -> JSONResponse:
-        """The receipt of a revocation of the last 24 hours, as of now."""
-        return receipt_response(await self._revoker.find(request.path_params["revocation"]))

@@ -36,6 +36,9 @@ class SessionPolicy:
     grace_seconds: float = 900
     outage_rule: Literal["last-known-good", "closed"] = "last-known-good"
     last_known_good_seconds: float = 60
+    #: Parallel sessions of an account, 0 for no limit, and what a sign-in does that would be one too many.
+    most_sessions: int = 0
+    when_full: Literal["end-oldest", "refuse"] = "end-oldest"
 
     @property
     def session_ttl_ms(self) -> int:

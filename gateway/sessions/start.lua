@@ -1,8 +1,9 @@
--- Begin a session: check the account, recognise or register the device, end the browser's former session. Atomic.
+-- Begin a session: check the account and its limit of sessions, recognise or register the device, end the browser's
+-- former session. Atomic.
 -- INCLUDE ../revocation/append.lua
--- KEYS account devices browser new_device session generations revocations number outbox
--- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms label kind model os client place event_prefix
--- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name} or {'disabled' | 'overtaken' | 'stale' | 'future', now_ms}
+-- KEYS account devices browser new_device session sessions generations revocations number outbox
+-- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full label kind model os client place event_prefix
+-- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name} or {'disabled' | 'overtaken' | 'full' | 'stale' | 'future', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
 local auth_at = tonumber(authenticated_at_ms)
@@ -13,11 +14,38 @@ if disabled == '1' then return {'disabled', now} end
 local floor, floor_not_before = unpack(redis.call('HMGET', generations_key, 'floor', 'not_before_ms'))
 -- A password changed after this sign-in was checked wins over it, whichever call arrives first.
 if auth_at <= math.max(tonumber(not_before or 0), tonumber(floor_not_before or 0)) then return {'overtaken', now} end
-if not generation then
-  generation = 0
-  redis.call('HSET', account_key, 'generation', 0, 'created_at_ms', whole(now))
+local is_new_account = not generation
+generation = math.max(tonumber(generation or 0), tonumber(floor or 0))
+
+local former = prefix .. 'session:' .. former_session
+local replaces = former_session ~= '' and redis.call('HGET', former, 'account') == account and redis.call('HGET', former, 'state') == 'live'
+local function lives(id)
+  local device, state, its_generation, fresh_until, remembered, remember_until, absolute =
+    unpack(redis.call('HMGET', prefix .. 'session:' .. id, 'device', 'state', 'generation', 'fresh_until_ms', 'remembered', 'remember_until_ms', 'absolute_ms'))
+  return state == 'live' and tonumber(its_generation) >= generation and now < tonumber(absolute)
+    and (now < tonumber(fresh_until) or (remembered == '1' and now < tonumber(remember_until)))
+    and redis.call('HGET', prefix .. 'device:' .. device, 'state') == 'active'
 end
-generation = math.max(tonumber(generation), tonumber(floor or 0))
+most_sessions = tonumber(most_sessions)
+local surplus = {}
+if most_sessions > 0 then
+  local live = {}
+  for _, id in ipairs(redis.call('ZRANGE', sessions_key, 0, -1)) do
+    if replaces and id == former_session then
+      -- Ended below, whatever the limit says.
+    elseif lives(id) then
+      live[#live + 1] = id
+    else
+      redis.call('ZREM', sessions_key, id)
+    end
+  end
+  if #live >= most_sessions and when_full == 'refuse' then return {'full', now} end
+  for i = 1, #live - most_sessions + 1 do surplus[i] = live[i] end
+end
+
+if is_new_account then
+  redis.call('HSET', account_key, 'generation', generation, 'created_at_ms', whole(now))
+end
 
 local device_id, is_new = new_device_id, 1
 local known = redis.call('GET', browser_key)
@@ -34,12 +62,15 @@ end
 redis.call('HSET', row, 'kind', kind, 'model', model, 'os', os, 'client', client, 'place', place, 'remembered', remembered, 'last_seen_ms', whole(now))
 redis.call('SET', browser_key, device_id, 'PX', 34560000000)
 
-if former_session ~= '' then
-  local former = prefix .. 'session:' .. former_session
-  if redis.call('HGET', former, 'account') == account and redis.call('HGET', former, 'state') == 'live' then
-    redis.call('HSET', former, 'state', 'ended', 'reason', 'replaced')
-    append_entry(revocations_key, number_key, now, 'session', former_session, 0, '-', '-')
-  end
+if replaces then
+  redis.call('HSET', former, 'state', 'ended', 'reason', 'replaced')
+  append_entry(revocations_key, number_key, now, 'session', former_session, 0, '-', '-')
+end
+for i, id in ipairs(surplus) do
+  redis.call('HSET', prefix .. 'session:' .. id, 'state', 'ended', 'reason', 'session_limit')
+  redis.call('ZREM', sessions_key, id)
+  append_entry(revocations_key, number_key, now, 'session', id, 0, '-', '-')
+  append_event(outbox_key, now, event_prefix .. '3.' .. i, 'session.ended', account, {session = id, reason = 'session_limit'})
 end
 
 local fresh_until = math.min(now + lease_ms + session_idle_ms, auth_at + session_absolute_ms)
@@ -54,6 +85,10 @@ redis.call('HSET', session_key, 'account', account, 'device', device_id, 'state'
   'generation', generation, 'fresh_until_ms', whole(fresh_until), 'remembered', remembered,
   'remember_until_ms', whole(remember_until), 'absolute_ms', whole(absolute), 'run', run)
 redis.call('PEXPIRE', session_key, ttl_ms)
+if most_sessions > 0 then
+  redis.call('ZADD', sessions_key, whole(now), session_id)
+  redis.call('PEXPIRE', sessions_key, ttl_ms)
+end
 local name = redis.call('HGET', row, 'name')
 if is_new == 1 then
   append_event(outbox_key, now, event_prefix .. '1', 'device.added', account, {device = device_id, name = name, kind = kind})

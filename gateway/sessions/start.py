@@ -21,7 +21,18 @@ from .policy import DEVICE_COOKIE, DEVICE_COOKIE_SECONDS, RUN_COOKIE, SESSION_CO
 
 _START = load(
     Path(__file__).parent / "start.lua",
-    keys=("account", "devices", "browser", "new_device", "session", "generations", "revocations", "number", "outbox"),
+    keys=(
+        "account",
+        "devices",
+        "browser",
+        "new_device",
+        "session",
+        "sessions",
+        "generations",
+        "revocations",
+        "number",
+        "outbox",
+    ),
     args=(
         "prefix",
         "account",
@@ -39,6 +50,8 @@ _START = load(
         "remember_idle_ms",
         "remember_absolute_ms",
         "lease_ms",
+        "most_sessions",
+        "when_full",
         "label",
         "kind",
         "model",
@@ -54,6 +67,7 @@ _REFUSALS: Final = {
         "sign_in_overtaken",
         "the account was signed out everywhere after this sign-in was checked; ask again",
     ),
+    "full": ("too_many_sessions", "the account has as many sessions as it may; end one and try again"),
 }
 _TIMES: Final = {
     "stale": ("authenticated_at_stale", "authenticated_at_ms is more than 5 minutes ago; check the password again"),
@@ -99,8 +113,10 @@ class Starter:
     async def start(self, sign_in: SignIn) -> Started:
         """Begin a session with a new id on the browser's device; the browser's former session of the account ends.
 
-        Raises Conflict (account disabled; signed out everywhere since the check), BadRequest (authenticated_at stale
-        or in the future), StoreAway. Not idempotent: repeating it makes another session and ends nothing by itself.
+        Where the account has as many sessions as the policy allows, the ones begun longest ago end too, or this one is
+        refused. Raises Conflict (account disabled; signed out everywhere since the check; too many sessions),
+        BadRequest (authenticated_at stale or in the future), StoreAway. Not idempotent: repeating it makes another
+        session and ends nothing by itself.
         """
         browser, former = self._known(sign_in.cookie)
         session, new_device, run = new_id(), new_id(), secrets.token_bytes(6)
@@ -115,6 +131,7 @@ class Starter:
                 "browser": keys.browser(sign_in.account, browser),
                 "new_device": keys.device(partition, new_device),
                 "session": keys.session(partition, session),
+                "sessions": keys.sessions(sign_in.account),
                 "generations": keys.generations(partition),
                 "revocations": keys.revocations(partition),
                 "number": keys.number(partition),
@@ -137,6 +154,8 @@ class Starter:
                 "remember_idle_ms": round(policy.remember_idle_seconds * 1000),
                 "remember_absolute_ms": round(policy.remember_absolute_seconds * 1000),
                 "lease_ms": round(policy.lease_seconds * 1000),
+                "most_sessions": policy.most_sessions,
+                "when_full": policy.when_full,
                 "label": kind.label,
                 "kind": kind.kind,
                 "model": kind.model,

@@ -10,6 +10,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:session:<id>` | hash | TTL: the session's absolute limit | sessions |
 | `{tag}:device:<id>` | hash | with the account; TTL once removed | sessions create, revocation removes |
 | `{tag}:devices:<account>` | set of device ids | with the account | sessions, revocation |
+| `{tag}:sessions:<account>` | sorted set: session ids by beginning | only with a limit; TTL as a session | sessions |
 | `{tag}:browser:<account>:<browser>` | string: device id | TTL 400 days, as the cookie | sessions |
 | `{tag}:revocations` | stream | trimmed to 24 hours | revocation |
 | `{tag}:number` | integer: entries ever written | for ever, 256 of them | revocation |
@@ -81,6 +82,11 @@ def device(partition: int, device_id: str) -> str:
 def devices(name: Account) -> str:
     """The ids of an account's devices."""
     return f"{prefix(partition_of(name))}devices:{name}"
+
+
+def sessions(name: Account) -> str:
+    """The sessions of an account that may still live, where their number is limited."""
+    return f"{prefix(partition_of(name))}sessions:{name}"
 
 
 def browser(name: Account, browser_id: str) -> str:

@@ -214,6 +214,7 @@ async def dump(store: Store) -> dict[str, Any]:
             "string": redis.get,
             "set": redis.smembers,
             "stream": redis.xrange,
+            "zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
         }
         found[key] = await readers[kind](key)
     return found

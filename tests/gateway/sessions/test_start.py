@@ -1,11 +1,27 @@
 """Signing in: new ids each time, devices recognised by their cookie alone, and nobody overtakes a revocation."""
 
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.waiting import wait_until_async
-from harness.worker_app import DEVICE, RUN, SESSION, Jar, Worker, dump, now_ms, set_cookies
+from harness.worker_app import (
+    DEVICE,
+    RUN,
+    SESSION,
+    Jar,
+    Worker,
+    dump,
+    now_ms,
+    running_worker,
+    set_cookies,
+    settings_for,
+)
 from latchstring_gateway.ids import Account
 from latchstring_gateway.store import keys
 from latchstring_gateway.tokens.codec import Codec
@@ -195,6 +211,103 @@ async def test_a_disabled_account_starts_no_session(worker: Worker) -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (409, "account_disabled")
     assert await dump(worker.store) == before
+
+
+@pytest.fixture
+async def crowded(store_url: str, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Worker]]]:
+    """Makes a worker on which an account may have two sessions."""
+    async with AsyncExitStack() as stack:
+
+        async def make(**settings: Any) -> Worker:
+            chosen = settings_for(store_url, tmp_path, sessions_per_account=2, **settings)
+            return await stack.enter_async_context(running_worker(chosen))
+
+        yield make
+
+
+Crowded = Callable[..., Awaitable[Worker]]
+
+
+async def test_one_session_too_many_ends_the_one_begun_longest_ago(crowded: Crowded) -> None:
+    """In the act of the sign-in: refused by lease and store, told to the hooks; the others stay."""
+    worker = await crowded()
+    jars = [await worker.signed_in() for _ in range(2)]
+    oldest = (await worker.verify(jars[0])).headers["x-latch-session"]
+
+    jars.append(await worker.signed_in())
+
+    async def out() -> bool:
+        return await _status(worker, jars[0]) == 401
+
+    await wait_until_async(out, "the oldest session's lease to be refused")
+    assert await _status(worker, worker.run_out(jars[0])) == 401
+    assert [await _status(worker, jar) for jar in jars[1:]] == [200, 200]
+    events: Any = await worker.store.redis.xrange(keys.outbox(keys.partition_of(ADA)))
+    ended = [json.loads(fields["data"]) for _, fields in events if fields["type"] == "session.ended"]
+    assert ended == [{"session": oldest, "reason": "session_limit"}]
+
+
+async def test_where_the_rule_is_refuse_the_new_one_is_refused_and_nothing_changes(crowded: Crowded) -> None:
+    """409 with a code of its own, no device registered, nobody signed out; ended ones make room."""
+    worker = await crowded(sessions_when_full="refuse")
+    jars = [await worker.signed_in() for _ in range(2)]
+    before = await dump(worker.store)
+
+    refused = await worker.sign_in()
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_sessions")
+    assert await dump(worker.store) == before
+    assert [await _status(worker, jar) for jar in jars] == [200, 200]
+    await worker.client.post("/latch/sign-out", headers={"sec-fetch-site": "same-origin", "cookie": jars[0].header()})
+    assert (await worker.sign_in()).status_code == 201
+    assert (await worker.sign_in("bob")).status_code == 201, "each account has a limit of its own"
+
+
+@pytest.mark.parametrize("rule", ["end-oldest", "refuse"])
+async def test_signing_in_again_in_the_same_browser_is_not_one_more(crowded: Crowded, rule: str) -> None:
+    """The browser's former session is replaced, so nobody else has to go."""
+    worker = await crowded(sessions_when_full=rule)
+    other, jar = await worker.signed_in(), Jar()
+    for _ in range(4):
+        assert (await worker.sign_in(jar=jar)).status_code == 201
+
+    assert await _status(worker, other) == 200
+    assert await _status(worker, jar) == 200
+
+
+@pytest.mark.parametrize("how", ["removed", "signed out", "everybody", "idle", "absolute"])
+async def test_what_is_over_takes_no_place(crowded: Crowded, how: str) -> None:
+    """A removed device, a signed-out account, a session past its limits: none of them counts."""
+    worker = await crowded(sessions_when_full="refuse")
+    partition = keys.partition_of(ADA)
+    for _ in range(2):
+        session = (await worker.sign_in(remember=False)).json()["session"]
+        record = keys.session(partition, session["id"])
+        if how == "removed":
+            await worker.api("DELETE", f"/v1/accounts/ada/devices/{session['device']}")
+        elif how == "idle":
+            await worker.store.redis.hset(record, "fresh_until_ms", now_ms() - 1)
+        elif how == "absolute":
+            await worker.store.redis.hset(record, "absolute_ms", now_ms() - 1)
+    if how == "signed out":
+        await worker.api("POST", "/v1/accounts/ada/revoke")
+    elif how == "everybody":
+        await worker.api("POST", "/v1/revoke-everybody")
+
+    assert [(await worker.sign_in()).status_code for _ in range(3)] == [201, 201, 409]
+
+
+@pytest.mark.parametrize(("rule", "statuses"), [("end-oldest", {201}), ("refuse", {201, 409})])
+async def test_simultaneous_sign_ins_never_exceed_the_limit(crowded: Crowded, rule: str, statuses: set[int]) -> None:
+    """Twenty at once leave two sessions that the store still renews."""
+    worker = await crowded(sessions_when_full=rule)
+    jars = [Jar() for _ in range(20)]
+
+    answers = await asyncio.gather(*(worker.sign_in(jar=jar) for jar in jars))
+
+    assert {answer.status_code for answer in answers} == statuses
+    alive = [await _status(worker, worker.run_out(jar)) for jar in jars if jar]
+    assert alive.count(200) == 2
 
 
 async def test_a_name_its_owner_chose_survives_the_next_sign_in(worker: Worker) -> None:

@@ -41,6 +41,7 @@ async def test_the_server_puts_all_keys_of_an_account_into_one_slot(store_client
         touched = [
             keys.account(account),
             keys.devices(account),
+            keys.sessions(account),
             keys.browser(account, "b" * 22),
             keys.session(partition, "s" * 22),
             keys.device(partition, "d" * 22),

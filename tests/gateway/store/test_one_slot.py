@@ -37,7 +37,7 @@ class RecordingStore(Store):
 async def test_every_script_of_the_whole_story_stays_in_one_slot(store_url: str, tmp_path: Path) -> None:
     """Sign in twice, renew, rename, remove, sign out everywhere: each call in the slot of one tag."""
     calls: list[list[str]] = []
-    settings = settings_for(store_url, tmp_path)
+    settings = settings_for(store_url, tmp_path, sessions_per_account=1)
     async with running_worker(settings, make_store=lambda url: RecordingStore(url, calls)) as worker:
         jar = Jar()
         for _ in range(2):
