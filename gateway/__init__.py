@@ -6,7 +6,7 @@ supervise     keeps the store, the HTTP workers and the shipper running
 app | server  the long way (Starlette) and the fast door (uvicorn protocol); the same handlers behind both
 wiring        the composition root: makes every object once and hands it down
 settings      environment and file -> each room's frozen policy; all mistakes at once
-hooks | reports       events to other systems; popular pages and the ledger
+hooks | reports | moving   events to other systems; popular pages and the ledger; a website's own sessions moving in
 sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet
 devices | beacons     what an account is signed in on; hits and the journal
 revocation    forgetting: one script, a feed, a fence, a barrier, a receipt

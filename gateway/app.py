@@ -125,6 +125,7 @@ def _verify_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseR
         trusted=rooms.trusted,
         sign_in_url=rooms.settings.sign_in_url,
         count=lambda outcome: metrics.VERIFY.labels(outcome).inc(),
+        old_cookie=rooms.old_cookie,
     )
 
     def long_way(manner: Manner) -> ASGIApp:
@@ -189,11 +190,12 @@ def _page_routes(rooms: Rooms) -> list[Route]:
         site_name=settings.site_name,
         sign_in_url=settings.sign_in_url,
     )
-    behind_gate: Callable[[ASGIApp], ASGIApp] = lambda app: gate(rooms, app)  # noqa: E731 - bound, not named
+    behind_gate: Callable[[ASGIApp], ASGIApp] = lambda app: gate(rooms, app, has_bridge=True)  # noqa: E731 - bound, not named
     devices = devices_page.routes(
         devices=rooms.devices, gate=behind_gate, site_name=settings.site_name, clock=rooms.clock
     )
-    return [*sessions.routes(), *devices, *static_routes()]
+    bridge = [] if rooms.bridge is None else rooms.bridge.routes()
+    return [*sessions.routes(), *devices, *bridge, *static_routes()]
 
 
 def _api_routes(rooms: Rooms) -> list[Route]:

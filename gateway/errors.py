@@ -8,7 +8,8 @@
     ├── Conflict            409  the state of the account forbids it
     ├── TooLarge            413
     ├── WrongMediaType      415
-    └── StoreAway           503  cannot be known now: never a reason to forget anybody
+    ├── StoreAway           503  cannot be known now: never a reason to forget anybody
+    └── WebsiteAway         503  the same, where the website is asked
 
 A store fault is never "not signed in": two types, two statuses.
 """
@@ -89,3 +90,13 @@ class StoreAway(EdgeError):
 
     def __init__(self, detail: str = "the store did not answer; try again", *, code: str = "store_away") -> None:
         super().__init__(code, detail, retry_after_seconds=2)
+
+
+class WebsiteAway(EdgeError):
+    """The website, asked whom its old cookie stands for, gave no answer that says so."""
+
+    status = 503
+    title = "Temporarily unavailable"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("website_away", detail, retry_after_seconds=5)

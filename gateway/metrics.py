@@ -8,6 +8,7 @@ VERIFY: Final = Counter("latchstring_verify", "Forward-auth answers by outcome."
 SESSIONS_STARTED: Final = Counter(
     "latchstring_sessions_started", "Sign-ins, by whether the box was ticked.", ["remembered"]
 )
+BRIDGE: Final = Counter("latchstring_bridge", "Visitors with the website's old cookie, by outcome.", ["outcome"])
 REVOCATIONS: Final = Counter("latchstring_revocations", "Revocations by the status of their first receipt.", ["status"])
 FENCE_HOLDS: Final = Gauge(
     "latchstring_fence_holds", "1 while this worker may accept leases without the store.", multiprocess_mode="livemin"

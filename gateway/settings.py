@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from latchstring_middleware.forwarded import TrustedProxies
 
 from .revocation.receipt import WorkerRow
-from .sessions.policy import SessionPolicy
+from .sessions.policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE, SessionPolicy
 from .sessions.return_path import is_own
 from .store.embedded import store_url
 
@@ -18,6 +18,9 @@ _PREFIX: Final = "LATCHSTRING_"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 #: As browsers send it; an IPv6 address stands in brackets.
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_URL: Final = re.compile(_ORIGIN.pattern + r"(/[\x21-\x22\x24-\x7e]*)?")
+#: A cookie's name (RFC 6265bis section 4.1.1).
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 
 
 class SettingsError(Exception):
@@ -66,6 +69,9 @@ class Settings(BaseSettings):
     fsync: Literal["interval", "always", "never"] = Field("interval", description="when the journal is synced to disk")
     segment_max_bytes: int = Field(64 * 1024 * 1024, ge=4_096, description="size at which a journal segment is closed")
     segment_max_seconds: Seconds = Field(10, description="age at which a journal segment is closed")
+    bridge_url: str = Field("", description="where the website says whom its old session cookie stands for")
+    bridge_cookie: str = Field("", description="the name of that cookie; both or none (docs/moving-in.md)")
+    bridge_timeout_seconds: float = Field(2, gt=0, le=10, description="how long the website may take to say so")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe line that is logged"
     )
@@ -98,6 +104,22 @@ class Settings(BaseSettings):
             raise ValueError("expected scheme and host without a path, such as https://www.example.com")
         return origin
 
+    @field_validator("bridge_url")
+    @classmethod
+    def _website_url(cls, text: str) -> str:
+        if text and _URL.fullmatch(text) is None:
+            raise ValueError(
+                "expected a URL of the website without user, password and #, such as https://web.internal/who"
+            )
+        return text
+
+    @field_validator("bridge_cookie")
+    @classmethod
+    def _foreign_cookie(cls, text: str) -> str:
+        if text and (_TOKEN.fullmatch(text) is None or text in (SESSION_COOKIE, DEVICE_COOKIE, RUN_COOKIE)):
+            raise ValueError("expected the name of a cookie of the website's own, such as sessionid")
+        return text
+
     @field_validator("listen")
     @classmethod
     def _address(cls, text: str) -> str:
@@ -115,6 +137,8 @@ class Settings(BaseSettings):
             wrong.append("LATCHSTRING_ROTATE_EVERY_SECONDS must be at least 4 times LATCHSTRING_GRACE_SECONDS")
         if self.last_known_good_seconds > self.lease_seconds:
             wrong.append("LATCHSTRING_LAST_KNOWN_GOOD_SECONDS must be at most LATCHSTRING_LEASE_SECONDS")
+        if bool(self.bridge_url) != bool(self.bridge_cookie):
+            wrong.append("LATCHSTRING_BRIDGE_URL and LATCHSTRING_BRIDGE_COOKIE belong together: set both or none")
         if wrong:
             raise ValueError("\n".join(wrong))
         return self

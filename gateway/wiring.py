@@ -17,6 +17,8 @@ from .devices.endpoints import AccountDevices
 from .devices.registry import Devices
 from .errors import StoreAway
 from .ids import new_id
+from .moving.bridge import Bridge
+from .moving.vouching import Vouching
 from .revocation import registry
 from .revocation.barrier import Barrier
 from .revocation.everybody import EverybodyRevoker
@@ -26,6 +28,7 @@ from .service_keys import ServiceKeys
 from .sessions.check import Checker
 from .sessions.gate import Gate
 from .sessions.leases import Leases, Passports
+from .sessions.old_cookie import OldCookie
 from .sessions.renew import Renewals
 from .sessions.start import Starter
 from .settings import Settings
@@ -59,6 +62,9 @@ class Rooms:
     devices: AccountDevices
     service_keys: ServiceKeys
     trusted: TrustedProxies
+    #: Both are there while visitors move in from the website's own sessions.
+    old_cookie: OldCookie | None
+    bridge: Bridge | None
 
 
 def build(settings: Settings, *, clock: Clock | None = None, make_store: Callable[[str], Store] = Store) -> Rooms:
@@ -83,6 +89,9 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         heard=barrier.heard,
     )
     revoker = Revoker(store, clock, feed, barrier)
+    starter = Starter(store, codec, leases, policy)
+    trusted = TrustedProxies.parse(settings.trusted_proxies)
+    old_cookie = OldCookie(settings.bridge_cookie.encode()) if settings.bridge_cookie else None
     return Rooms(
         settings=settings,
         clock=clock,
@@ -101,10 +110,28 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
             clock=clock,
             policy=policy,
         ),
-        starter=Starter(store, codec, leases, policy),
+        starter=starter,
         devices=AccountDevices(Devices(store), revoker),
         service_keys=ServiceKeys(store, clock),
-        trusted=TrustedProxies.parse(settings.trusted_proxies),
+        trusted=trusted,
+        old_cookie=old_cookie,
+        bridge=None
+        if old_cookie is None
+        else Bridge(
+            old_cookie=old_cookie,
+            vouching=Vouching(
+                url=settings.bridge_url,
+                cookie_name=settings.bridge_cookie,
+                timeout_seconds=settings.bridge_timeout_seconds,
+                clock=clock,
+            ),
+            starter=starter,
+            store=store,
+            codec=codec,
+            clock=clock,
+            site_name=settings.site_name,
+            address_of=lambda head: trusted.client_address(head.peer, head.headers),
+        ),
     )
 
 
@@ -130,6 +157,8 @@ class Running:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+        if self._rooms.bridge is not None:
+            await self._rooms.bridge.close()
         await self._rooms.feed.close()
         await self._rooms.feed.store.close()
         await self._rooms.store.close()
@@ -166,8 +195,10 @@ async def watch_keys(rooms: Rooms) -> None:
             rooms.ring.usable(frozenset.intersection(*(frozenset(one.row.keys) for one in workers)))
 
 
-def gate(rooms: Rooms, app: ASGIApp, *, is_public: Callable[[str], bool] | None = None) -> Gate:
-    """The gate before an app, on the rooms of this process."""
+def gate(
+    rooms: Rooms, app: ASGIApp, *, is_public: Callable[[str], bool] | None = None, has_bridge: bool = False
+) -> Gate:
+    """The gate before an app, on the rooms of this process; `has_bridge` where the bridge is a page beside it."""
     return Gate(
         app,
         checker=rooms.checker,
@@ -176,6 +207,7 @@ def gate(rooms: Rooms, app: ASGIApp, *, is_public: Callable[[str], bool] | None 
         trusted=rooms.trusted,
         sign_in_url=rooms.settings.sign_in_url,
         is_public=is_public,
+        old_cookie=rooms.old_cookie if has_bridge else None,
     )
 
 

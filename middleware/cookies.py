@@ -17,6 +17,7 @@ MAX_COOKIE_BYTES: Final = 4_096
 MAX_AGE_SECONDS: Final = 400 * 86_400
 
 _VALUE_BYTES: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+_VISIBLE_BYTES: Final = bytes(range(0x21, 0x7F))
 _NAME: Final = re.compile(r"__Host-[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _VALUE: Final = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
@@ -56,6 +57,20 @@ def named_cookies(headers: list[tuple[bytes, bytes]], names: frozenset[bytes]) -
 
 def careful_cookies(headers: list[tuple[bytes, bytes]], names: frozenset[bytes]) -> dict[bytes, bytes]:
     """The same as `named_cookies` by the rules one by one, for requests that do not look like a browser's."""
+    sent = _sent_once(headers, names)
+    return {name: value for name, value in sent.items() if not value.translate(None, _VALUE_BYTES)}
+
+
+def foreign_cookie(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """The value of a cookie that another system set, byte for byte: quotes and escapes are its own business.
+
+    None if it is absent or empty, was sent twice, or holds anything but visible ASCII.
+    """
+    value = _sent_once(headers, frozenset((name,))).get(name)
+    return None if value is None or value.translate(None, _VISIBLE_BYTES) else value
+
+
+def _sent_once(headers: list[tuple[bytes, bytes]], names: frozenset[bytes]) -> dict[bytes, bytes]:
     raw = b"; ".join([line for header, line in headers if header == b"cookie"])
     if len(raw) > MAX_HEADER_BYTES or raw.count(b";") >= MAX_PAIRS:
         return {}
@@ -69,11 +84,7 @@ def careful_cookies(headers: list[tuple[bytes, bytes]], names: frozenset[bytes])
             if name in sent:
                 twice.add(name)
             sent[name] = right.strip(b" \t")
-    return {
-        name: value
-        for name, value in sent.items()
-        if value and name not in twice and not value.translate(None, _VALUE_BYTES)
-    }
+    return {name: value for name, value in sent.items() if value and name not in twice}
 
 
 def set_cookie(

@@ -18,6 +18,7 @@ from ..wire import Head, Reply
 from . import answers, return_path, visit
 from .check import Accepted, Checker
 from .leases import NOBODY
+from .old_cookie import OldCookie
 
 Manner: TypeAlias = Literal["required", "fresh", "optional", "background"]
 
@@ -31,7 +32,7 @@ PATHS: Final[dict[str, Manner]] = {
 
 @dataclass(frozen=True, slots=True)
 class ForwardAuth:
-    """Judges forward-auth requests and words the answers. `wall_ms` stamps sealed return targets."""
+    """Judges forward-auth requests and words the answers. `old_cookie` is given while visitors move in."""
 
     checker: Checker
     codec: Codec
@@ -39,15 +40,18 @@ class ForwardAuth:
     trusted: TrustedProxies
     sign_in_url: str
     count: Callable[[str], None]
+    old_cookie: OldCookie | None = None
 
     async def answer(self, head: Head, manner: Manner) -> Reply:
-        """200 with every identity header, 303, 401 or 503; at most one Set-Cookie. "optional" is always 200.
+        """200 with every identity header, 303, 401 or 503; at most one Set-Cookie.
 
+        "optional" is always 200, but for a page that a visitor with the website's old cookie asks for (303).
         Raises ForwardedError (400) if a trusted proxy describes a request no browser sends.
         """
         original = self.trusted.original_request(head.peer, head.headers)
         visited = visit.read(head, original, arrived_ns=self.clock.boot_ns(), background=manner == "background")
-        if visited.target.partition("?")[0] == self.sign_in_url.partition("?")[0]:
+        signing_in = visited.target.partition("?")[0] == self.sign_in_url.partition("?")[0]
+        if signing_in:
             # The website's answer there may carry the cookie of a new session; the former one's must not follow it.
             visited = replace(visited, carry="none")
         try:
@@ -65,6 +69,10 @@ class ForwardAuth:
             self.count("accepted")
             return _accepted(verdict)
         self.count(verdict.reason)
+        if self.old_cookie is not None and not signing_in:
+            bridge = self.old_cookie.redirect(head, visited, self._sealed(visited), open_to_all=manner == "optional")
+            if bridge is not None:
+                return bridge
         if manner == "optional":
             return NOBODY
         return answers.denied(visited, verdict, sign_in_url=self.sign_in_url, sealed_return=self._sealed(visited))

@@ -20,6 +20,7 @@ from ..tokens.codec import Codec
 from ..wire import Reply
 from . import answers, return_path, visit
 from .check import Accepted, Checker, Level
+from .old_cookie import OldCookie
 from .policy import SESSION_COOKIE
 
 #: Response headers that would let a cache keep an answer that carries a visitor's cookie.
@@ -41,7 +42,8 @@ class Visitor:
 class Gate:
     """Pure ASGI. `is_public(path)` names what anybody may see; there `scope["latch"]` is None for nobody.
 
-    `trusted` are the proxies whose word on the client's address is taken.
+    `trusted` are the proxies whose word on the client's address is taken; `old_cookie` is given where the bridge is a
+    page of the same host, while visitors move in.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class Gate:
         trusted: TrustedProxies,
         sign_in_url: str,
         is_public: Callable[[str], bool] | None = None,
+        old_cookie: OldCookie | None = None,
     ) -> None:
         self._app = app
+        self._old_cookie = old_cookie
         self._checker = checker
         self._codec = codec
         self._clock = clock
@@ -85,9 +89,9 @@ class Gate:
                 await self._app({**scope, "latch": None}, receive, send)
                 return
             sealed = return_path.seal(self._codec, visited.target, now_ms=self._clock.wall_ms())
-            await _refuse(
-                scope, send, answers.denied(visited, verdict, sign_in_url=self._sign_in_url, sealed_return=sealed)
-            )
+            bridge = self._old_cookie and self._old_cookie.redirect(head, visited, sealed, open_to_all=False)
+            denied = answers.denied(visited, verdict, sign_in_url=self._sign_in_url, sealed_return=sealed)
+            await _refuse(scope, send, bridge or denied)
             return
         lease = verdict.lease
         visitor = Visitor(lease.account, lease.session, lease.device, verdict.level, lease.content.authenticated_at_ms)

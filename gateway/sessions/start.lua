@@ -1,14 +1,16 @@
 -- Begin a session: check the account and its limit of sessions, recognise or register the device, end the browser's
 -- former session. Atomic.
+-- With `vouched` it is one that the website's old cookie stood for, under an id made of it: handed out once, and again
+-- only while its first answer may have been lost.
 -- INCLUDE ../revocation/append.lua
 -- KEYS account devices browser new_device session sessions generations revocations number outbox
--- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full label kind model os client place event_prefix
--- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name} or {'disabled' | 'overtaken' | 'full' | 'stale' | 'future', now_ms}
+-- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full label kind model os client place event_prefix vouched given_device grace_ms
+-- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name, run, browser_id} or {'disabled' | 'overtaken' | 'full' | 'stale' | 'future' | 'used' | 'device_removed' | 'over', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
 local auth_at = tonumber(authenticated_at_ms)
 if auth_at > now + 30000 then return {'future', now} end
-if auth_at < now - 300000 then return {'stale', now} end
+if vouched == '0' and auth_at < now - 300000 then return {'stale', now} end
 local disabled, not_before, generation = unpack(redis.call('HMGET', account_key, 'disabled', 'not_before_ms', 'generation'))
 if disabled == '1' then return {'disabled', now} end
 local floor, floor_not_before = unpack(redis.call('HMGET', generations_key, 'floor', 'not_before_ms'))
@@ -16,6 +18,23 @@ local floor, floor_not_before = unpack(redis.call('HMGET', generations_key, 'flo
 if auth_at <= math.max(tonumber(not_before or 0), tonumber(floor_not_before or 0)) then return {'overtaken', now} end
 local is_new_account = not generation
 generation = math.max(tonumber(generation or 0), tonumber(floor or 0))
+local fresh_until = math.min(now + lease_ms + session_idle_ms, auth_at + session_absolute_ms)
+if vouched == '1' and remembered ~= '1' and fresh_until <= now then return {'over', now} end
+
+local created_at, issued_at, is_repeated = now, now, false
+if vouched == '1' then
+  local owner, state, n, n_issued_at, n_used, since, made_in, row_device, row_run =
+    unpack(redis.call('HMGET', session_key, 'account', 'state', 'n', 'n_issued_at_ms', 'n_used', 'created_at_ms', 'generation', 'device', 'run'))
+  if owner then
+    if owner ~= account or state ~= 'live' or tonumber(made_in) < generation then return {'used', now} end
+    if n ~= '0' then
+      -- The rule of rotation: once the cookie has come back, or after grace, its browser has it.
+      if n ~= '1' or n_used ~= '0' or now - tonumber(n_issued_at) >= tonumber(grace_ms) then return {'used', now} end
+      is_repeated, issued_at, run = true, tonumber(n_issued_at), row_run
+    end
+    created_at, given_device = tonumber(since), row_device
+  end
+end
 
 local former = prefix .. 'session:' .. former_session
 local replaces = former_session ~= '' and redis.call('HGET', former, 'account') == account and redis.call('HGET', former, 'state') == 'live'
@@ -31,8 +50,8 @@ local surplus = {}
 if most_sessions > 0 then
   local live = {}
   for _, id in ipairs(redis.call('ZRANGE', sessions_key, 0, -1)) do
-    if replaces and id == former_session then
-      -- Ended below, whatever the limit says.
+    if id == session_id or (replaces and id == former_session) then
+      -- Begun or ended below, whatever the limit says.
     elseif lives(id) then
       live[#live + 1] = id
     else
@@ -48,19 +67,24 @@ if is_new_account then
 end
 
 local device_id, is_new = new_device_id, 1
-local known = redis.call('GET', browser_key)
-if known and redis.call('HGET', prefix .. 'device:' .. known, 'state') == 'active' then
+local known = given_device ~= '' and given_device or redis.call('GET', browser_key)
+local known_state = known and redis.call('HGET', prefix .. 'device:' .. known, 'state')
+if known_state == 'active' then
   device_id, is_new = known, 0
+elseif given_device ~= '' then
+  if known_state then return {'device_removed', now} end
+  device_id = given_device
 end
 local row = prefix .. 'device:' .. device_id
+if given_device ~= '' then browser_id = redis.call('HGET', row, 'browser') or browser_id end
 if is_new == 1 then
-  redis.call('HSET', row, 'account', account, 'browser', browser_id, 'state', 'active', 'name', label, 'named_by_owner', '0', 'first_seen_ms', whole(now))
+  redis.call('HSET', row, 'account', account, 'state', 'active', 'name', label, 'named_by_owner', '0', 'first_seen_ms', whole(now))
   redis.call('SADD', devices_key, device_id)
 elseif redis.call('HGET', row, 'named_by_owner') ~= '1' then
   redis.call('HSET', row, 'name', label)
 end
-redis.call('HSET', row, 'kind', kind, 'model', model, 'os', os, 'client', client, 'place', place, 'remembered', remembered, 'last_seen_ms', whole(now))
-redis.call('SET', browser_key, device_id, 'PX', 34560000000)
+redis.call('HSET', row, 'browser', browser_id, 'kind', kind, 'model', model, 'os', os, 'client', client, 'place', place, 'remembered', remembered, 'last_seen_ms', whole(now))
+redis.call('SET', prefix .. 'browser:' .. account .. ':' .. browser_id, device_id, 'PX', 34560000000)
 
 if replaces then
   redis.call('HSET', former, 'state', 'ended', 'reason', 'replaced')
@@ -73,15 +97,14 @@ for i, id in ipairs(surplus) do
   append_event(outbox_key, now, event_prefix .. '3.' .. i, 'session.ended', account, {session = id, reason = 'session_limit'})
 end
 
-local fresh_until = math.min(now + lease_ms + session_idle_ms, auth_at + session_absolute_ms)
 local remember_until = 0
 local absolute = auth_at + session_absolute_ms
 if remembered == '1' then
   absolute = now + remember_absolute_ms
   remember_until = math.min(now + remember_idle_ms, absolute)
 end
-redis.call('HSET', session_key, 'account', account, 'device', device_id, 'state', 'live', 'created_at_ms', whole(now),
-  'authenticated_at_ms', authenticated_at_ms, 'method', method, 'n', 1, 'n_issued_at_ms', whole(now), 'n_used', 0, 'replays', 0,
+redis.call('HSET', session_key, 'account', account, 'device', device_id, 'state', 'live', 'created_at_ms', whole(created_at),
+  'authenticated_at_ms', authenticated_at_ms, 'method', method, 'n', 1, 'n_issued_at_ms', whole(issued_at), 'n_used', 0, 'replays', 0,
   'generation', generation, 'fresh_until_ms', whole(fresh_until), 'remembered', remembered,
   'remember_until_ms', whole(remember_until), 'absolute_ms', whole(absolute), 'run', run)
 redis.call('PEXPIRE', session_key, ttl_ms)
@@ -93,5 +116,7 @@ local name = redis.call('HGET', row, 'name')
 if is_new == 1 then
   append_event(outbox_key, now, event_prefix .. '1', 'device.added', account, {device = device_id, name = name, kind = kind})
 end
-append_event(outbox_key, now, event_prefix .. '2', 'session.started', account, {session = session_id, device = device_id, remembered = remembered == '1'})
-return {'ok', now, device_id, is_new, generation, fresh_until, name}
+if not is_repeated then
+  append_event(outbox_key, now, event_prefix .. '2', 'session.started', account, {session = session_id, device = device_id, remembered = remembered == '1'})
+end
+return {'ok', now, device_id, is_new, generation, fresh_until, name, run, browser_id}

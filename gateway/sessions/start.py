@@ -1,6 +1,7 @@
 """Signing in: the website has checked who it is and hands the account over; out come the cookies of this browser."""
 
 import secrets
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -59,6 +60,9 @@ _START = load(
         "client",
         "place",
         "event_prefix",
+        "vouched",
+        "given_device",
+        "grace_ms",
     ),
 )
 _REFUSALS: Final = {
@@ -68,6 +72,9 @@ _REFUSALS: Final = {
         "the account was signed out everywhere after this sign-in was checked; ask again",
     ),
     "full": ("too_many_sessions", "the account has as many sessions as it may; end one and try again"),
+    "used": ("old_session_used", "the website's session was handed out before, or has been ended since"),
+    "device_removed": ("device_removed", "the device of the website's session was removed"),
+    "over": ("old_session_over", "the password was checked too long ago, and the box was not ticked"),
 }
 _TIMES: Final = {
     "stale": ("authenticated_at_stale", "authenticated_at_ms is more than 5 minutes ago; check the password again"),
@@ -76,8 +83,19 @@ _TIMES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class OldSession:
+    """A session of the website's own that moves in: our ids for it and for its device (blank: the browser's)."""
+
+    session: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignIn:
-    """What the website knows of the sign-in and of the browser it happened on."""
+    """What the website knows of the sign-in and of the browser it happened on.
+
+    With `old` no password was checked now: the website vouches for a session that it began itself.
+    """
 
     account: Account
     remember: bool
@@ -86,6 +104,7 @@ class SignIn:
     cookie: str
     user_agent: str
     address: str
+    old: OldSession | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +136,13 @@ class Starter:
         refused. Raises Conflict (account disabled; signed out everywhere since the check; too many sessions),
         BadRequest (authenticated_at stale or in the future), StoreAway. Not idempotent: repeating it makes another
         session and ends nothing by itself.
+
+        An old session is begun once. Repeated, it is the same session until its cookie has come back, for as long as
+        grace; then Conflict, as for one that is over, was ended, or whose device was removed.
         """
         browser, former = self._known(sign_in.cookie)
-        session, new_device, run = new_id(), new_id(), secrets.token_bytes(6)
+        old = sign_in.old
+        session, new_device, run = old.session if old else new_id(), new_id(), secrets.token_bytes(6)
         kind = describe(sign_in.user_agent)
         partition = keys.partition_of(sign_in.account)
         policy = self._policy
@@ -148,7 +171,8 @@ class Starter:
                 "authenticated_at_ms": sign_in.authenticated_at_ms,
                 "method": sign_in.method,
                 "run": to_text(run),
-                "ttl_ms": policy.session_ttl_ms,
+                # An old cookie must not find its session forgotten: no browser keeps one longer.
+                "ttl_ms": max(policy.session_ttl_ms, DEVICE_COOKIE_SECONDS * 1000) if old else policy.session_ttl_ms,
                 "session_idle_ms": round(policy.session_idle_seconds * 1000),
                 "session_absolute_ms": round(policy.session_absolute_seconds * 1000),
                 "remember_idle_ms": round(policy.remember_idle_seconds * 1000),
@@ -163,13 +187,16 @@ class Starter:
                 "client": kind.client,
                 "place": prefix_of(sign_in.address),
                 "event_prefix": f"evt_{new_id()}",
+                "vouched": int(old is not None),
+                "given_device": old.device if old else "",
+                "grace_ms": round(policy.grace_seconds * 1000),
             },
         )
         if answer[0] in _REFUSALS:
             raise Conflict(*_REFUSALS[answer[0]])
         if answer[0] in _TIMES:
             raise BadRequest(*_TIMES[answer[0]])
-        _ok, now_ms, device, is_new, generation, fresh_until_ms, name = answer
+        _ok, now_ms, device, is_new, generation, fresh_until_ms, name, run_text, browser = answer
         lease = Lease(
             session=to_bytes(session),
             account=sign_in.account,
@@ -181,7 +208,7 @@ class Starter:
             fresh_until_ms=int(fresh_until_ms),
             lease_end_ms=now_ms + round(policy.lease_seconds * 1000),
             remembered=sign_in.remember,
-            run=run,
+            run=urlsafe_b64decode(run_text),
         )
         return Started(
             session=session,

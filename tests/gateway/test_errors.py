@@ -3,7 +3,7 @@
 import pytest
 
 from latchstring_gateway import errors
-from latchstring_gateway.errors import EdgeError, NotSignedIn, StoreAway
+from latchstring_gateway.errors import EdgeError, NotSignedIn, StoreAway, WebsiteAway
 from latchstring_middleware.problems import Problem
 
 _STATUSES = {
@@ -15,6 +15,7 @@ _STATUSES = {
     "TooLarge": 413,
     "WrongMediaType": 415,
     "StoreAway": 503,
+    "WebsiteAway": 503,
 }
 
 
@@ -22,7 +23,7 @@ _STATUSES = {
 def test_each_kind_has_its_status_and_is_a_problem(name: str, status: int) -> None:
     """The middleware turns each into its answer; the module's tree lists it."""
     kind: type[EdgeError] = getattr(errors, name)
-    error = kind("what did not answer") if kind is StoreAway else kind("some_code", "what to do")
+    error = kind("what did not answer") if kind in (StoreAway, WebsiteAway) else kind("some_code", "what to do")
 
     assert isinstance(error, Problem)
     assert error.status == status

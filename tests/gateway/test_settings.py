@@ -46,6 +46,8 @@ def test_every_mistake_is_told_at_once_by_name() -> None:
         ({"heartbeat_seconds": 0.8}, "LATCHSTRING_HEARTBEAT_SECONDS"),
         ({"grace_seconds": 80_000}, "LATCHSTRING_ROTATE_EVERY_SECONDS"),
         ({"last_known_good_seconds": 600}, "LATCHSTRING_LAST_KNOWN_GOOD_SECONDS"),
+        ({"bridge_url": "https://web.internal/who"}, "LATCHSTRING_BRIDGE_COOKIE"),
+        ({"bridge_cookie": "sessionid"}, "LATCHSTRING_BRIDGE_URL"),
     ],
 )
 def test_spans_that_break_the_protocol_are_refused(overrides: dict[str, float], named: str) -> None:
@@ -101,3 +103,18 @@ def test_every_setting_is_in_the_document() -> None:
     for name, field in Settings.model_fields.items():
         assert f"`LATCHSTRING_{name.upper()}`" in text, name
         assert (field.description or "") in text, name
+
+
+@pytest.mark.parametrize(
+    "url", ["web/who", "ftp://web/who", "http://user:word@web/who", "http://web/#x", "http://web/ x"]
+)
+@pytest.mark.parametrize("cookie", ["__Host-session", "__Host-device", "a b", "a=b", "\xe9"])
+def test_a_bridge_that_leads_nowhere_is_refused(url: str, cookie: str) -> None:
+    """No URL of a website, or no cookie of its own; both are told."""
+    with pytest.raises(SettingsError) as wrong:
+        read(bridge_url=url, bridge_cookie=cookie)
+
+    assert [problem.partition(":")[0] for problem in wrong.value.problems] == [
+        "LATCHSTRING_BRIDGE_URL",
+        "LATCHSTRING_BRIDGE_COOKIE",
+    ]

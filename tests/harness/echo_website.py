@@ -2,13 +2,15 @@
 
 `?status=404`, `?cache=1` (everything that invites caches), `?cookie=NAME%3DVALUE` (a Set-Cookie line of its own),
 `?hold=NAME` (no answer before `GET /.control/release?hold=NAME`, asked directly). Answers with JSON:
-`{"method", "target", "headers": [[name, value], …], "body_bytes"}`. Run: `python -m harness.echo_website --fd N`.
+`{"method", "target", "headers": [[name, value], …], "body_bytes"}`. `/.control/who` vouches for its former session
+cookie: `oldsession=ada.something` stands for ada, any other for nobody. Run: `python -m harness.echo_website --fd N`.
 """
 
 import argparse
 import asyncio
 import json
 import socket
+import time
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -31,6 +33,11 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] != "http":
         return
     query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+    if scope["path"] == "/.control/who":
+        account, dot, _ = dict(scope["headers"]).get(b"cookie", b"").removeprefix(b"oldsession=").partition(b".")
+        vouched = {"account": account.decode(), "authenticated_at_ms": time.time_ns() // 1_000_000}
+        await _answer(send, 200 if dot else 401, vouched, [])
+        return
     if scope["path"].startswith("/.control/"):
         name = query.get("hold", "")
         if scope["path"] == "/.control/release" and name in _held:

@@ -12,6 +12,7 @@ from latchstring_middleware.cookies import (
     MAX_PAIRS,
     careful_cookies,
     clear_cookie,
+    foreign_cookie,
     named_cookies,
     set_cookie,
 )
@@ -270,3 +271,29 @@ def test_what_is_set_is_found_again(value: str) -> None:
     line = set_cookie("__Host-session", value, max_age_seconds=60)
 
     assert cookies(line.partition(";")[0].encode()) == {SESSION: value.encode()}
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ((b"sid=s%3Aabc.d+/=",), b"s%3Aabc.d+/="),
+        ((b'a=1; sid="x,y"',), b'"x,y"'),
+        ((b"a=1", b"sid= x "), b"x"),
+        ((b"sid=a=b",), b"a=b"),
+        ((), None),
+        ((b"sid=",), None),
+        ((b"sid",), None),
+        ((b"sid=x; sid=x",), None),
+        ((b"sid=x", b"sid=y"), None),
+        ((b"sid=two words",), None),
+        ((b"sid=\xe9",), None),
+        ((b"sid=\x00",), None),
+        ((b"\xa0sid=x",), None),
+        ((b"sid=" + b"x" * MAX_HEADER_BYTES,), None),
+    ],
+)
+def test_a_cookie_of_another_system_is_taken_byte_for_byte_or_not_at_all(
+    lines: tuple[bytes, ...], expected: bytes | None
+) -> None:
+    """Its quotes and escapes are not ours to read; what could be two cookies, or a smuggled header, is none."""
+    assert foreign_cookie([(b"cookie", line) for line in lines], b"sid") == expected

@@ -29,10 +29,16 @@ def website() -> Iterator[EchoWebsite]:
 
 
 @pytest.fixture(scope="session")
-def gateway() -> Iterator[EdgeGateway]:
+def gateway(website: EchoWebsite) -> Iterator[EdgeGateway]:
     """Two workers whose leases live 2 s and whose credentials rotate every 4 s, so that tests need not wait long."""
     running = EdgeGateway(
-        lease_seconds="2", last_known_good_seconds="1", rotate_every_seconds="4", grace_seconds="1", fsync="never"
+        lease_seconds="2",
+        last_known_good_seconds="1",
+        rotate_every_seconds="4",
+        grace_seconds="1",
+        fsync="never",
+        bridge_url=f"http://{website.address}/.control/who",
+        bridge_cookie="oldsession",
     )
     yield running
     running.close()
