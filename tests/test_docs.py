@@ -32,7 +32,7 @@ def test_a_lua_script_says_what_it_takes_and_gives(script: Path) -> None:
         assert "KEYS[" not in text
         return
     for word in ("KEYS", "ARGV", "RETURNS"):
-        assert re.search(rf"^-- {word} ", text, re.MULTILINE), f"{script.name} lacks {word}"
+        assert re.search(rf"^-- {word}\b", text, re.MULTILINE), f"{script.name} lacks {word}"
 
 
 def test_nothing_names_a_registry() -> None:

@@ -74,7 +74,7 @@ class Feed:
         self.loaded = False
         #: Whether the store left the last heartbeat without an answer.
         self.store_away = False
-        self._row = row
+        self.row = row
         self._lease_ms = round(lease_seconds * 1000)
         self._heartbeat_seconds = heartbeat_seconds
         self._heard = heard
@@ -248,7 +248,7 @@ class Feed:
         # Cleared first, so that a change during the call is written too; set again, or a change in an outage were lost.
         self._settings_changed = False
         try:
-            await registry.register(self.store, self.worker, self._row(), lease_ms=self._lease_ms)
+            await registry.register(self.store, self.worker, self.row(), lease_ms=self._lease_ms)
         except StoreAway:
             self._settings_changed = True
             raise

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +14,17 @@ from .receipt import Registered, WorkerRow
 
 _HERE = Path(__file__).parent
 _REGISTER = load(_HERE / "register.lua", keys=("deployment", "workers", "pulses"), args=("worker", "row", "lease_ms"))
+_ROLL_CALL = load(_HERE / "roll_call.lua", keys=("deployment", "workers", "pulses"), args=())
 _FORGET = load(_HERE / "forget_worker.lua", keys=("workers", "pulses"), args=("worker", "pulse_ms"))
+
+
+@dataclass(frozen=True, slots=True)
+class RollCall:
+    """The registry as one instant saw it."""
+
+    workers: tuple[Registered, ...]
+    #: When (its clock) this store was first met after its last restart or fail-over; 0 if it never had one.
+    stamp_ms: int
 
 
 async def register(store: Store, worker: str, row: WorkerRow, *, lease_ms: int) -> None:
@@ -84,12 +95,19 @@ def worker_id(host: str, pid: int, random: str) -> WorkerId:
     return WorkerId(f"{host[:40].replace(' ', '_')}.{pid}.{random}")
 
 
+async def roll_call(store: Store) -> RollCall:
+    """Every registered worker with its last pulse, and the stamp; notices a restart. Raises StoreAway."""
+    rows, pulses, stamp_ms = await _ROLL_CALL(
+        store, {"deployment": keys.DEPLOYMENT, "workers": keys.WORKERS, "pulses": keys.PULSES}, {}
+    )
+    pulse_of = dict(zip(pulses[::2], pulses[1::2], strict=True))
+    found = sorted(zip(rows[::2], rows[1::2], strict=True))
+    return RollCall(
+        tuple(Registered(worker, WorkerRow.from_json(row), int(pulse_of.get(worker, 0))) for worker, row in found),
+        stamp_ms,
+    )
+
+
 async def read(store: Store) -> tuple[Registered, ...]:
     """Every registered worker with its last pulse. Raises StoreAway."""
-    pipe = store.redis.pipeline(transaction=True)
-    pipe.hgetall(keys.WORKERS)
-    pipe.hgetall(keys.PULSES)
-    rows, pulses = await store.guard(pipe.execute())
-    return tuple(
-        Registered(worker, WorkerRow.from_json(row), int(pulses.get(worker, 0))) for worker, row in sorted(rows.items())
-    )
+    return (await roll_call(store)).workers

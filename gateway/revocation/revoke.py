@@ -20,6 +20,7 @@ from .barrier import Barrier
 from .feed import Feed
 from .fence import DRIFT
 from .receipt import Missing, Receipt, Registered
+from .registry import RollCall
 
 _REVOKE = load(
     Path(__file__).parent / "revoke.lua",
@@ -86,19 +87,20 @@ class Revoker:
 
         The barrier must have been open for each since before it was sent. Raises StoreAway (not confirmed: repeat).
         """
-        workers = await self._workers()
+        roll = await self._roll_call()
+        workers = roll.workers
         names = frozenset(one.worker for one in workers)
-        patience = max((one.row.fence_ms for one in workers), default=0) / 1000 * DRIFT
+        patience = self._longest_fence_ms(roll) / 1000 * DRIFT
         applied = frozenset.intersection(
             *await asyncio.gather(*(self._barrier.wait(one, names, patience) for one in revocation_ids))
         )
-        verdict = await self._judge(receipt_id, at_ms, started_ns, workers, applied)
+        verdict = await self._judge(receipt_id, at_ms, started_ns, roll, applied)
         if verdict.certain_at_ms is not None and not verdict.missing:
             # Everybody has it; only a fail-over's bound or a proxy's cache is left. A short rest is waited for.
             rest_seconds = (verdict.certain_at_ms - await self._store_ms()) / 1000
             if rest_seconds <= patience:
                 await asyncio.sleep(max(0, rest_seconds))
-                verdict = await self._judge(receipt_id, at_ms, started_ns, workers, applied)
+                verdict = await self._judge(receipt_id, at_ms, started_ns, roll, applied)
         await self._file(verdict)
         await self._strike_silent(workers, applied, verdict)
         _log.info("revoked", reason=reason, status=verdict.status, applied=verdict.applied, workers=verdict.workers)
@@ -116,14 +118,8 @@ class Revoker:
         now_ms = await self._store_ms()
         if "verdict" not in filed:
             # Its revoker died before it could judge: as if every worker had been silent since.
-            return receipt.write(
-                revocation_id,
-                at_ms=int(filed["at_ms"]),
-                now_ms=now_ms,
-                elapsed_ms=0,
-                durable=await self._is_durable(),
-                workers=await self._workers(),
-                applied=frozenset(),
+            return await self._judge(
+                revocation_id, int(filed["at_ms"]), self._clock.boot_ns(), await self._roll_call(), frozenset()
             )
         verdict = json.loads(filed["verdict"])
         missing = tuple(Missing(**m) for m in verdict["missing"] if m["certain_at_ms"] > now_ms)
@@ -185,7 +181,7 @@ class Revoker:
         revocation_id: str,
         at_ms: int,
         started_ns: int,
-        workers: Sequence[Registered],
+        roll: RollCall,
         applied: frozenset[str],
     ) -> Receipt:
         return receipt.write(
@@ -194,24 +190,33 @@ class Revoker:
             now_ms=await self._store_ms(),
             elapsed_ms=(self._clock.boot_ns() - started_ns) / 1e6,
             durable=await self._is_durable(),
-            workers=workers,
+            workers=roll.workers,
             applied=applied,
-            not_before_ms=self._fail_over_bound_ms(workers),
+            not_before_ms=self._not_before_ms(roll, durable=await self._is_durable()),
         )
 
-    async def _workers(self) -> tuple[Registered, ...]:
+    async def _roll_call(self) -> RollCall:
         try:
-            return await registry.read(self._store)
+            return await registry.roll_call(self._store)
         except StoreAway as fault:
             raise StoreAway(
                 "revoked, but not confirmed by the workers; repeat it to learn more", code="revocation_not_confirmed"
             ) from fault
 
-    def _fail_over_bound_ms(self, workers: Sequence[Registered]) -> int:
-        # After a fail-over or restart, workers give back what the store lost; give them one fence to do it.
-        if not self._feed.epoch_stamp_ms:
+    def _not_before_ms(self, roll: RollCall, *, durable: bool) -> int:
+        # A restart or fail-over may have lost rows and pulses, and with them whom this receipt should wait for. Whoever
+        # trusts an answer of before the stamp is over one fence after it, or one bridged outage; and by then workers
+        # have given back what the store lost. Rows of a durable store are not lost: there nobody bridges unseen.
+        if not roll.stamp_ms:
             return 0
-        return self._feed.epoch_stamp_ms + round(max((one.row.fence_ms for one in workers), default=0) * DRIFT)
+        if durable:
+            return roll.stamp_ms + round(self._longest_fence_ms(roll) * DRIFT)
+        rows = [self._feed.row(), *(one.row for one in roll.workers)]
+        return max(row.certain_at_ms(roll.stamp_ms, roll.stamp_ms) for row in rows)
+
+    def _longest_fence_ms(self, roll: RollCall) -> int:
+        # Its own too: the registry may have lost every row.
+        return max([self._feed.row().fence_ms, *(one.row.fence_ms for one in roll.workers)])
 
     async def _store_ms(self) -> int:
         seconds, micros = await self._store.guard(self._store.redis.time())

@@ -134,7 +134,7 @@ async def test_longer_leases_elsewhere_lengthen_the_memory(store_url: str, make_
     one = await make_feed(store_url)
     await _follows(one)
 
-    await registry.register(one.store, "long.1.x", one.feed._row(), lease_ms=3_600_000)
+    await registry.register(one.store, "long.1.x", one.feed.row(), lease_ms=3_600_000)
     await _follows(one)
 
     assert one.feed.replica.keep_ns == 7_200_000_000_000

@@ -219,3 +219,38 @@ async def test_right_after_a_restart_a_receipt_waits_for_the_bound(own_valkey: C
     assert (receipt.status, receipt.missing) == ("complete", ())
     assert time.time() * 1000 >= stand.feed.epoch_stamp_ms + 1_100
     await stand.close()
+
+
+@pytest.mark.parametrize(("fsync", "waits_seconds"), [("always", 1.1), ("everysec", 66.0)])
+async def test_a_restart_that_nobody_has_noticed_yet_is_noticed_by_the_revoker(
+    own_valkey: Callable[[], Valkey], fsync: str, waits_seconds: float
+) -> None:
+    """A receipt was complete at once, though the restart had lost the row of a worker that still trusted itself.
+
+    No heartbeat had met the restarted store, so the revoker knew of no bound to wait for. Where the store may have
+    lost rows, it waits for a worker that bridges outages, too: the receipt is partial until then.
+    """
+    server = own_valkey()
+    former = Stand(server.url)
+    await former.feed.start()
+    await wait_until_async(former.feed.holds, "a worker to follow")
+    await former.close()
+    server.kill9()
+    server.restart()
+    stand = Stand(server.url)
+    stand.feed.row = lambda: WorkerRow(1_000, "last-known-good", 60_000, 0)
+    await stand.store.redis.config_set("appendfsync", fsync)
+    await stand.store.redis.delete(keys.WORKERS, keys.PULSES)
+    await stand.add_device("d")
+    restarted_ms = time.time() * 1000
+
+    receipt = await stand.revoker.revoke(_ADA, [("device", "d")], reason="test")
+
+    assert receipt.status == ("complete" if fsync == "always" else "partial")
+    certain_at_ms = receipt.certain_at_ms or time.time() * 1000
+    assert certain_at_ms >= restarted_ms + 1_000 * waits_seconds - 100
+    assert receipt.missing == ()
+    await stand.store.redis.hdel(keys.receipt(int(receipt.id[:2], 16), receipt.id), "verdict")
+    found = await stand.revoker.find(receipt.id)
+    assert (found.status, found.certain_at_ms) == (receipt.status, receipt.certain_at_ms), "its revoker died"
+    await stand.store.close()
