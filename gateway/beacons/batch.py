@@ -60,7 +60,7 @@ def batch_handler(clock: Clock) -> Handler:
             return None
         body = head.body
         headers = head.headers
-        fields = (FORMAT, BATCH, wall_ms(), head.peer, b"POST", head.target, kept_headers(headers), body, len(body))
+        fields = (FORMAT, BATCH, wall_ms(), head.peer, b"POST", head.target, kept_headers(head), body, len(body))
         origin = allowed_origin(headers)
         return Recorded(encode(fields), replies.get(origin) or reply_to(origin))
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..clock import Clock
+from ..hot_route import head_of
 from ..wire import NOT_RECORDED, Reply
 from . import batch, hit
 from .payload import BATCH, FORMAT, encode, kept_headers
@@ -31,12 +32,9 @@ def routes(clock: Clock, append: AppendRecord) -> list[Route]:
         except ClientDisconnect:
             # Nobody hears this answer, and half a body is no hit.
             return Response(status_code=400)
-        headers = request.headers.raw
-        query = request.scope["query_string"]
-        target = batch.PATH + b"?" + query if query else batch.PATH
-        peer = _peer(request)
+        head = head_of(request.scope)
         payload = encode(
-            (FORMAT, BATCH, clock.wall_ms(), peer, b"POST", target, kept_headers(headers), body, body_bytes)
+            (FORMAT, BATCH, clock.wall_ms(), head.peer, b"POST", head.target, kept_headers(head), body, body_bytes)
         )
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
@@ -45,7 +43,7 @@ def routes(clock: Clock, append: AppendRecord) -> list[Route]:
                 kept.set_result(ok)
 
         append(payload, done)
-        return _response(batch.batch_reply(batch.allowed_origin(headers)) if await kept else NOT_RECORDED)
+        return _response(batch.batch_reply(batch.allowed_origin(head.headers)) if await kept else NOT_RECORDED)
 
     return [
         Route(batch.PATH.decode(), take_long_batch, methods=["POST"]),
@@ -61,14 +59,6 @@ async def _preflight(request: Request) -> Response:
     response.headers["access-control-allow-methods"] = "GET, POST"
     response.headers["access-control-max-age"] = "86400"
     return response
-
-
-def _peer(request: Request) -> str:
-    """The TCP peer; "unix:" only where the server says that it listens on a Unix socket."""
-    if request.client is not None:
-        return request.client.host
-    server = request.scope.get("server")
-    return "unix:" if server is not None and server[1] is None else ""
 
 
 async def _read(request: Request) -> tuple[bytes, int]:

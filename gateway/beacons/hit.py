@@ -36,7 +36,7 @@ def hit_handler(clock: Clock) -> Handler:
         if method != b"GET" and method != b"HEAD":
             return None
         # fmt: off
-        fields = (FORMAT, PIXEL, wall_ms(), head.peer, method, head.target, kept_headers(head.headers), b"", 0)
+        fields = (FORMAT, PIXEL, wall_ms(), head.peer, method, head.target, kept_headers(head), b"", 0)
         # fmt: on
         return Recorded(encode(fields), PIXEL_REPLY)
 

@@ -9,34 +9,34 @@ from typing import Final
 
 import msgspec
 
+from ..wire import Head, HeaderNames, Headers
+
 FORMAT: Final = 1
 
 PIXEL: Final = "pixel"
 BATCH: Final = "batch"
 
-#: The only request headers that are kept; of `cookie`, only the pairs of `KEPT_COOKIES`.
-KEPT_HEADERS: Final = frozenset(
-    {
-        b"accept-language",
-        b"content-type",
-        b"cookie",
-        b"dnt",
-        b"purpose",
-        b"referer",
-        b"sec-fetch-dest",
-        b"sec-gpc",
-        b"sec-purpose",
-        b"user-agent",
-        b"x-forwarded-for",
-        b"x-latch-hit",
-    }
+#: The only request headers that are kept whole; of `cookie`, the pairs of `KEPT_COOKIES`.
+KEPT_HEADERS: Final = HeaderNames(
+    b"accept-language",
+    b"content-type",
+    b"dnt",
+    b"purpose",
+    b"referer",
+    b"sec-fetch-dest",
+    b"sec-gpc",
+    b"sec-purpose",
+    b"user-agent",
+    b"x-forwarded-for",
+    b"x-latch-hit",
 )
+_COOKIE: Final = HeaderNames(b"cookie")
 #: How the kept pairs of a cookie header begin. The session cookie is never written down.
 KEPT_COOKIES: Final = (b"__Host-visitor=", b"__Host-choices=")
 
 
 class RawHit(msgspec.Struct, frozen=True, array_like=True):
-    """One request, raw; header names in lower case and in order."""
+    """One request, raw; as `decode` gives it, header names are in lower case."""
 
     format: int
     source: str
@@ -62,7 +62,7 @@ def decode(payload: bytes) -> RawHit:
     hit = _decode(payload)
     if hit.format != FORMAT:
         raise ValueError(f"expected payload format {FORMAT}, got {hit.format}")
-    return hit
+    return msgspec.structs.replace(hit, headers=[(name.lower(), value) for name, value in hit.headers])
 
 
 def kept_cookies(cookie: bytes) -> bytes:
@@ -71,16 +71,10 @@ def kept_cookies(cookie: bytes) -> bytes:
     return b";".join(pairs)
 
 
-def kept_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers that may be written down, in order."""
-    kept = []
-    for header in headers:
-        name, value = header
-        if name in KEPT_HEADERS:
-            if name == b"cookie":
-                # Two substring searches spare nearly every request the split (0.2 µs against 1.1 µs).
-                if b"__Host-visitor=" in value or b"__Host-choices=" in value:
-                    kept.append((name, kept_cookies(value)))
-            else:
-                kept.append(header)
+def kept_headers(head: Head) -> Headers:
+    """The headers that may be written down: first the others, then the cookies, each kind in order."""
+    kept = head.lines(KEPT_HEADERS)
+    # Nearly all hits carry neither: two searches take half the time of looking for the cookie header (0.9 µs).
+    if head.mentions(b"__Host-visitor=") or head.mentions(b"__Host-choices="):
+        kept += [(b"cookie", pairs) for _name, line in head.lines(_COOKIE) if (pairs := kept_cookies(line))]
     return kept

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from ..hot_route import AppendRecord
 from ..wire import HotRoutes, Reply
 from .limits import ServerLimits
+from .scout import Scout
 
 _PLAIN: Final = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -26,13 +27,18 @@ Sweep: TypeAlias = Callable[[int], object]
 class Door:
     """Shared by the connections of one server in one event loop."""
 
-    __slots__ = ("_timer", "append", "connections", "default_headers", "default_lines", "limits", "routes", "tick")
+    # fmt: off
+    __slots__ = (
+        "_timer", "append", "connections", "default_headers", "default_lines", "limits", "routes", "scout", "tick",
+    )
+    # fmt: on
 
     def __init__(self, routes: HotRoutes, append: AppendRecord, limits: ServerLimits) -> None:
         # A plain dict: the only look-up each request pays for.
         self.routes = dict(routes)
         self.append = append
         self.limits = limits
+        self.scout = Scout(routes)
         #: The open connections, by what sweeps them.
         self.connections: set[Sweep] = set()
         #: Seconds, as the sweep counts them.

@@ -66,10 +66,13 @@ PLAIN: Final = {
 }
 
 
-def learn(spelling: bytes, name: bytes) -> None:
-    """Know a spelling of a name that decides nothing, if there is room for it."""
-    if len(PLAIN) < _MAX_PLAIN and len(name) <= _MAX_PLAIN_BYTES:
+def read_name(spelling: bytes) -> tuple[bytes, int]:
+    """A header name that is not in PLAIN: in lower case, and what it decides; one that decides nothing is learnt."""
+    name = spelling.lower()
+    noted = NOTED.get(name, 0)
+    if not noted and len(PLAIN) < _MAX_PLAIN and len(name) <= _MAX_PLAIN_BYTES:
         PLAIN[spelling] = name
+    return name, noted
 
 
 class Ignored(list[Header]):

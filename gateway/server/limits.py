@@ -12,7 +12,7 @@ class ServerLimits:
 
     #: Longest head in bytes, request line included; longer is 431.
     max_head_bytes: int = 65_536
-    #: Most header lines of a request; more is 431.
+    #: Most header lines of a request; more is 431, but for short GETs of hot routes, whose lines are not handed over.
     max_headers: int = 100
     #: From the first byte of a head to its end; longer is 408.
     head_seconds: int = 10

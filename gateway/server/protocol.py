@@ -1,10 +1,10 @@
-"""HOT, 2 us a request besides parser, handler and kernel: uvicorn's HTTP protocol with a door before ASGI.
+"""HOT, 1 us a request besides parser, handler and kernel: uvicorn's HTTP protocol with a door before ASGI.
 
 The only file that touches uvicorn's private fields; test_protocol_contract.py says so clearly if they move.
 """
 
 import asyncio
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -12,16 +12,14 @@ from uvicorn.server import ServerState
 
 from .. import logs
 from ..hot_route import AppendRecord, peer_of
-from ..wire import NOT_RECORDED, Handler, Head, HotRoutes, Reply
+from ..wire import NOT_RECORDED, Handler, Head, HotRoutes, Reply, UnreadHead
 from .door import BAD_REQUEST, CRASHED, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS, Door, encode
-from .heads import BODY_FOLLOWS, CONNECTION, LENGTH, LONG_WAY, NOTED, PLAIN, Ignored, is_target, learn
+from .heads import BODY_FOLLOWS, CONNECTION, LENGTH, LONG_WAY, PLAIN, Ignored, is_target, read_name
 from .intake import ASGI_BODY, BODY, BUSY, CLOSED, OPEN, STALLED, GatedFlow, Intake, SecondMessage
 from .limits import ServerLimits
 from .pending import PendingRecord
 
 _log = logs.get("server")
-
-_DEFAULT_LIMITS: Final = ServerLimits()
 
 
 class FastProtocol(Intake, HttpToolsProtocol):
@@ -29,8 +27,8 @@ class FastProtocol(Intake, HttpToolsProtocol):
 
     # fmt: off
     __slots__ = (
-        "_body", "_body_handler", "_keep_alive", "_max_headers", "_pending", "_routes", "cycle", "headers",
-        "server_state", "url",
+        "_body", "_body_handler", "_keep_alive", "_pending", "_routes", "_scout", "cycle", "headers", "server_state",
+        "url",
     )
     # fmt: on
 
@@ -46,7 +44,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
         HttpToolsProtocol.__init__(self, config, server_state, app_state, _loop)
         Intake.__init__(self)
         self._routes = self.door.routes
-        self._max_headers = self.door.limits.max_headers
+        self._scout = self.door.scout
         self.url = b""
         self.headers = []
         self._keep_alive = True
@@ -102,23 +100,16 @@ class FastProtocol(Intake, HttpToolsProtocol):
         try:
             self.headers.append((PLAIN[name], value))
         except KeyError:
-            self._take_up_unusual(name, value)
-
-    def _take_up_unusual(self, name: bytes, value: bytes) -> None:
-        spelling, name = name, name.lower()
-        self.headers.append((name, value))
-        if name in NOTED:
-            self._noted |= NOTED[name]
-        else:
-            learn(spelling, name)
+            lower, noted = read_name(name)
+            self.headers.append((lower, value))
+            self._noted |= noted
 
     def on_headers_complete(self) -> None:
         """Answer, wait for the body, or leave the request to the app."""
-        if len(self.headers) > self._max_headers:
+        if len(self.headers) > self.door.limits.max_headers:
             self._refuse(HEAD_TOO_LARGE)
             return
         route = self._routes.get(self.url.partition(b"?")[0])
-        # ASGI has no place for a fragment, so a target with one looks different to the other door.
         if route is None or b"#" in self.url:
             self._note_length_and_connection()
         elif not self._noted:
@@ -172,22 +163,32 @@ class FastProtocol(Intake, HttpToolsProtocol):
                 super().on_body(body)
                 super().on_message_complete()
 
+    def _answer_unread(self, data: bytes) -> bool:
+        scout = self._scout
+        handler = scout.handler_of(data)
+        if handler is None:
+            return False
+        self._keep_alive = True
+        return self._ask(handler, UnreadHead(scout.target, data, self._peer))
+
     def _answer(self, handler: Handler, body: bytes) -> bool:
+        return self._ask(handler, Head(self.parser.get_method(), self.url, self.headers, self._peer, body))
+
+    def _ask(self, handler: Handler, head: Head) -> bool:
         """Ask the handler; False if it leaves the request to the app."""
-        method = self.parser.get_method()
         try:
-            answer = handler(Head(method, self.url, self.headers, self._peer, body))
+            answer = handler(head)
         except Exception:
-            _log.exception("a hot handler failed", path=self.url.partition(b"?")[0])
+            _log.exception("a hot handler failed", path=head.target.partition(b"?")[0])
             self._keep_alive = False
             answer = CRASHED
         if isinstance(answer, Reply):
             self._state = OPEN
-            self._send(answer, method, self._keep_alive)
+            self._send(answer, head.method, self._keep_alive)
             return True
         if answer is None:
             return False
-        self._pending.wait(answer.reply, method, self._keep_alive)
+        self._pending.wait(answer.reply, head.method, self._keep_alive)
         self.cycle = cast(RequestResponseCycle, self._pending)
         self._state = BUSY
         self.door.append(answer.payload, self._recorded)
@@ -245,7 +246,8 @@ class FastProtocol(Intake, HttpToolsProtocol):
                 self.loop.call_soon(self._go_on)
                 return
             self._state = OPEN
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
 
     def _take_the_long_way(self) -> None:
         """Build the scope that was put off, and let uvicorn run the app (or queue it behind the one in flight)."""
@@ -286,9 +288,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
         self._linger()
 
 
-def fast_protocol(
-    routes: HotRoutes, append: AppendRecord, limits: ServerLimits = _DEFAULT_LIMITS
-) -> type[FastProtocol]:
+def fast_protocol(routes: HotRoutes, append: AppendRecord, limits: ServerLimits) -> type[FastProtocol]:
     """The protocol class of one server, for `uvicorn.Config(http=...)`.
 
     `append` is the journal's; whoever owns it closes it after the last connection is gone (at the end of lifespan).

@@ -4,12 +4,16 @@ A 200 is given here only if the signature held, the lease runs by the store's cl
 revocation up to one fence ago (fence.py) and knows none that touches the lease. The long way repeats all of it.
 """
 
+from typing import Final
+
 from ..clock import Clock
 from ..metrics import HotCount
 from ..revocation.feed import Feed
-from ..wire import Handler, Head, Reply
+from ..wire import Handler, Head, HeaderNames, Reply
 from .leases import Leases
 from .visit import may_carry
+
+_COOKIE: Final = HeaderNames(b"cookie")
 
 
 def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool, count: HotCount) -> Handler:
@@ -19,12 +23,10 @@ def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool
     revoked, generations, floors = feed.replica.revoked, feed.replica.generations, feed.replica.floors
 
     def verify(head: Head) -> Reply | None:
-        line = None
-        for name, value in head.headers:
-            if name == b"cookie":
-                if line is not None:
-                    return None
-                line = value
+        lines = head.lines(_COOKIE)
+        if len(lines) != 1:
+            return None
+        line = lines[0][1]
         # A line seen before needs no parsing (1.9 µs of a 330-byte line): the result depends on its bytes alone.
         known = by_line.get(line) or leases.read_line(line)
         if known is None:

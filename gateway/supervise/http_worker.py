@@ -38,6 +38,7 @@ def serve(chosen: Settings, listening: socket.socket) -> None:
     # Imported late: prometheus_client reads its directory from the environment when it is imported.
     from .. import app, wiring
     from ..beacons.journal import Journal
+    from ..server.limits import ServerLimits
     from ..server.protocol import fast_protocol
 
     rooms = wiring.build(chosen)
@@ -51,7 +52,7 @@ def serve(chosen: Settings, listening: socket.socket) -> None:
     edge = app.build(rooms, journal)
     config = uvicorn.Config(
         edge.asgi,
-        http=fast_protocol(edge.hot_routes, journal.append),
+        http=fast_protocol(edge.hot_routes, journal.append, ServerLimits()),
         loop="uvloop",
         lifespan="on",
         # We walk X-Forwarded-For ourselves; uvicorn would replace the peer before we could ask whether it is trusted.

@@ -1,6 +1,44 @@
 """Answers are encoded once, as the wire wants them."""
 
-from latchstring_gateway.wire import NOT_RECORDED, Reply
+from latchstring_gateway.wire import NOT_RECORDED, Head, HeaderNames, Reply, UnreadHead
+
+UNREAD = UnreadHead(
+    b"/a",
+    b"GET /a HTTP/1.1\r\nHost: a\r\nCookie: \t a=b; Cookie: c\r\nX-Cookie: d\r\ncOOkie:\r\nX-Y_z: e:f \r\n\r\n",
+    "192.0.2.1",
+)
+
+
+def test_an_unread_head_says_what_a_read_one_says() -> None:
+    """Names in any case, white space before a value is no part of it, and a name ends at its first colon."""
+    lines = [
+        (b"host", b"a"),
+        (b"cookie", b"a=b; Cookie: c"),
+        (b"x-cookie", b"d"),
+        (b"cookie", b""),
+        (b"x-y_z", b"e:f "),
+    ]
+    read = Head(b"GET", b"/a", lines, "192.0.2.1")
+
+    assert UNREAD.headers == read.headers
+    assert (UNREAD.method, UNREAD.target, UNREAD.peer, UNREAD.body) == (read.method, read.target, read.peer, read.body)
+
+
+def test_wanted_lines_are_found_in_both_kinds_of_head() -> None:
+    """Whole names only, and each of several lines of one name."""
+    for wanted in (HeaderNames(b"cookie"), HeaderNames(b"cookie", b"host", b"x-y_z", b"x-y")):
+        read = Head(b"GET", b"/a", UNREAD.headers, "192.0.2.1").lines(wanted)
+
+        assert [(name.lower(), value) for name, value in UNREAD.lines(wanted)] == read
+        assert len(read) >= 2
+
+
+def test_a_head_mentions_what_stands_in_a_value() -> None:
+    """It may also find what stands elsewhere; the look at the header decides."""
+    read = Head(b"GET", b"/a", UNREAD.headers, "192.0.2.1")
+
+    assert [head.mentions(b"a=b") for head in (UNREAD, read)] == [True, True]
+    assert [head.mentions(b"a=c") for head in (UNREAD, read)] == [False, False]
 
 
 def test_a_reply_knows_its_length_and_its_bytes() -> None:

@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 from latchstring_gateway.hot_route import Receive, Scope, Send, hot_route_app
 from latchstring_gateway.server.limits import ServerLimits
 from latchstring_gateway.server.protocol import FastProtocol, fast_protocol
-from latchstring_gateway.wire import Answer, Head, HotRoute, Recorded, Reply
+from latchstring_gateway.wire import Answer, Head, HeaderNames, HotRoute, Recorded, Reply
 
 DATE = b"Tue, 24 Nov 2026 08:00:00 GMT"
 HIGH_WATER_BYTES = 65_536
@@ -143,7 +143,17 @@ def crashed(_head: Head) -> Answer:
     raise ZeroDivisionError
 
 
+WANTED = HeaderNames(b"cookie", b"content-type", b"x-forwarded-for")
+
+
+def seen(head: Head) -> Answer:
+    """Answers with what it sees of the header lines."""
+    wanted = [(name.lower(), value) for name, value in head.lines(WANTED)]
+    return Reply(200, (), repr((wanted, head.headers, head.mentions(b"__Host-"))).encode())
+
+
 ROUTES = {
+    b"/seen": HotRoute(seen),
     b"/fast": HotRoute(fast),
     b"/kept": HotRoute(kept),
     b"/empty": HotRoute(empty),

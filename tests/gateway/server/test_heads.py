@@ -2,7 +2,7 @@
 
 import pytest
 
-from latchstring_gateway.server.heads import NOTED, PLAIN, is_target, learn
+from latchstring_gateway.server.heads import NOTED, PLAIN, is_target, read_name
 
 
 def test_no_name_that_decides_is_taken_for_a_plain_one() -> None:
@@ -33,8 +33,9 @@ def test_spellings_are_learnt_up_to_a_bound() -> None:
     before = dict(PLAIN)
     try:
         for number in range(2_000):
-            learn(b"X-%d" % number, b"x-%d" % number)
-        learn(b"X" * 65, b"x" * 65)
+            assert read_name(b"X-%d" % number) == (b"x-%d" % number, 0)
+        assert read_name(b"X" * 65) == (b"x" * 65, 0)
+        assert read_name(b"EXPECT") == (b"expect", NOTED[b"expect"])
 
         assert len(PLAIN) == 1_000
         assert max(map(len, PLAIN)) <= 64

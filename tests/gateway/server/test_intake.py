@@ -53,10 +53,21 @@ async def test_too_many_header_lines_get_431(lines: int, status: bytes) -> None:
     """A hundred header lines are taken (Host is one), one more is not."""
     connection = Connection("fast")
 
-    connection.feed(request(b"/fast", headers=b"a: b\r\n" * lines))
+    connection.feed(request(b"/fast", b"HEAD", headers=b"a: b\r\n" * lines))
 
     assert connection.sent[9:12] == status
     connection.close()
+
+
+async def test_a_short_get_may_have_more_lines_and_a_long_one_may_not() -> None:
+    """A hot route looks for a few headers in a short head; what a long one costs is bounded by its lines."""
+    for letters, status in ((1, b"200"), (80, b"431")):
+        connection = Connection("fast")
+
+        connection.feed(request(b"/fast", headers=b"a: %s\r\n" % (b"b" * letters) * 101))
+
+        assert connection.sent[9:12] == status
+        connection.close()
 
 
 async def test_half_a_head_that_never_ends_gets_408() -> None:

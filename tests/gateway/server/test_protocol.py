@@ -12,7 +12,17 @@ from structlog.testing import capture_logs
 
 from harness.doors import Connection, request
 
-TARGETS = [b"/fast", b"/fast?a=b&c", b"/kept?x=1", b"/empty", b"/declined", b"/body", b"/declined-body", b"/other?q"]
+TARGETS = [
+    b"/fast",
+    b"/fast?a=b&c",
+    b"/kept?x=1",
+    b"/empty",
+    b"/declined",
+    b"/body",
+    b"/declined-body",
+    b"/other?q",
+    b"/seen",
+]
 EXTRA_HEADERS = [
     b"",
     b"",
@@ -97,7 +107,24 @@ def test_both_doors_give_the_same_bytes_to_pipelined_requests(messages: list[byt
     check_same_bytes(messages, places, pipelined=True)
 
 
+TOKEN = st.text("!#$%&'*+-.^_`|~09AZaz", min_size=1, max_size=8)
+NAMES = st.one_of(st.sampled_from(["Cookie", "cookie", "COOKIE", "Content-Type", "x-forwarded-for", "X-Cookie"]), TOKEN)
+SPACE = st.text(" \t", max_size=2)
+VALUES = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), max_size=20).map(lambda t: t.strip(" \t"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(lines=st.lists(st.tuples(NAMES, SPACE, VALUES, SPACE), max_size=6))
+def test_both_doors_see_the_same_header_lines(lines: list[tuple[str, str, str, str]]) -> None:
+    """A handler finds the same headers whether the parser handed over each line or none."""
+    refused = ("connection", "content-length", "transfer-encoding", "upgrade", "expect", "proxy-connection")
+    headers = "".join(f"{n}:{a}{v}{b}\r\n" for n, a, v, b in lines if n.lower() not in refused).encode("latin-1")
+
+    check_same_bytes([request(b"/seen", headers=headers)], [], pipelined=False)
+
+
 MALFORMED = [
+    b"GET /seen HTTP/1.1\r\nCookie: a=b\r\n c=d\r\n\r\n",
     b"GARBAGE\r\n\r\n",
     b"GET /fast HTTP/1.1\r\nHost : a\r\n\r\n",
     b"GET /fast HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
@@ -240,6 +267,19 @@ async def test_a_trailer_is_not_a_header() -> None:
     assert seen == [[(b"host", b"a"), (b"transfer-encoding", b"chunked")]]
     assert connection.sent.endswith(b"\r\n\r\nGET")
     connection.close()
+
+
+async def test_a_trailer_is_no_header_of_a_get_either() -> None:
+    """The fast door reads header lines where it finds them: those behind a chunked body are none."""
+    data = b"GET /seen HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\nCookie: a=b\r\n\r\n"
+    for end in (b"0", b"d\r\nx\r\nCookie: c=d\r\n0"):
+        connection = Connection("fast")
+
+        connection.feed(data % end)
+        await connection.settle()
+
+        assert b"ookie" not in connection.sent
+        connection.close()
 
 
 @pytest.mark.parametrize("target", [b"/fast", b"/other"])
