@@ -68,7 +68,7 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        async with Running(rooms, every_second=lambda: _hand_over(rooms, journal, counts)):
+        async with Running(rooms, every_second=lambda: _hand_over(journal, counts)):
             yield
             # Answered hits are on disk before this process says goodbye.
             await journal.close()
@@ -204,10 +204,9 @@ def _api_routes(rooms: Rooms) -> list[Route]:
     return [*sessions.routes(), *revocations.routes(), *DeviceEndpoints(rooms.devices).routes()]
 
 
-def _hand_over(rooms: Rooms, journal: Journal, counts: list[metrics.HotCount]) -> None:
+def _hand_over(journal: Journal, counts: list[metrics.HotCount]) -> None:
     for one in counts:
         one.flush()
-    metrics.FENCE_HOLDS.set(int(rooms.feed.holds()))
     metrics.JOURNAL_HEALTHY.set(int(journal.healthy))
 
 

@@ -1,15 +1,32 @@
-"""Every metric: its name, unit and labels. Hot paths count in plain integers that are handed over once a second."""
+"""Every metric: its name, unit and labels (docs/metrics.md tells their values).
 
+Hot paths count in plain integers that are handed over once a second. No label holds anything of a visitor's.
+"""
+
+from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
-VERIFY: Final = Counter("latchstring_verify", "Forward-auth answers by outcome.", ["outcome"])
+VERIFY: Final = Counter("latchstring_verify", "Checks of a visitor, by outcome.", ["outcome"])
 SESSIONS_STARTED: Final = Counter(
     "latchstring_sessions_started", "Sign-ins, by whether the box was ticked.", ["remembered"]
 )
 BRIDGE: Final = Counter("latchstring_bridge", "Visitors with the website's old cookie, by outcome.", ["outcome"])
 REVOCATIONS: Final = Counter("latchstring_revocations", "Revocations by the status of their first receipt.", ["status"])
+REVOCATION_LAG: Final = Histogram(
+    "latchstring_revocation_lag_seconds",
+    "From appending a revocation to a worker's applying it, by the store's clock, once for each worker.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+)
+STORE_SECONDS: Final = Histogram(
+    "latchstring_store_seconds",
+    "Round trips to the store that were answered, waiting for a connection included, by script.",
+    ["script"],
+    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
+)
+STORE_FAULTS: Final = Counter("latchstring_store_faults", "Scripts that were not answered, by the fault.", ["fault"])
+FENCES: Final = Counter("latchstring_fences", "What became of the workers' fences.", ["event"])
 FENCE_HOLDS: Final = Gauge(
     "latchstring_fence_holds", "1 while this worker may accept leases without the store.", multiprocess_mode="livemin"
 )
@@ -33,3 +50,26 @@ class HotCount:
         pending, self.pending = self.pending, 0
         if pending:
             self._child.inc(pending)
+
+
+class HotTotal:
+    """A total that a hot path keeps as a plain integer of its own; `flush` moves its growth into the metric."""
+
+    __slots__ = ("_child", "_read", "_told")
+
+    def __init__(self, counter: Counter, *labels: str, read: Callable[[], int]) -> None:
+        self._child = counter.labels(*labels)
+        self._read = read
+        self._told = 0
+
+    def flush(self) -> None:
+        """Hand over what has come together."""
+        total = self._read()
+        self._child.inc(total - self._told)
+        self._told = total
+
+
+def revocation_applied(*, at_ms: int, store_ms: int) -> None:
+    """A worker has applied what was appended at `at_ms`; not counted before it has heard the store's time (0)."""
+    if store_ms:
+        REVOCATION_LAG.observe(max(store_ms - at_ms, 0) / 1000)

@@ -5,13 +5,14 @@ import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latchstring_middleware.forwarded import TrustedProxies
 
-from . import logs
+from . import logs, metrics
 from .clock import Clock, SystemClock
 from .devices.endpoints import AccountDevices
 from .devices.registry import Devices
@@ -145,6 +146,11 @@ class Running:
     def __init__(self, rooms: Rooms, *, every_second: Callable[[], None] = lambda: None) -> None:
         self._rooms = rooms
         self._every_second = every_second
+        fence = rooms.feed.fence
+        self._fence_totals = [
+            metrics.HotTotal(metrics.FENCES, event, read=partial(getattr, fence, event))
+            for event in ("renewed", "dropped", "lapsed")
+        ]
         self._watching: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Rooms:
@@ -167,7 +173,13 @@ class Running:
         while True:
             await watch_keys(self._rooms)
             self._every_second()
+            self._tell_fence()
             await asyncio.sleep(_WATCH_SECONDS)
+
+    def _tell_fence(self) -> None:
+        for total in self._fence_totals:
+            total.flush()
+        metrics.FENCE_HOLDS.set(int(self._rooms.feed.holds()))
 
 
 async def _settle(feed: Feed) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
-from .. import logs
+from .. import logs, metrics
 from ..clock import Clock
 from ..errors import StoreAway
 from ..store import keys
@@ -277,6 +277,7 @@ class Feed:
 
     def _take_load(self, partition: int, number: int, entries: list[str]) -> None:
         for entry in self.replica.loaded(partition, number, [parse(text) for text in entries], self.clock.boot_ns()):
+            metrics.revocation_applied(at_ms=entry.at_ms, store_ms=self.store_ms())
             # Its bell rang while we were not subscribed, and somebody may be waiting.
             if self.clock.wall_ms() - entry.at_ms < _ASKER_WAITS_MS:
                 self._acknowledgements.note(entry)
@@ -288,7 +289,8 @@ class Feed:
             self._heard(worker, ids)
             return
         entry = parse(message)
-        self.replica.apply(partition, entry, self.clock.boot_ns())
+        if self.replica.apply(partition, entry, self.clock.boot_ns()):
+            metrics.revocation_applied(at_ms=entry.at_ms, store_ms=self.store_ms())
         self._acknowledgements.note(entry)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -16,7 +16,17 @@ DRIFT: Final = 1.1
 class Fence:
     """The fence of one store node, and the store's time as last seen there."""
 
-    __slots__ = ("anchor_ms", "anchor_ns", "contact_ns", "contact_store_ms", "length_ns", "until_ns")
+    __slots__ = (
+        "anchor_ms",
+        "anchor_ns",
+        "contact_ns",
+        "contact_store_ms",
+        "dropped",
+        "lapsed",
+        "length_ns",
+        "renewed",
+        "until_ns",
+    )
 
     def __init__(self, length_seconds: float) -> None:
         self.length_ns = round(length_seconds * 1e9)
@@ -28,9 +38,15 @@ class Fence:
         #: A moment by the store's clock, and the same by boot time: what `store_ms` reckons from.
         self.anchor_ms = 0
         self.anchor_ns = 0
+        #: How often it was renewed; dropped while it held; and renewed only after it had run out.
+        self.renewed = 0
+        self.dropped = 0
+        self.lapsed = 0
 
     def renew(self, sent_ns: int, store_ms: int) -> None:
         """A heartbeat sent at `sent_ns`, answered at store time `store_ms`, has been followed by its PONG."""
+        self.renewed += 1
+        self.lapsed += 0 < self.until_ns < sent_ns
         self.until_ns = sent_ns + self.length_ns
         self.contact_ns = sent_ns
         self.contact_store_ms = store_ms
@@ -40,6 +56,7 @@ class Fence:
 
     def drop(self) -> None:
         """Trust nothing until the next full heartbeat."""
+        self.dropped += self.until_ns > 0
         self.until_ns = 0
 
     def store_ms(self, boot_ns: int) -> int:

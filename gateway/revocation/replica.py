@@ -45,15 +45,15 @@ class Replica:
             or generation < self.floors[partition_of(Account(account))]
         )
 
-    def apply(self, partition: int, entry: Entry, now_ns: int) -> None:
-        """Take in an entry from the bell; a gap in the numbers marks the partition as behind."""
+    def apply(self, partition: int, entry: Entry, now_ns: int) -> bool:
+        """Take in an entry from the bell; whether it was new. A gap in the numbers marks the partition as behind."""
         last = self._numbers[partition]
         if entry.number > last:
             if entry.number != last + 1:
                 self.behind.add(partition)
                 self._heard_from[partition] = entry.number - 1
             self._numbers[partition] = entry.number
-        self._keep(partition, entry, now_ns)
+        return self._keep(partition, entry, now_ns)
 
     def loaded(self, partition: int, number: int, entries: Iterable[Entry], now_ns: int) -> list[Entry]:
         """Take in a partition's stream as read at one instant, when it had had `number` entries; gives what was new.

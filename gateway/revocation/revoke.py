@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 from redis.exceptions import RedisError
 
-from .. import logs
+from .. import logs, metrics
 from ..clock import Clock
 from ..errors import BadRequest, NotFound, StoreAway
 from ..ids import Account, new_id
@@ -77,6 +77,9 @@ class Revoker:
             if status != "ok":
                 raise NotFound(status, f"no such {status.removeprefix('unknown_')} on this account")
             return await self.certify(revocation_id, [revocation_id], at_ms=at_ms, started_ns=started_ns, reason=reason)
+        except StoreAway:
+            metrics.REVOCATIONS.labels("unconfirmed").inc()
+            raise
         finally:
             self._barrier.close(revocation_id)
 
@@ -103,6 +106,7 @@ class Revoker:
                 verdict = await self._judge(receipt_id, at_ms, started_ns, roll, applied)
         await self._file(verdict)
         await self._strike_silent(workers, applied, verdict)
+        metrics.REVOCATIONS.labels(verdict.status).inc()
         _log.info("revoked", reason=reason, status=verdict.status, applied=verdict.applied, workers=verdict.workers)
         return verdict
 

@@ -16,6 +16,7 @@ from latchstring_middleware.forwarded import TrustedProxies
 from ..clock import Clock
 from ..errors import StoreAway
 from ..hot_route import head_of
+from ..metrics import VERIFY
 from ..tokens.codec import Codec
 from ..wire import Reply
 from . import answers, return_path, visit
@@ -79,11 +80,13 @@ class Gate:
         try:
             verdict = await self._checker.check(visited)
         except StoreAway:
+            VERIFY.labels("store_away").inc()
             if public:
                 await self._app({**scope, "latch": None}, receive, send)
             else:
                 await _refuse(scope, send, answers.AWAY)
             return
+        VERIFY.labels("accepted" if isinstance(verdict, Accepted) else verdict.reason).inc()
         if not isinstance(verdict, Accepted):
             if public:
                 await self._app({**scope, "latch": None}, receive, send)

@@ -12,6 +12,7 @@ from ..devices.names import describe
 from ..devices.place import prefix_of
 from ..errors import BadRequest, Conflict
 from ..ids import Account, new_id, to_bytes, to_text
+from ..metrics import SESSIONS_STARTED
 from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
@@ -197,6 +198,7 @@ class Starter:
         if answer[0] in _TIMES:
             raise BadRequest(*_TIMES[answer[0]])
         _ok, now_ms, device, is_new, generation, fresh_until_ms, name, run_text, browser = answer
+        SESSIONS_STARTED.labels("yes" if sign_in.remember else "no").inc()
         lease = Lease(
             session=to_bytes(session),
             account=sign_in.account,

@@ -1,14 +1,42 @@
-"""Metrics are named, described, and cost nothing where it matters."""
+"""Metrics are named, described, bounded and documented, and cost nothing where it matters."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from latchstring_gateway import metrics
-from latchstring_gateway.metrics import HotCount
+from latchstring_gateway.metrics import HotCount, HotTotal
+from latchstring_gateway.sessions.renew import Ended
+from latchstring_gateway.tokens.codec import Reason
+
+_DOCUMENT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+_METRICS = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge | Histogram)}
+
+
+def _rows(columns: int) -> list[list[str]]:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in _DOCUMENT.splitlines() if line[:3] == "| `"
+    ]
+    return [row for row in rows if len(row) == columns]
+
+
+def _documented_values(label: str) -> set[str]:
+    (cell,) = [row[1] for row in _rows(2) if row[0] == f"`{label}`"]
+    return set(re.findall(r"`([^`]+)`", cell))
+
+
+def _counter() -> Counter:
+    return Counter("made_for_this", "A test's.", ["outcome"], registry=CollectorRegistry())
 
 
 def test_a_hot_count_is_handed_over_once() -> None:
     """What was counted arrives when flushed, and not again with the next flush."""
-    counter = Counter("made_for_this", "A test's.", ["outcome"], registry=CollectorRegistry())
+    counter = _counter()
     count = HotCount(counter, "accepted")
 
     count.pending += 3
@@ -20,13 +48,68 @@ def test_a_hot_count_is_handed_over_once() -> None:
     assert counter.labels("accepted")._value.get() == 4
 
 
-def test_every_metric_says_what_it_is() -> None:
-    """One prefix, a sentence each, and no label that could hold an account or an address."""
-    found = {name: value for name, value in vars(metrics).items() if isinstance(value, Counter | Gauge)}
+def test_a_total_kept_elsewhere_is_handed_over_as_it_grows() -> None:
+    """Each flush adds what came since the last one."""
+    counter = _counter()
+    totals = iter([3, 3, 4])
+    total = HotTotal(counter, "renewed", read=lambda: next(totals))
+
+    for _ in range(3):
+        total.flush()
+
+    assert counter.labels("renewed")._value.get() == 4
+
+
+def test_a_lag_is_counted_in_seconds_once_the_stores_time_is_known() -> None:
+    """What a starting worker loads was applied long ago by everybody who mattered, and a clock may be a bit behind."""
+    before = metrics.REVOCATION_LAG._sum.get()
+
+    metrics.revocation_applied(at_ms=5_000, store_ms=0)
+    assert metrics.REVOCATION_LAG._sum.get() == before
+    metrics.revocation_applied(at_ms=5_000, store_ms=4_999)
+    metrics.revocation_applied(at_ms=5_000, store_ms=7_500)
+
+    assert metrics.REVOCATION_LAG._sum.get() - before == pytest.approx(2.5)
+
+
+def test_every_metric_stands_in_the_document_as_it_is() -> None:
+    """Name as it is scraped, type, labels and meaning; nothing more and nothing less."""
+    told = {row[0]: row[1:] for row in _rows(4)}
+    found = {}
+    for metric in _METRICS.values():
+        (family,) = metric.collect()
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = ", ".join(f"`{label}`" for label in metric._labelnames)
+        found[f"`{name}`"] = [family.type, labels, family.documentation]
 
     assert found
-    for metric in found.values():
-        (family,) = metric.collect()
-        assert family.name.startswith("latchstring_")
-        assert family.documentation.endswith(".")
-        assert set(metric._labelnames) <= {"outcome", "remembered", "status"}
+    assert told == found
+
+
+@pytest.mark.parametrize("metric", _METRICS.values(), ids=lambda metric: metric._name)
+def test_a_metric_has_our_prefix_a_unit_and_a_sentence(metric: Counter | Gauge | Histogram) -> None:
+    """One prefix, seconds where it measures time, a sentence that ends, and only labels whose values are listed."""
+    (family,) = metric.collect()
+
+    assert family.name.startswith("latchstring_")
+    assert family.documentation.endswith(".")
+    if isinstance(metric, Histogram):
+        assert family.name.endswith("_seconds")
+    for label in metric._labelnames:
+        assert _documented_values(label)
+
+
+def test_every_reason_for_a_refusal_is_listed() -> None:
+    """Whatever the code can give as an outcome, so that a rule or a dashboard need not guess."""
+    known = {"accepted", "fresh_required", "store_away", "no_cookie", "revoked", "over", *Reason, *get_args(Ended)}
+
+    assert known - _documented_values("outcome") == set()
+
+
+def test_a_worker_names_the_shared_directory_before_anything_counts() -> None:
+    """prometheus_client reads it when it is imported: too early, and each worker would tell of itself alone."""
+    program = (
+        "import sys, latchstring_gateway.supervise.http_worker as worker; sys.exit('prometheus_client' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -10,6 +10,7 @@ import redis.asyncio
 from harness.following import Following, MakeFeed, append
 from harness.valkey import Valkey
 from harness.waiting import wait_until_async
+from latchstring_gateway import metrics
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.errors import StoreAway
 from latchstring_gateway.revocation import registry
@@ -24,6 +25,11 @@ async def _follows(one: Following, timeout_seconds: float = 5.0) -> None:
     await wait_until_async(
         lambda: one.feed.holds() and one.feed.fence.contact_ns > since_ns, "a full heartbeat", timeout_seconds
     )
+
+
+def _lags() -> float:
+    """How many lags were counted, of whatever length."""
+    return float(sum(bucket.get() for bucket in metrics.REVOCATION_LAG._buckets))
 
 
 async def test_a_worker_registers_loads_and_then_trusts(store_url: str, make_feed: MakeFeed) -> None:
@@ -53,6 +59,25 @@ async def test_a_bell_is_applied_and_acknowledged_to_its_asker(store_url: str, m
     assert other.heard == []
     assert asker.knows("gone")
     assert other.knows("gone")
+
+
+async def test_each_worker_times_a_revocation_once(store_url: str, make_feed: MakeFeed) -> None:
+    """Heard by bell or read after a gap, once a worker; not what was there at its start, nor what is read again."""
+    await append(store_url, "before")
+    one, two = await make_feed(store_url, "one.1.x"), await make_feed(store_url, "two.1.x")
+    await _follows(one)
+    await _follows(two)
+    before = _lags()
+
+    await append(store_url, "gone")
+    await wait_until_async(lambda: one.knows("gone") and two.knows("gone"), "both to hear of it")
+    assert _lags() - before == 2
+    await append(store_url, "missed", first=("CLIENT", "KILL", "TYPE", "pubsub"))
+    await wait_until_async(lambda: one.knows("missed") and two.knows("missed"), "both to read of it")
+    await _follows(one)
+    await _follows(two)
+
+    assert _lags() - before == 4
 
 
 async def test_what_was_missed_between_two_subscriptions_is_read_and_acknowledged(

@@ -37,6 +37,18 @@ def test_dropping_it_keeps_the_last_contact() -> None:
     assert fence.store_ms(12 * _SECOND) == 1_800_000_002_000
 
 
+def test_it_counts_what_became_of_it() -> None:
+    """Renewed in time, too late, dropped; dropping what does not hold is no event."""
+    fence = Fence(1.0)
+    for sent in (10, 10.5, 12):
+        fence.renew(round(sent * _SECOND), 1_800_000_000_000)
+    fence.drop()
+    fence.drop()
+    fence.renew(20 * _SECOND, 1_800_000_000_000)
+
+    assert (fence.renewed, fence.lapsed, fence.dropped) == (4, 1, 1)
+
+
 @given(
     sent=st.integers(1, 10**15),
     to_store=st.integers(0, 5 * _SECOND),

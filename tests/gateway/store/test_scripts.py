@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from latchstring_gateway.errors import StoreAway
+from latchstring_gateway.metrics import STORE_FAULTS, STORE_SECONDS
 from latchstring_gateway.store.client import Store
 from latchstring_gateway.store.scripts import ScriptContractError, load
 
@@ -69,3 +70,22 @@ async def test_a_store_that_is_not_there_is_away_and_nothing_else() -> None:
     assert away.value.status == 503
     assert away.value.retry_after_seconds == 2
     await store.close()
+
+
+async def test_a_trip_is_timed_and_a_fault_is_named(tmp_path: Path, store_url: str, store_client: object) -> None:
+    """The histogram holds answered trips only: a refused connection would look like a fast store."""
+    add = load(_written(tmp_path, _GOOD), keys=("thing",), args=("amount",))
+    store, nowhere = Store(store_url), Store("unix:///nonexistent/valkey.sock")
+    trips = STORE_SECONDS.labels("add")
+    fault = STORE_FAULTS.labels("ConnectionError")
+    before = (sum(bucket.get() for bucket in trips._buckets), fault._value.get())
+
+    await add(store, {"thing": "{t}:n"}, {"amount": 2})
+    with pytest.raises(StoreAway):
+        await add(nowhere, {"thing": "{t}:n"}, {"amount": 2})
+    after = (sum(bucket.get() for bucket in trips._buckets), fault._value.get())
+    await store.close()
+    await nowhere.close()
+
+    assert (after[0] - before[0], after[1] - before[1]) == (1, 1)
+    assert 0 < trips._sum.get() < 2
