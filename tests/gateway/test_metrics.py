@@ -31,7 +31,7 @@ def _documented_values(metric: str, label: str) -> set[str]:
 
 
 def _scraped_name(metric: Counter | Gauge | Histogram) -> str:
-    return metric._name + ("_total" if isinstance(metric, Counter) else "")
+    return f"{metric._name}_total" if isinstance(metric, Counter) else str(metric._name)
 
 
 def _counter() -> Counter:
