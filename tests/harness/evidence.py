@@ -21,6 +21,8 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import pytest
 
+from . import revocation_model
+
 T = TypeVar("T")
 
 Suite = Literal["unit", "store", "beacons", "edge"]
@@ -44,13 +46,15 @@ class Break(NamedTuple):
 
 
 _WALKS = Red("tests/promises/test_p2_protocol.py::test_no_walk_ends_in_an_acceptance_after_a_complete_receipt[0]")
+_MODEL = Red("tests/promises/test_p2_model.py", slow=True)
+
+#: The mistakes of the model that the walks know too.
+_WALKED = ("fence-from-answer", "no-barrier", "no-patience", "load-of-a-former-subscription")
 
 #: Every mistake that `EVIDENCE_BREAK` can ask for.
 BREAKS: dict[str, Break] = {
-    "fence-from-answer": Break("A heartbeat renews the fence from its answer instead of from its sending.", (_WALKS,)),
-    "no-barrier": Break("A receipt is complete without waiting for the acknowledgements.", (_WALKS,)),
-    "no-patience": Break("A receipt takes a silent worker for a dead one.", (_WALKS,)),
-    "load-of-a-former-subscription": Break("A load counts although its subscription was lost meanwhile.", (_WALKS,)),
+    name: Break(sentence, (_WALKS, _MODEL) if name in _WALKED else (_MODEL,))
+    for name, sentence in revocation_model.MISTAKES.items()
 }
 
 

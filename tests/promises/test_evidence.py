@@ -30,16 +30,13 @@ def _noticed() -> list[Any]:
         pytest.param(name, red, id=f"{name}-{Path(red.test.partition('::')[0]).stem}", marks=_marks(red))
         for name, one in BREAKS.items()
         for red in one.noticed_by
+        if is_long() or not red.slow
     ]
 
 
 def _marks(red: Red) -> list[pytest.MarkDecorator]:
     marks = [pytest.mark.timeout(300)]
-    if red.suite != "unit":
-        marks.append(getattr(pytest.mark, red.suite))
-    if red.slow and not is_long():
-        marks.append(pytest.mark.skip(reason="slow: tried by make evidence"))
-    return marks
+    return marks if red.suite == "unit" else [*marks, getattr(pytest.mark, red.suite)]
 
 
 @pytest.mark.parametrize(("name", "red"), _noticed())
