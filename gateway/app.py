@@ -119,13 +119,10 @@ def _hot_routes(rooms: Rooms, accepted: metrics.HotCount) -> HotRoutes:
 
 def _verify_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseRoute]:
     forward_auth = ForwardAuth(
-        checker=rooms.checker,
-        codec=rooms.codec,
+        judge=rooms.judge,
         clock=rooms.clock,
         trusted=rooms.trusted,
-        sign_in_url=rooms.settings.sign_in_url,
         count=lambda outcome: metrics.VERIFY.labels(outcome).inc(),
-        old_cookie=rooms.old_cookie,
     )
 
     def long_way(manner: Manner) -> ASGIApp:

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     keys_file: Path | None = Field(None, description="the key ring; default: keys.json in data_dir")
     site_name: str = Field("this website", min_length=1, max_length=60, description="what our pages call the website")
     public_origin: str = Field("https://localhost:8443", description="scheme and host that browsers see")
+    cors_origins: str = Field("", description="other origins, by commas, whose scripts may read refusals")
     trusted_proxies: str = Field("127.0.0.1,::1,unix:", description="whose X-Forwarded-* is believed")
     sign_in_url: str = Field("/sign-in", description="path of the website's sign-in page")
     passport_audience: str = Field("website", description="aud of the passport; empty turns passports off")
@@ -120,6 +121,14 @@ class Settings(BaseSettings):
             raise ValueError("expected the name of a cookie of the website's own, such as sessionid")
         return text
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, text: str) -> str:
+        bad = [one for one in _listed(text.lower()) if _ORIGIN.fullmatch(one) is None]
+        if bad:
+            raise ValueError("expected origins such as https://app.example.com, between commas; never * or null")
+        return text.lower()
+
     @field_validator("listen")
     @classmethod
     def _address(cls, text: str) -> str:
@@ -152,6 +161,10 @@ class Settings(BaseSettings):
     def keys_path(self) -> Path:
         """The key ring's file."""
         return self.keys_file or self.data_dir / "keys.json"
+
+    def allowed_origins(self) -> frozenset[bytes]:
+        """The origins in `cors_origins`, as browsers send them."""
+        return frozenset(one.encode() for one in _listed(self.cors_origins))
 
     def session_policy(self) -> SessionPolicy:
         """What sessions need to know."""
@@ -186,6 +199,10 @@ def read(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError([line for mistake in error.errors() for line in _told(mistake).splitlines()]) from None
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
 
 
 def _told(mistake: Any) -> str:

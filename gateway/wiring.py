@@ -28,9 +28,11 @@ from .revocation.revoke import Revoker
 from .service_keys import ServiceKeys
 from .sessions.check import Checker
 from .sessions.gate import Gate
+from .sessions.judge import Judge
 from .sessions.leases import Leases, Passports
 from .sessions.old_cookie import OldCookie
 from .sessions.renew import Renewals
+from .sessions.requirement import Requirement
 from .sessions.start import Starter
 from .settings import Settings
 from .store.client import Store
@@ -59,12 +61,12 @@ class Rooms:
     revoker: Revoker
     everybody: EverybodyRevoker
     checker: Checker
+    judge: Judge
     starter: Starter
     devices: AccountDevices
     service_keys: ServiceKeys
     trusted: TrustedProxies
     #: Both are there while visitors move in from the website's own sessions.
-    old_cookie: OldCookie | None
     bridge: Bridge | None
 
 
@@ -93,6 +95,14 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     starter = Starter(store, codec, leases, policy)
     trusted = TrustedProxies.parse(settings.trusted_proxies)
     old_cookie = OldCookie(settings.bridge_cookie.encode()) if settings.bridge_cookie else None
+    checker = Checker(
+        leases=leases,
+        ring=ring,
+        feed=feed,
+        renewals=Renewals(store, leases, feed, policy),
+        clock=clock,
+        policy=policy,
+    )
     return Rooms(
         settings=settings,
         clock=clock,
@@ -103,19 +113,19 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         feed=feed,
         revoker=revoker,
         everybody=EverybodyRevoker(store, clock, revoker, barrier, reply_to=feed.worker),
-        checker=Checker(
-            leases=leases,
-            ring=ring,
-            feed=feed,
-            renewals=Renewals(store, leases, feed, policy),
+        checker=checker,
+        judge=Judge(
+            checker=checker,
+            codec=codec,
             clock=clock,
-            policy=policy,
+            sign_in_url=settings.sign_in_url,
+            cors_origins=settings.allowed_origins(),
+            old_cookie=old_cookie,
         ),
         starter=starter,
         devices=AccountDevices(Devices(store), revoker),
         service_keys=ServiceKeys(store, clock),
         trusted=trusted,
-        old_cookie=old_cookie,
         bridge=None
         if old_cookie is None
         else Bridge(
@@ -208,18 +218,16 @@ async def watch_keys(rooms: Rooms) -> None:
 
 
 def gate(
-    rooms: Rooms, app: ASGIApp, *, is_public: Callable[[str], bool] | None = None, has_bridge: bool = False
+    rooms: Rooms,
+    app: ASGIApp,
+    *,
+    is_public: Callable[[str], bool] | None = None,
+    requires: Callable[[str], Requirement] | None = None,
+    has_bridge: bool = False,
 ) -> Gate:
     """The gate before an app, on the rooms of this process; `has_bridge` where the bridge is a page beside it."""
     return Gate(
-        app,
-        checker=rooms.checker,
-        codec=rooms.codec,
-        clock=rooms.clock,
-        trusted=rooms.trusted,
-        sign_in_url=rooms.settings.sign_in_url,
-        is_public=is_public,
-        old_cookie=rooms.old_cookie if has_bridge else None,
+        app, judge=rooms.judge, clock=rooms.clock, is_public=is_public, requires=requires, has_bridge=has_bridge
     )
 
 
@@ -228,12 +236,20 @@ class SessionGate:
 
     That process becomes a worker: it registers, follows the revocations, is waited for in receipts and holds the
     signing keys. Add it outermost; it lives by the lifespan events of the server, and says goodbye when they end.
-    `is_public(path)` names what anybody may see. Raises KeyFileError.
+    `is_public(path)` names what anybody may see, `requires(path)` what a route asks beyond being signed in.
+    Raises KeyFileError.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, *, is_public: Callable[[str], bool] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        *,
+        is_public: Callable[[str], bool] | None = None,
+        requires: Callable[[str], Requirement] | None = None,
+    ) -> None:
         self._rooms = build(settings)
-        self._gate = gate(self._rooms, app, is_public=is_public)
+        self._gate = gate(self._rooms, app, is_public=is_public, requires=requires)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""

@@ -55,9 +55,20 @@ class MiddlewareError(Exception):
         return f"{self.code}: {self.detail}"
 
 
-def problem_body(status: int, code: str, title: str, detail: str, instance: str | None = None) -> bytes:
-    """The JSON of a problem; `code` is the machine-readable word, an extension member (RFC 9457 section 3.2)."""
-    members: dict[str, str | int] = {
+def problem_body(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    instance: str | None = None,
+    *,
+    members: Mapping[str, str | int] | None = None,
+) -> bytes:
+    """The JSON of a problem; `code` is the machine-readable word, an extension member (RFC 9457 section 3.2).
+
+    `members` are further extension members.
+    """
+    problem: dict[str, str | int] = {
         "type": "about:blank",
         "title": title,
         "status": status,
@@ -65,8 +76,9 @@ def problem_body(status: int, code: str, title: str, detail: str, instance: str 
         "detail": detail,
     }
     if instance is not None:
-        members["instance"] = instance
-    return json.dumps(members, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+        problem["instance"] = instance
+    problem.update(members or {})
+    return json.dumps(problem, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def problem_messages(

@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from .. import metrics
 from ..clock import Clock
 from ..errors import StoreAway
 from ..ids import ID_BYTES, new_id, to_text
@@ -55,6 +56,9 @@ class EverybodyRevoker:
             return await self._revoker.certify(
                 EVERYBODY + act, ids, at_ms=max(times_ms), started_ns=started_ns, reason=reason
             )
+        except StoreAway:
+            metrics.REVOCATIONS.labels("unconfirmed").inc()
+            raise
         finally:
             for one in ids:
                 self._barrier.close(one)

@@ -1,5 +1,6 @@
 """How a denied or undecidable visit is answered, by the kind of request: a redirect, a problem, or "come back"."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from latchstring_middleware.cookies import clear_cookie
@@ -8,6 +9,7 @@ from latchstring_middleware.problems import problem_body
 from ..wire import Header, Reply
 from .check import Denied
 from .policy import SESSION_COOKIE
+from .requirement import BadRequirement
 from .visit import Visit
 
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
@@ -18,10 +20,20 @@ RETRY_AFTER_SECONDS: Final = 2
 
 #: The body of a refusal again as a header: nginx throws the body of an auth_request answer away.
 PROBLEM_HEADER: Final = b"x-latch-problem"
+#: RFC 9470 section 3.
+_STEP_UP: Final = "insufficient_user_authentication"
+_NO_MEMBERS: Final[Mapping[str, str | int]] = {}
 
 
-def _refusal(status: int, code: str, title: str, detail: str, *more: Header) -> Reply:
-    body = problem_body(status, code, title, detail)
+def _refusal(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *more: Header,
+    members: Mapping[str, str | int] = _NO_MEMBERS,
+) -> Reply:
+    body = problem_body(status, code, title, detail, members=members)
     return Reply(status, (_PROBLEM, _NO_STORE, (PROBLEM_HEADER, body), *more), body)
 
 
@@ -32,8 +44,12 @@ AWAY: Final = _refusal(
     "it cannot be checked now; you stay signed in, try again",
     (b"retry-after", b"%d" % RETRY_AFTER_SECONDS),
 )
-FRESH_REQUIRED: Final = _refusal(401, "fresh_required", "Not signed in", "enter your password again to go on")
 _PLAIN: Final = _refusal(401, "not_signed_in", "Not signed in", "sign in and try again")
+
+
+def bad_requirement(problem: BadRequirement) -> Reply:
+    """The answer to a proxy whose X-Latch-Require cannot be read: nobody comes in."""
+    return _refusal(400, "bad_requirement", "Bad request", str(problem))
 
 
 def denied(visit: Visit, verdict: Denied, *, sign_in_url: str, sealed_return: str) -> Reply:
@@ -50,10 +66,20 @@ def denied(visit: Visit, verdict: Denied, *, sign_in_url: str, sealed_return: st
     return Reply(303, tuple(headers))
 
 
-def fresh_required(visit: Visit, *, sign_in_url: str, sealed_return: str) -> Reply:
-    """The answer to somebody who is recognised but must show the password again."""
+def step_up(visit: Visit, code: str, *, max_age_seconds: int | None, sign_in_url: str, sealed_return: str) -> Reply:
+    """The answer to somebody who is recognised but must show the password again; no cookie is touched.
+
+    A navigation is sent to sign in with `fresh=1`. Anything else gets 401 with the challenge of RFC 9470 section 3, in
+    WWW-Authenticate and as members of the problem.
+    """
     if not visit.navigation:
-        return FRESH_REQUIRED
+        detail = "enter your password again to go on"
+        challenge = f'Bearer error="{_STEP_UP}", error_description="{detail}"'
+        members: dict[str, str | int] = {"error": _STEP_UP}
+        if max_age_seconds is not None:
+            challenge += f', max_age="{max_age_seconds}"'
+            members["max_age"] = max_age_seconds
+        return _refusal(401, code, "Not signed in", detail, (b"www-authenticate", challenge.encode()), members=members)
     return Reply(303, ((b"location", _with_return(sign_in_url, sealed_return) + b"&fresh=1"), _NO_STORE))
 
 

@@ -28,10 +28,11 @@ _log = logs.get("sessions")
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Signed in. `set_cookie` is the one Set-Cookie value to hand to the browser, if any."""
+    """Signed in, as judged at `at_ms` by the store's clock. `set_cookie` is the one Set-Cookie value, if any."""
 
     lease: OpenLease
     level: Level
+    at_ms: int
     set_cookie: str | None = None
 
 
@@ -162,7 +163,7 @@ class Checker:
         if not fresh and not content.remembered:
             # The browser was closed, or the session's own limits are over; the box was not ticked.
             return Denied("over", clear=True)
-        return Accepted(lease, "fresh" if fresh else "remembered", set_cookie)
+        return Accepted(lease, "fresh" if fresh else "remembered", now_ms, set_cookie)
 
     def _vouch(self, presented: tuple[bytes, bool], renewed: OpenLease) -> None:
         if len(self._vouched) >= _VOUCHED_MAX:

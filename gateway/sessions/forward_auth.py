@@ -2,7 +2,7 @@
 
 `/verify` protects a page, `/verify/fresh` one that wants the password again, `/verify/optional` one that merely likes
 to know, and `/verify/background` a poll that must not keep a session from idling. Which one applies is the proxy's
-configuration and never a request header's or query's.
+configuration, which may ask for more in X-Latch-Require (requirement.py); never the query.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from typing import Final, Literal, TypeAlias
 
 from latchstring_middleware.forwarded import TrustedProxies
 
+from .. import logs
 from ..clock import Clock
-from ..errors import StoreAway
-from ..tokens.codec import Codec
 from ..wire import Head, Reply
-from . import answers, return_path, visit
-from .check import Accepted, Checker
+from . import answers, visit
+from .check import Accepted
+from .judge import Judge
 from .leases import NOBODY
-from .old_cookie import OldCookie
+from .requirement import BadRequirement, required_by
 
 Manner: TypeAlias = Literal["required", "fresh", "optional", "background"]
 
@@ -30,55 +30,50 @@ PATHS: Final[dict[str, Manner]] = {
 }
 
 
+_log = logs.get("sessions")
+
+
 @dataclass(frozen=True, slots=True)
 class ForwardAuth:
-    """Judges forward-auth requests and words the answers. `old_cookie` is given while visitors move in."""
+    """Answers forward-auth requests; `count` is told the outcome of each."""
 
-    checker: Checker
-    codec: Codec
+    judge: Judge
     clock: Clock
     trusted: TrustedProxies
-    sign_in_url: str
     count: Callable[[str], None]
-    old_cookie: OldCookie | None = None
 
     async def answer(self, head: Head, manner: Manner) -> Reply:
-        """200 with every identity header, 303, 401 or 503; at most one Set-Cookie.
+        """200 with every identity header, 303, 400, 401 or 503; at most one Set-Cookie.
 
-        "optional" is always 200, but for a page that a visitor with the website's old cookie asks for (303).
-        Raises ForwardedError (400) if a trusted proxy describes a request no browser sends.
+        "optional" is always 200, but for a requirement that cannot be read (400) and for a page that a visitor with the
+        website's old cookie asks for (303). The preflight of an allowed origin is always 200. Raises ForwardedError
+        (400) if a trusted proxy describes a request no browser sends.
         """
         original = self.trusted.original_request(head.peer, head.headers)
-        visited = visit.read(head, original, arrived_ns=self.clock.boot_ns(), background=manner == "background")
-        signing_in = visited.target.partition("?")[0] == self.sign_in_url.partition("?")[0]
+        try:
+            asked = required_by(head.headers, fresh=manner == "fresh", background=manner == "background")
+        except BadRequirement as problem:
+            _log.error("bad_requirement", problem=str(problem))
+            self.count("bad_requirement")
+            return answers.bad_requirement(problem)
+        visited = visit.read(head, original, arrived_ns=self.clock.boot_ns(), background=asked.background)
+        signing_in = visited.target.partition("?")[0] == self.judge.sign_in_url.partition("?")[0]
         if signing_in:
             # The website's answer there may carry the cookie of a new session; the former one's must not follow it.
             visited = replace(visited, carry="none")
-        try:
-            verdict = await self.checker.check(visited)
-        except StoreAway:
-            self.count("store_away")
-            # What everybody may see does not go down with the store.
-            return NOBODY if manner == "optional" else answers.AWAY
+        if self.judge.lets_pass(visited):
+            self.count("preflight")
+            return NOBODY
+        verdict = await self.judge.judge(visited, asked)
         if isinstance(verdict, Accepted):
-            if manner == "fresh" and verdict.level != "fresh":
-                self.count("fresh_required")
-                return answers.fresh_required(
-                    visited, sign_in_url=self.sign_in_url, sealed_return=self._sealed(visited)
-                )
             self.count("accepted")
             return _accepted(verdict)
         self.count(verdict.reason)
-        if self.old_cookie is not None and not signing_in:
-            bridge = self.old_cookie.redirect(head, visited, self._sealed(visited), open_to_all=manner == "optional")
-            if bridge is not None:
-                return bridge
         if manner == "optional":
-            return NOBODY
-        return answers.denied(visited, verdict, sign_in_url=self.sign_in_url, sealed_return=self._sealed(visited))
-
-    def _sealed(self, visited: visit.Visit) -> str:
-        return return_path.seal(self.codec, visited.target, now_ms=self.clock.wall_ms())
+            # What everybody may see does not go down with the store.
+            bridge = None if signing_in else self.judge.bridge(head, visited, verdict, open_to_all=True)
+            return bridge or NOBODY
+        return self.judge.refusal(head, visited, verdict, asked, may_bridge=not signing_in)
 
 
 def _accepted(verdict: Accepted) -> Reply:

@@ -11,18 +11,15 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from latchstring_middleware.forwarded import TrustedProxies
-
 from ..clock import Clock
-from ..errors import StoreAway
 from ..hot_route import head_of
 from ..metrics import VERIFY
-from ..tokens.codec import Codec
 from ..wire import Reply
-from . import answers, return_path, visit
-from .check import Accepted, Checker, Level
-from .old_cookie import OldCookie
+from . import visit
+from .check import Accepted, Level
+from .judge import Judge
 from .policy import SESSION_COOKIE
+from .requirement import Requirement
 
 #: Response headers that would let a cache keep an answer that carries a visitor's cookie.
 _CACHE_HEADERS: Final = frozenset((b"cache-control", b"expires", b"surrogate-control", b"x-accel-expires"))
@@ -43,30 +40,26 @@ class Visitor:
 class Gate:
     """Pure ASGI. `is_public(path)` names what anybody may see; there `scope["latch"]` is None for nobody.
 
-    `trusted` are the proxies whose word on the client's address is taken; `old_cookie` is given where the bridge is a
-    page of the same host, while visitors move in.
+    `requires(path)` names what a route asks beyond being signed in; on a public one, who does not meet it is nobody.
+    `has_bridge` where the bridge is a page of the same host, while visitors move in.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        checker: Checker,
-        codec: Codec,
+        judge: Judge,
         clock: Clock,
-        trusted: TrustedProxies,
-        sign_in_url: str,
         is_public: Callable[[str], bool] | None = None,
-        old_cookie: OldCookie | None = None,
+        requires: Callable[[str], Requirement] | None = None,
+        has_bridge: bool = False,
     ) -> None:
         self._app = app
-        self._old_cookie = old_cookie
-        self._checker = checker
-        self._codec = codec
+        self._judge = judge
+        self._has_bridge = has_bridge
         self._clock = clock
-        self._trusted = trusted
-        self._sign_in_url = sign_in_url
         self._is_public = is_public or (lambda path: False)
+        self._requires = requires or (lambda path: Requirement())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class; lifespan events pass through."""
@@ -75,26 +68,20 @@ class Gate:
             return
         # A WebSocket handshake is a GET.
         head = head_of({"method": "GET", **scope})
-        visited = visit.read(head, None, arrived_ns=self._clock.boot_ns())
-        public = self._is_public(scope["path"])
-        try:
-            verdict = await self._checker.check(visited)
-        except StoreAway:
-            VERIFY.labels("store_away").inc()
-            if public:
-                await self._app({**scope, "latch": None}, receive, send)
-            else:
-                await _refuse(scope, send, answers.AWAY)
+        asked = self._requires(scope["path"])
+        visited = visit.read(head, None, arrived_ns=self._clock.boot_ns(), background=asked.background)
+        if self._judge.lets_pass(visited):
+            VERIFY.labels("preflight").inc()
+            await self._app({**scope, "latch": None}, receive, send)
             return
+        verdict = await self._judge.judge(visited, asked)
         VERIFY.labels("accepted" if isinstance(verdict, Accepted) else verdict.reason).inc()
         if not isinstance(verdict, Accepted):
-            if public:
+            if self._is_public(scope["path"]):
                 await self._app({**scope, "latch": None}, receive, send)
-                return
-            sealed = return_path.seal(self._codec, visited.target, now_ms=self._clock.wall_ms())
-            bridge = self._old_cookie and self._old_cookie.redirect(head, visited, sealed, open_to_all=False)
-            denied = answers.denied(visited, verdict, sign_in_url=self._sign_in_url, sealed_return=sealed)
-            await _refuse(scope, send, bridge or denied)
+            else:
+                reply = self._judge.refusal(head, visited, verdict, asked, may_bridge=self._has_bridge)
+                await _refuse(scope, send, reply)
             return
         lease = verdict.lease
         visitor = Visitor(lease.account, lease.session, lease.device, verdict.level, lease.content.authenticated_at_ms)

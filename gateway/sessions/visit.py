@@ -36,6 +36,9 @@ class Visit:
     carry: Carry
     background: bool
     arrived_ns: int
+    #: The Origin header, if it came once; and whether this asks, without cookies, what a script of it may send.
+    origin: bytes = b""
+    preflight: bool = False
 
 
 def read(head: Head, original: OriginalRequest | None, *, arrived_ns: int, background: bool = False) -> Visit:
@@ -44,6 +47,8 @@ def read(head: Head, original: OriginalRequest | None, *, arrived_ns: int, backg
     cookies = named_cookies(head.headers, _NAMES)
     method = original.method if original else head.method.decode("latin-1")
     target = original.target if original else head.target.decode("latin-1")
+    origins = [value for name, value in head.headers if name == b"origin"]
+    origin = origins[0] if len(origins) == 1 else b""
     return Visit(
         token=cookies.get(_SESSION),
         run=cookies.get(_RUN),
@@ -55,6 +60,8 @@ def read(head: Head, original: OriginalRequest | None, *, arrived_ns: int, backg
         carry="none" if background else may_carry(head, method.encode("latin-1")),
         background=background,
         arrived_ns=arrived_ns,
+        origin=origin,
+        preflight=method == "OPTIONS" and origin != b"" and b"access-control-request-method" in headers,
     )
 
 

@@ -32,11 +32,21 @@ def test_every_mistake_is_told_at_once_by_name() -> None:
             sign_in_url="//evil.example",
             workers=0,
             outage_rule="hope",
+            cors_origins="https://app.example.com, *",
         )
 
     told = "\n".join(wrong.value.problems)
-    assert len(wrong.value.problems) == 7
-    for name in ("LISTEN", "STORE", "TRUSTED_PROXIES", "PUBLIC_ORIGIN", "SIGN_IN_URL", "WORKERS", "OUTAGE_RULE"):
+    assert len(wrong.value.problems) == 8
+    for name in (
+        "LISTEN",
+        "STORE",
+        "TRUSTED_PROXIES",
+        "PUBLIC_ORIGIN",
+        "SIGN_IN_URL",
+        "WORKERS",
+        "OUTAGE_RULE",
+        "CORS_ORIGINS",
+    ):
         assert f"LATCHSTRING_{name}: " in told
 
 

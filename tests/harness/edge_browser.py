@@ -11,6 +11,17 @@ from harness.proxies import Proxy
 from harness.waiting import wait_until
 
 SESSION = "__Host-session"
+#: Ways to write a header that some website may read as `X-Latch-…`.
+SPELLINGS = (
+    b"X-Latch-%s",
+    b"x-latch-%s",
+    b"X_Latch_%s",
+    b"X-Latch_%s",
+    b"X_Latch-%s",
+    b"X.Latch.%s",
+    b"X-Latch.%s",
+    b"x.latch-%s",
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,11 @@ class Browser:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def cookie_line(browser: Browser) -> bytes:
+    """The Cookie header line of a browser."""
+    return b"Cookie: " + "; ".join(f"{name}={value}" for name, value in browser.cookies.items()).encode()
 
 
 def raw(proxy: Proxy, head: bytes) -> Answer:

@@ -120,11 +120,21 @@ class EdgeGateway:
         return self.log_path.read_text(errors="replace")
 
     def sign_in(
-        self, account: str, *, remember: bool = True, cookie: str = "", return_to: str | None = None
+        self,
+        account: str,
+        *,
+        remember: bool = True,
+        cookie: str = "",
+        return_to: str | None = None,
+        seconds_ago: float = 0,
     ) -> dict[str, Any]:
         """What a website's backend does when the password was right; the answer of POST /v1/sessions."""
         browser = {"user_agent": AGENT, "address": "203.0.113.9", "cookie": cookie}
-        asked = {"account": account, "remember": remember, "authenticated_at_ms": int(time.time() * 1000)}
+        asked = {
+            "account": account,
+            "remember": remember,
+            "authenticated_at_ms": int((time.time() - seconds_ago) * 1000),
+        }
         answer = self.client.post("/v1/sessions", json={**asked, "browser": browser, "return": return_to})
         assert answer.status_code == 201, answer.text
         started: dict[str, Any] = answer.json()

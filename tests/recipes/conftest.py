@@ -39,6 +39,7 @@ def gateway(website: EchoWebsite) -> Iterator[EdgeGateway]:
         fsync="never",
         bridge_url=f"http://{website.address}/.control/who",
         bridge_cookie="oldsession",
+        cors_origins="https://app.example.com",
     )
     yield running
     running.close()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.edge_browser import Browser, request
+from harness.edge_browser import SPELLINGS, Browser, cookie_line, request
 from harness.edge_gateway import EchoWebsite, EdgeGateway
 from harness.proxies import Certificate, Proxy, start_caddy
 
@@ -12,16 +12,6 @@ pytestmark = pytest.mark.edge
 
 Browsers = Callable[..., Browser]
 NAMES = ("Account", "Session", "Device", "Auth-Time", "Level", "Passport")
-SPELLINGS = (
-    b"X-Latch-%s",
-    b"x-latch-%s",
-    b"X_Latch_%s",
-    b"X-Latch_%s",
-    b"X_Latch-%s",
-    b"X.Latch.%s",
-    b"X-Latch.%s",
-    b"x.latch-%s",
-)
 SPOOFS = {
     "host": [b"X-Forwarded-Host: evil.example"],
     "two hosts": [b"X-Forwarded-Host: a.example", b"X-Forwarded-Host: b.example"],
@@ -44,11 +34,6 @@ SPOOFS = {
     "length": [b"X-Latch-Content-Length: 1"],
     "manner": [b"X-Latch-Require: optional"],
 }
-
-
-def cookie_line(browser: Browser) -> bytes:
-    """The Cookie header line of a browser."""
-    return b"Cookie: " + "; ".join(f"{name}={value}" for name, value in browser.cookies.items()).encode()
 
 
 def test_the_website_hears_who_is_signed_in(edge: Proxy, gateway: EdgeGateway, browser: Browsers) -> None:

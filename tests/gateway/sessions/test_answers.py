@@ -48,12 +48,30 @@ def test_a_navigation_is_sent_to_sign_in(sign_in_url: str, start: bytes, clear: 
 
 def test_nobody_is_signed_out_for_want_of_a_fresh_password() -> None:
     """401 with its own code for a fetch, 303 that says why for a navigation; no cookie is touched."""
-    fetch = answers.fresh_required(_visit(navigation=False), sign_in_url="/in", sealed_return="s")
-    page = answers.fresh_required(_visit(navigation=True), sign_in_url="/in", sealed_return="s")
+    fetch, page = (
+        answers.step_up(
+            _visit(navigation=navigation), "fresh_required", max_age_seconds=None, sign_in_url="/in", sealed_return="s"
+        )
+        for navigation in (False, True)
+    )
 
     assert (fetch.status, json.loads(fetch.body)["code"]) == (401, "fresh_required")
     assert dict(page.headers)[b"location"] == b"/in?return=s&fresh=1"
     assert b"set-cookie" not in dict(page.headers)
+
+
+def test_a_step_up_says_how_recent_the_password_must_be_in_the_form_of_rfc_9470() -> None:
+    """The challenge and the problem carry the same: the error of section 3, and the age where one was asked for."""
+    reply = answers.step_up(
+        _visit(navigation=False), "authentication_too_old", max_age_seconds=300, sign_in_url="/in", sealed_return="s"
+    )
+
+    problem = json.loads(reply.body)
+    assert (problem["error"], problem["max_age"]) == ("insufficient_user_authentication", 300)
+    assert dict(reply.headers)[b"www-authenticate"] == (
+        b'Bearer error="insufficient_user_authentication", '
+        b'error_description="enter your password again to go on", max_age="300"'
+    )
 
 
 def test_away_asks_to_come_back_and_takes_nothing() -> None:

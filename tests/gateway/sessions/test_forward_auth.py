@@ -3,8 +3,10 @@
 import httpx
 import pytest
 
-from harness.worker_app import FORWARDED, IDENTITY, NAVIGATION, RUN, Worker, now_ms, set_cookies
+from harness.worker_app import FORWARDED, IDENTITY, NAVIGATION, RUN, Jar, Worker, now_ms, set_cookies
+from latchstring_gateway.ids import Account
 from latchstring_gateway.sessions import return_path
+from latchstring_gateway.store import keys
 
 
 async def _target(worker: Worker, answer: httpx.Response) -> str:
@@ -88,6 +90,69 @@ async def test_the_sign_in_page_gets_no_renewed_cookie(worker: Worker) -> None:
     assert at_sign_in.headers["x-latch-account"] == "ada"
     assert set_cookies(at_sign_in) == []
     assert len(set_cookies(elsewhere)) == 1
+
+
+async def test_a_route_may_ask_how_long_ago_the_password_was_given(worker: Worker) -> None:
+    """Younger passes; older is 401 with what is asked, or a redirect to sign in; and signing in again helps."""
+    jar = Jar()
+    await worker.sign_in(jar=jar, authenticated_at_ms=now_ms() - 60_000)
+
+    younger = await worker.verify(jar, x_latch_require="max-auth-age=90")
+    fetch = await worker.verify(jar, x_latch_require="max-auth-age=30")
+    page = await worker.navigate(jar, x_latch_require="max-auth-age=30")
+    await worker.sign_in(jar=jar)
+    again = await worker.verify(jar, x_latch_require="max-auth-age=30")
+
+    assert (younger.status_code, again.status_code) == (200, 200)
+    problem = fetch.json()
+    assert (fetch.status_code, problem["code"], problem["max_age"]) == (401, "authentication_too_old", 30)
+    assert 'max_age="30"' in fetch.headers["www-authenticate"]
+    assert (page.status_code, page.headers["location"][-8:]) == (303, "&fresh=1")
+    assert set_cookies(fetch) + set_cookies(page) == []
+
+
+async def test_a_remembered_visitor_meets_an_age_but_not_freshness(worker: Worker) -> None:
+    """Without the run cookie he is recognised; the header asks for freshness as the path does."""
+    jar = await worker.signed_in()
+    del jar[RUN]
+
+    aged = await worker.verify(jar, x_latch_require="max-auth-age=300")
+    fresh = await worker.verify(jar, x_latch_require="fresh, max-auth-age=300")
+    optional = await worker.verify(jar, "/optional", x_latch_require="fresh")
+
+    assert (aged.status_code, aged.headers["x-latch-level"]) == (200, "remembered")
+    assert (fresh.status_code, fresh.json()["code"]) == (401, "fresh_required")
+    assert [optional.headers[name] for name in IDENTITY] == [""] * 6, "who does not meet it is nobody there"
+
+
+@pytest.mark.parametrize("path", ["", "/fresh", "/optional", "/background"])
+async def test_a_requirement_that_cannot_be_read_lets_nobody_in(worker: Worker, path: str) -> None:
+    """400 with a code, on every path, for members too; nothing of what was said comes back."""
+    jar = await worker.signed_in()
+
+    for said in ("frsh", "max-auth-age=soon", ""):
+        answer = await worker.verify(jar, path, x_latch_require=said)
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_requirement")
+        assert answer.headers["x-latch-problem"] == answer.text
+        assert not [name for name in IDENTITY if name in answer.headers]
+        assert "frsh" not in answer.text + "soon"
+
+
+async def test_a_poll_named_by_the_header_extends_nothing(worker: Worker) -> None:
+    """The store is asked and the idle limit stays where it was."""
+    jar = await worker.signed_in()
+    record = keys.session(keys.partition_of(Account("ada")), (await worker.verify(jar)).headers["x-latch-session"])
+    early = now_ms() + 60_000
+    await worker.store.redis.hset(record, "fresh_until_ms", early)
+
+    polled = await worker.verify(worker.run_out(jar), x_latch_require="background")
+    after_poll = await worker.store.redis.hget(record, "fresh_until_ms")
+    await worker.verify(worker.run_out(jar))
+
+    assert (polled.status_code, set_cookies(polled)) == (200, [])
+    assert after_poll == str(early)
+    assert int(await worker.store.redis.hget(record, "fresh_until_ms") or 0) > early
 
 
 async def test_a_refusal_names_its_code_also_in_a_header(worker: Worker) -> None:

@@ -1,13 +1,15 @@
 """The gate before an app of this process."""
 
+import json
 from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from harness.asgi import Answered, ask
-from harness.worker_app import NAVIGATION, SESSION, Jar, Worker, set_cookies
+from harness.worker_app import NAVIGATION, RUN, SESSION, Jar, Worker, set_cookies
 from latchstring_gateway import wiring
+from latchstring_gateway.sessions.requirement import Requirement
 
 
 async def _website(scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,6 +42,25 @@ async def _ask(worker: Worker, jar: Jar | None, path: str = "/200", **headers: s
     if jar is not None:
         sent.append((b"cookie", jar.header().encode()))
     return await ask(gate, path=path, query_string=b"", headers=sent)
+
+
+async def test_a_route_may_ask_for_more(worker: Worker) -> None:
+    """`requires` says what, by path: not met, a fetch gets 401, and on a public path it is nobody who comes in."""
+    jar = await worker.signed_in()
+    del jar[RUN]
+    gate = wiring.gate(
+        worker.rooms,
+        _website,
+        is_public=lambda path: path == "/203",
+        requires=lambda path: Requirement(fresh=path in ("/pay", "/203"), max_auth_age_seconds=300),
+    )
+    sent = [(b"cookie", jar.header().encode())]
+
+    page, pay, public = [await ask(gate, path=path, query_string=b"", headers=sent) for path in ("/", "/pay", "/203")]
+
+    assert (page.status, page.body) == (200, b"ada")
+    assert (pay.status, json.loads(pay.body)["code"]) == (401, "fresh_required")
+    assert (public.status, public.body) == (203, b"nobody")
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])

@@ -291,6 +291,7 @@ async def _both_ways(worker: Worker, answered: list[int]) -> Callable[..., None]
                     "sec-fetch-dest": st.sampled_from(["document", "image", "empty"]),
                     "sec-fetch-mode": st.sampled_from(["navigate", "no-cors"]),
                     "upgrade": st.just("websocket"),
+                    "x-latch-require": st.sampled_from(["fresh", "max-auth-age=1", "junk"]),
                     "x-latch-content-length": st.sampled_from(["0", "70000"]),
                 },
             )
@@ -321,4 +322,4 @@ async def _both_ways(worker: Worker, answered: list[int]) -> Callable[..., None]
 
 def _forward_auth(worker: Worker) -> ForwardAuth:
     rooms = worker.rooms
-    return ForwardAuth(rooms.checker, rooms.codec, rooms.clock, rooms.trusted, "/sign-in", lambda outcome: None)
+    return ForwardAuth(rooms.judge, rooms.clock, rooms.trusted, lambda outcome: None)
