@@ -13,6 +13,7 @@ SESSIONS_STARTED: Final = Counter(
     "latchstring_sessions_started", "Sign-ins, by whether the box was ticked.", ["remembered"]
 )
 BRIDGE: Final = Counter("latchstring_bridge", "Visitors with the website's old cookie, by outcome.", ["outcome"])
+CREDENTIALS: Final = Counter("latchstring_credentials", "Credentials brought to the store, by outcome.", ["outcome"])
 REVOCATIONS: Final = Counter("latchstring_revocations", "Revocations by the status of their first receipt.", ["status"])
 REVOCATION_LAG: Final = Histogram(
     "latchstring_revocation_lag_seconds",

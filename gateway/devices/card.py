@@ -8,6 +8,8 @@ from typing import Final
 from ..pages.words import Moment, moment
 from .registry import MAX_NAME_CHARS, DeviceRow
 
+#: How long the owner is told that a copy of a device's sign-in was refused.
+REUSE_TOLD_DAYS: Final = 30
 _KINDS: Final = {
     "tv": "TV",
     "console": "console",
@@ -20,7 +22,10 @@ _KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One device in words; `noun` is what a button calls it ("Sign out this TV")."""
+    """One device in words; `noun` is what a button calls it ("Sign out this TV").
+
+    `reuse` tells when a copy of its sign-in was refused, for `REUSE_TOLD_DAYS`.
+    """
 
     id: str
     name: str
@@ -46,7 +51,7 @@ def card(row: DeviceRow, *, is_this: bool, now_ms: int, zone: tzinfo) -> Card:
         place=row.place,
         last_seen=moment(row.last_seen_ms, now_ms, zone),
         first_seen=moment(row.first_seen_ms, now_ms, zone) if row.first_seen_ms else None,
-        reuse=moment(row.reuse_at_ms, now_ms, zone) if row.reuse_at_ms else None,
+        reuse=moment(row.reuse_at_ms, now_ms, zone) if _is_told(row.reuse_at_ms, now_ms) else None,
         remembered=row.remembered,
         is_this=is_this,
     )
@@ -59,6 +64,10 @@ def cards(rows: Sequence[DeviceRow], *, this_device: str, now_ms: int, zone: tzi
     made = [card(row, is_this=row.id == this_device, now_ms=now_ms, zone=zone) for row in active]
     this = next((one for one in made if one.is_this), None)
     return this, [one for one in made if not one.is_this]
+
+
+def _is_told(reuse_at_ms: int, now_ms: int) -> bool:
+    return reuse_at_ms > 0 and now_ms - reuse_at_ms < REUSE_TOLD_DAYS * 86_400_000
 
 
 def _details(row: DeviceRow) -> str:

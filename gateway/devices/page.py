@@ -29,7 +29,7 @@ from ..pages.forms import form_fields
 from ..pages.render import error_page, page
 from ..pages.words import clock_time, count, span
 from ..revocation.receipt import Receipt
-from .card import Card, cards, name_problem
+from .card import REUSE_TOLD_DAYS, Card, cards, name_problem
 from .receipt_words import tell
 from .registry import MAX_NAME_CHARS, DeviceRow
 
@@ -207,6 +207,8 @@ class DevicesPage:
             sign_out_url=SIGN_OUT_URL,
             this=this,
             others=others,
+            reused=[one for one in listed if one.reuse],
+            reuse_told_days=REUSE_TOLD_DAYS,
             renamed=next((one.name for one in listed if one.id == renamed_id), None),
             rename_error=rename_error,
             max_name_chars=MAX_NAME_CHARS,

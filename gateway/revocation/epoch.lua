@@ -1,13 +1,23 @@
 -- Included by scripts that must know whether this store is still the one that was known: a run id other than the stored
 -- one means a restart or a fail-over, and the epoch rises. The first epoch is the store's time, so that a store emptied
 -- since never has an epoch that its workers have seen; it has no stamp, since nothing can have been lost before it.
-local function current_epoch(deployment_key, now)
+-- Each later one notes which writes may be lost: from the loss window (5 s) before the newest pulse that this server has
+-- heard of, however long nobody served since. The last 64 such spans are kept, of 27 characters and a space.
+local function current_epoch(deployment_key, pulses_key, now)
+  local function whole(x) return string.format('%.0f', x) end
   local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-  local stored, epoch, stamp = unpack(redis.call('HMGET', deployment_key, 'run_id', 'epoch', 'stamp_ms'))
-  if stored ~= run_id then
-    epoch = stored and redis.call('HINCRBY', deployment_key, 'epoch', 1) or now
-    stamp = stored and string.format('%.0f', now) or '0'
-    redis.call('HSET', deployment_key, 'run_id', run_id, 'epoch', string.format('%.0f', epoch), 'stamp_ms', stamp)
+  local stored, epoch, stamp, losses = unpack(redis.call('HMGET', deployment_key, 'run_id', 'epoch', 'stamp_ms', 'losses'))
+  if not stored then
+    epoch, stamp = now, '0'
+    redis.call('HSET', deployment_key, 'run_id', run_id, 'epoch', whole(epoch), 'stamp_ms', stamp, 'born_ms', whole(now))
+  elseif stored ~= run_id then
+    epoch, stamp = redis.call('HINCRBY', deployment_key, 'epoch', 1), whole(now)
+    local heard = 0
+    for _, pulse in ipairs(redis.call('HVALS', pulses_key)) do heard = math.max(heard, tonumber(pulse)) end
+    if heard == 0 or heard > now then heard = now end
+    losses = string.sub((losses or '') .. ' ' .. whole(heard - 5000) .. '-' .. stamp, -1792)
+    -- Another machine's clock, perhaps.
+    redis.call('HSET', deployment_key, 'run_id', run_id, 'stamp_ms', stamp, 'losses', losses, 'even_since_ms', stamp)
   end
   return run_id, tonumber(epoch), tonumber(stamp)
 end

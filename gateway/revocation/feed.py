@@ -24,13 +24,12 @@ from .acknowledge import Acknowledgements
 from .entry import parse
 from .fence import Fence, clocks_agree
 from .give_back import give_back
+from .pulse import Answer, History, Pulse
 from .receipt import WorkerRow
 from .replica import Replica
 from .subscription import Subscription
 
-_HERE = Path(__file__).parent
-_PULSE = load(_HERE / "pulse.lua", keys=("deployment", "workers", "pulses"), args=("worker",))
-_LOAD = load(_HERE / "load.lua", keys=("revocations", "number"), args=("keep_ms",))
+_LOAD = load(Path(__file__).parent / "load.lua", keys=("revocations", "number"), args=("keep_ms",))
 _PARTITION_OF_CHANNEL = {keys.revocations(p): p for p in range(keys.PARTITIONS)}
 
 #: Store calls of one load under way at once: fewer than the pool holds, so that acknowledgements find a connection.
@@ -70,6 +69,8 @@ class Feed:
         self.fence = Fence(row().fence_ms / 1000)
         self.epoch = 0
         self.epoch_stamp_ms = 0
+        #: What the last pulse told of the store.
+        self.history = History()
         #: Whether everything was loaded at least once since the start; before that nothing can be vouched for.
         self.loaded = False
         #: Whether the store left the last heartbeat without an answer.
@@ -79,6 +80,7 @@ class Feed:
         self._heartbeat_seconds = heartbeat_seconds
         self._heard = heard
         self._acknowledgements = Acknowledgements(store, worker, heard)
+        self._pulses = Pulse(store, clock, worker)
         self._subscription: Subscription | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._beat: asyncio.Task[None] | None = None
@@ -191,25 +193,26 @@ class Feed:
     async def _beat_once(self) -> None:
         subscription = self._subscription
         sent_ns = self.clock.boot_ns()
-        known, store_ms, epoch, stamp_ms = await self._pulse()
+        pulse = await self._pulse()
         if subscription is None:
             raise NotFollowing("not subscribed to the store")
-        if known and self._settings_changed:
+        if pulse.known and self._settings_changed:
             # After the pulse: written before, it would hide that the row was missing.
             await self._register()
-        if not known or epoch != self.epoch:
-            await self._catch_up(subscription, epoch=epoch, stamp_ms=stamp_ms)
+        if not pulse.known or pulse.epoch != self.epoch:
+            await self._catch_up(subscription, pulse)
             sent_ns = self.clock.boot_ns()
-            known, store_ms, epoch, stamp_ms = await self._pulse()
+            pulse = await self._pulse()
         if self.replica.behind:
             await self._load(subscription, sorted(self.replica.behind))
         try:
             await subscription.ping()
         except (RedisError, OSError, StoreAway) as fault:
             raise NotFollowing(f"the subscription was lost ({type(fault).__name__})") from fault
-        if subscription is not self._subscription or self.replica.behind or self.epoch != epoch or not known:
+        disturbed = subscription is not self._subscription or self.epoch != pulse.epoch
+        if disturbed or self.replica.behind or not pulse.known:
             raise NotFollowing("something changed during the heartbeat")
-        self._renew(sent_ns, store_ms)
+        self._renew(sent_ns, pulse.store_ms)
 
     def _renew(self, sent_ns: int, store_ms: int) -> None:
         if not clocks_agree(store_ms, self.clock.wall_ms()):
@@ -224,25 +227,22 @@ class Feed:
             _log.info("following", worker=self.worker, epoch=self.epoch)
         self.fence.renew(sent_ns, store_ms)
 
-    async def _pulse(self) -> tuple[bool, int, int, int]:
-        known, store_ms, _run_id, epoch, stamp_ms, lease_max_ms = await _PULSE(
-            self.store,
-            {"deployment": keys.DEPLOYMENT, "workers": keys.WORKERS, "pulses": keys.PULSES},
-            {"worker": self.worker},
-        )
+    async def _pulse(self) -> Answer:
+        answer = await self._pulses.send()
+        self.history = answer.history
         # The longest leases of the deployment may not be this worker's own; the figure only grows.
-        self.replica.keep_ns = max(self.replica.keep_ns, 2 * lease_max_ms * 1_000_000)
-        return bool(known), store_ms, epoch, stamp_ms
+        self.replica.keep_ns = max(self.replica.keep_ns, 2 * answer.lease_max_ms * 1_000_000)
+        return answer
 
-    async def _catch_up(self, subscription: Subscription, *, epoch: int, stamp_ms: int) -> None:
+    async def _catch_up(self, subscription: Subscription, pulse: Answer) -> None:
         # Fence, register, give back what the store may have lost, load everything; only then trust again.
         self.fence.drop()
         self.replica.forget_numbers()
         await self._register()
-        if self.epoch and epoch != self.epoch:
+        if self.epoch and pulse.epoch != self.epoch:
             await give_back(self.store, self.replica)
         await self._load(subscription, range(keys.PARTITIONS))
-        self.epoch, self.epoch_stamp_ms = epoch, stamp_ms
+        self.epoch, self.epoch_stamp_ms = pulse.epoch, pulse.stamp_ms
 
     async def _register(self) -> None:
         # Cleared first, so that a change during the call is written too; set again, or a change in an outage were lost.

@@ -5,5 +5,5 @@
 -- ARGV
 -- RETURNS {{worker, row, ...}, {worker, pulse_ms, ...}, stamp_ms}
 local t = redis.call('TIME')
-local _, _, stamp = current_epoch(deployment_key, t[1] * 1000 + math.floor(t[2] / 1000))
+local _, _, stamp = current_epoch(deployment_key, pulses_key, t[1] * 1000 + math.floor(t[2] / 1000))
 return {redis.call('HGETALL', workers_key), redis.call('HGETALL', pulses_key), stamp}

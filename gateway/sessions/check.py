@@ -13,7 +13,7 @@ from ..tokens.codec import Reason, Refused
 from ..tokens.keyring import KeyRing
 from .leases import Leases, OpenLease
 from .policy import SESSION_COOKIE, SessionPolicy
-from .renew import Over, Renewals
+from .renew import From, Over, Renewals
 from .visit import Visit
 
 Level: TypeAlias = Literal["fresh", "remembered"]
@@ -100,17 +100,19 @@ class Checker:
 
     async def _ask_store(self, lease: OpenLease, visit: Visit) -> Accepted | Denied:
         try:
-            verdict = await self._renewals.renew(lease, advance=visit.carry == "advance", extend=not visit.background)
+            verdict = await self._renewals.renew(
+                lease, advance=visit.carry == "advance", extend=not visit.background, origin=From.of(visit)
+            )
         except StoreAway:
             if not self._may_bridge(lease):
                 raise
             return self._accept(lease, visit)
         if isinstance(verdict, Over):
-            if verdict.reason in ("reuse", "unknown"):
+            if verdict.reason in ("reuse", "lost", "unknown"):
                 _log.warning("credential_refused", reason=verdict.reason, device_kind="browser")
-            # An id this store has never seen may mean that the store lost it: the cookie stays.
-            return Denied(verdict.reason, clear=verdict.reason != "unknown")
-        if verdict.note and verdict.note != "advanced":
+            # What the store has lost, or never saw, may come back with it: the cookie stays.
+            return Denied(verdict.reason, clear=verdict.reason not in ("lost", "unknown"))
+        if verdict.note not in ("renewed", "advanced"):
             _log.info("credential_note", note=verdict.note)
         renewed = verdict.lease
         if self._is_revoked(renewed):

@@ -9,11 +9,11 @@ DEVICE_COOKIE: Final = "__Host-device"
 #: Browsers keep no cookie longer than 400 days (RFC 6265bis section 5.5).
 DEVICE_COOKIE_SECONDS: Final = 400 * 86_400
 
-#: A token counts as used only when it comes back this long after its first issue: longer than a browser takes to
-#: write its cookies down, so a crash right after a rotation looks like a lost answer and not like a thief.
+#: What is added to two `grace` before a token that comes back counts as used: a request takes up to 40 s to be judged,
+#: twice, and a browser up to 30 s to write its cookies down (docs/rotation.md).
 USED_AFTER_MS: Final = 120_000
-#: How much a fail-over may have lost; tokens issued earlier than this before it are not adopted.
-LOSS_WINDOW_MS: Final = 5_000
+#: A password may have been checked this long before its session begins (start.lua); a row outlives its family by it.
+_SLACK_SECONDS: Final = 300
 #: A lease is renewed from two thirds of its life on, so that an outage finds most leases young.
 RENEW_FROM: Final = 2 / 3
 
@@ -40,7 +40,14 @@ class SessionPolicy:
     most_sessions: int = 0
     when_full: Literal["end-oldest", "refuse"] = "end-oldest"
 
-    @property
-    def session_ttl_ms(self) -> int:
-        """How long the store keeps a session at most: its absolute limit, and a lease on top."""
-        return round((max(self.session_absolute_seconds, self.remember_absolute_seconds) + self.lease_seconds) * 1000)
+    def family_ms(self, *, remembered: bool) -> int:
+        """How long after its password was checked any token of a sign-in can be good, at the very most."""
+        absolute = self.remember_absolute_seconds if remembered else self.session_absolute_seconds
+        return round((absolute + _SLACK_SECONDS) * 1000)
+
+    def row_ms(self, *, remembered: bool) -> int:
+        """How long after the sign-in the store keeps its row, ended or not: longer than any of its tokens is good.
+
+        So a token whose row is gone is either over by its own words or the store has lost the row.
+        """
+        return self.family_ms(remembered=remembered) + round((self.lease_seconds + _SLACK_SECONDS) * 1000)

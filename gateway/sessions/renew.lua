@@ -2,14 +2,15 @@
 -- isolated former primary that lost its right to write cannot say yes.
 -- INCLUDE ../revocation/append.lua
 -- KEYS session account device generations revocations number outbox
--- ARGV prefix session_id presented issued_at_ms generation may_advance extend fenced may_accuse lease_ms session_idle_ms session_absolute_ms remember_idle_ms rotate_every_ms grace_ms used_after_ms loss_window_ms epoch_stamp_ms event_id
--- RETURNS {'ok', now_ms, n, fresh_until_ms, note} or {'unknown' | 'ended' | 'device_removed' | 'signed_out' | 'disabled' | 'over' | 'reuse' | 'ahead', now_ms}
+-- ARGV prefix session_id presented issued_at_ms generation may_advance extend expected_ms may_accuse place kind lease_ms session_idle_ms session_absolute_ms remember_idle_ms rotate_every_ms grace_ms used_after_ms clock_tolerance_ms even_since_ms losses event_id
+-- RETURNS {'ok', now_ms, n, fresh_until_ms, note} or {'unknown' | 'ended' | 'device_removed' | 'signed_out' | 'disabled' | 'over' | 'reuse' | 'unsure', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
-local account, device, state, n, n_issued_at, n_used, authenticated_at, fresh_until, remembered, remember_until, absolute, replays =
-  unpack(redis.call('HMGET', session_key, 'account', 'device', 'state', 'n', 'n_issued_at_ms', 'n_used', 'authenticated_at_ms',
-    'fresh_until_ms', 'remembered', 'remember_until_ms', 'absolute_ms', 'replays'))
-if not account then return {'unknown', now} end
+local account, device, state, n, n_issued_at, n_given_at, n_used, authenticated_at, fresh_until, remembered, remember_until, absolute =
+  unpack(redis.call('HMGET', session_key, 'account', 'device', 'state', 'n', 'n_issued_at_ms', 'n_given_at_ms', 'n_used', 'authenticated_at_ms',
+    'fresh_until_ms', 'remembered', 'remember_until_ms', 'absolute_ms'))
+-- A row that was given back after a loss knows of its session only that it has ended.
+if not state then return {'unknown', now} end
 if state ~= 'live' then return {'ended', now} end
 if redis.call('HGET', device_key, 'state') ~= 'active' then return {'device_removed', now} end
 local disabled, account_generation = unpack(redis.call('HMGET', account_key, 'disabled', 'generation'))
@@ -17,8 +18,7 @@ if disabled == '1' then return {'disabled', now} end
 local floor = redis.call('HGET', generations_key, 'floor')
 if tonumber(generation) < math.max(tonumber(account_generation or 0), tonumber(floor or 0)) then return {'signed_out', now} end
 
-n, presented = tonumber(n), tonumber(presented)
-n_issued_at = tonumber(n_issued_at)
+n, presented, issued_at_ms = tonumber(n), tonumber(presented), tonumber(issued_at_ms)
 fresh_until, remember_until, absolute = tonumber(fresh_until), tonumber(remember_until), tonumber(absolute)
 local is_fresh = now < fresh_until
 if now >= absolute or (not is_fresh and (remembered ~= '1' or now >= remember_until)) then
@@ -26,37 +26,81 @@ if now >= absolute or (not is_fresh and (remembered ~= '1' or now >= remember_un
   return {'over', now}
 end
 
-local note = ''
+-- Only a worker whose fence holds knows what time it is here: 0 where it does not. Others decide nothing about theft.
+local sure = math.abs(now - tonumber(expected_ms)) <= tonumber(clock_tolerance_ms)
+-- The span of whose writes fail-overs may have lost that holds this instant: when it began, or nil.
+local function lost_since(at)
+  for from, to in string.gmatch(losses, '(%d+)%-(%d+)') do
+    if at >= tonumber(from) and at <= tonumber(to) then return tonumber(from) end
+  end
+end
+-- Every few days a page of many requests, a lost answer: seen twice in a day, or from elsewhere, it is worth a word.
+local function note_replay()
+  local former, seen_place, seen_kind, told_at = unpack(redis.call('HMGET', session_key, 'replayed_at_ms', 'place', 'kind', 'suspect_at_ms'))
+  redis.call('HSET', session_key, 'replayed_at_ms', whole(now))
+  local note = 'replayed'
+  if former and now - former < 86400000 then
+    redis.call('HSET', session_key, 'flagged_at_ms', whole(now))
+    note = 'replayed_again'
+  end
+  local elsewhere = place ~= '' and (seen_place or '') ~= '' and place ~= seen_place
+  if elsewhere and kind ~= '' and (seen_kind or '') ~= '' and kind ~= seen_kind then
+    note = 'suspect'
+    if not told_at or now - told_at >= 86400000 then
+      redis.call('HSET', session_key, 'suspect_at_ms', whole(now))
+      append_event(outbox_key, now, event_id, 'credential.suspect', account, {session = session_id, device = device,
+        place = place, kind = kind, usual_place = seen_place, usual_kind = seen_kind})
+    end
+  end
+  return note
+end
+-- Five events in the day that begins with the first: old disk images of one account make no flood.
+local function may_tell_account()
+  local since, told = unpack(redis.call('HMGET', account_key, 'reuse_told_since_ms', 'reuse_told'))
+  if not since or now - since >= 86400000 then
+    since, told = whole(now), 0
+  end
+  redis.call('HSET', account_key, 'reuse_told_since_ms', since, 'reuse_told', tonumber(told) + 1)
+  return tonumber(told) < 5
+end
+
+local note = 'renewed'
+local lost = presented > n and lost_since(issued_at_ms)
 if presented == n then
-  -- A browser takes a while to write its cookies down; only a token that came back later than that is surely kept.
-  if n_used == '0' and fenced == '0' and now - n_issued_at >= tonumber(used_after_ms) then
+  -- Handed out last at g: by g + grace whatever carries n - 1 has arrived, by one more grace whatever was asked for until
+  -- then. Who brings n later than that has kept it, and can never come back with n - 1 (docs/rotation.md).
+  local handed_out = math.max(tonumber(n_given_at or n_issued_at), tonumber(even_since_ms))
+  if n_used == '0' and sure and now - handed_out >= 2 * grace_ms + used_after_ms then
     redis.call('HSET', session_key, 'n_used', 1)
     n_used = '1'
   end
-  if may_advance == '1' and now - n_issued_at >= tonumber(rotate_every_ms) then
+  if may_advance == '1' and n_used == '1' and now - n_issued_at >= tonumber(rotate_every_ms) then
     n = n + 1
-    redis.call('HSET', session_key, 'n', n, 'n_issued_at_ms', whole(now), 'n_used', 0, 'replays', 0)
+    redis.call('HSET', session_key, 'n', n, 'n_issued_at_ms', whole(now), 'n_given_at_ms', whole(now), 'n_used', 0)
     note = 'advanced'
   end
-elseif presented == n - 1 and (n_used == '0' or now - n_issued_at < tonumber(grace_ms)) then
+  if place ~= '' then redis.call('HSET', session_key, 'place', place) end
+  if kind ~= '' then redis.call('HSET', session_key, 'kind', kind) end
+elseif presented == n - 1 and n_used == '0' then
   -- The answer that carried n was late or lost: the same n again, and nobody is a thief.
-  replays = redis.call('HINCRBY', session_key, 'replays', 1)
-  note = replays > 1 and 'replayed_again' or 'replayed'
-elseif presented > n and tonumber(epoch_stamp_ms) > 0 and tonumber(issued_at_ms) <= tonumber(epoch_stamp_ms)
-  and tonumber(issued_at_ms) >= tonumber(epoch_stamp_ms) - tonumber(loss_window_ms) then
+  redis.call('HSET', session_key, 'n_given_at_ms', whole(now))
+  note = note_replay()
+elseif lost then
   -- The signature proves that this store once issued it: a fail-over lost the last writes.
   n = presented
-  redis.call('HSET', session_key, 'n', n, 'n_issued_at_ms', issued_at_ms, 'n_used', 0)
+  redis.call('HSET', session_key, 'n', n, 'n_issued_at_ms', whole(lost), 'n_given_at_ms', whole(now), 'n_used', 0)
   note = 'store_rollback'
-elseif presented > n and may_accuse == '0' then
-  -- This store has come back without its last writes and the worker has not heard of the new epoch: nobody is accused
-  -- before it has.
-  return {'ahead', now}
+elseif may_accuse == '0' or not sure then
+  -- The store may have come back without its last writes, or its clock was set, and the worker has not heard of it:
+  -- nobody is accused before it has.
+  return {'unsure', now}
 else
   redis.call('HSET', session_key, 'state', 'ended', 'reason', 'reuse')
   redis.call('HSET', device_key, 'reuse_at_ms', whole(now))
   append_entry(revocations_key, number_key, now, 'session', session_id, 0, '-', '-')
-  append_event(outbox_key, now, event_id, 'credential.reuse', account, {session = session_id, device = device, presented = presented, current = n})
+  if may_tell_account() then
+    append_event(outbox_key, now, event_id, 'credential.reuse', account, {session = session_id, device = device, presented = presented, current = n})
+  end
   return {'reuse', now}
 end
 

@@ -8,15 +8,20 @@ from typing import Final, Literal, TypeAlias, cast
 
 from msgspec.structs import replace
 
+from ..devices.names import describe
+from ..devices.place import prefix_of
 from ..errors import StoreAway
 from ..ids import new_id
+from ..metrics import CREDENTIALS
 from ..revocation.feed import Feed
+from ..revocation.pulse import CLOCK_TOLERANCE_MS
 from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
 from ..tokens.purposes import Lease
 from .leases import Leases, OpenLease
-from .policy import LOSS_WINDOW_MS, USED_AFTER_MS, SessionPolicy
+from .policy import USED_AFTER_MS, SessionPolicy
+from .visit import Visit
 
 _RENEW = load(
     Path(__file__).parent / "renew.lua",
@@ -29,8 +34,10 @@ _RENEW = load(
         "generation",
         "may_advance",
         "extend",
-        "fenced",
+        "expected_ms",
         "may_accuse",
+        "place",
+        "kind",
         "lease_ms",
         "session_idle_ms",
         "session_absolute_ms",
@@ -38,13 +45,15 @@ _RENEW = load(
         "rotate_every_ms",
         "grace_ms",
         "used_after_ms",
-        "loss_window_ms",
-        "epoch_stamp_ms",
+        "clock_tolerance_ms",
+        "even_since_ms",
+        "losses",
         "event_id",
     ),
 )
 
-Ended: TypeAlias = Literal["unknown", "ended", "device_removed", "signed_out", "disabled", "over", "reuse"]
+#: "lost": the store has lost the row or is younger than the token. "unknown": it has no row and that is not why.
+Ended: TypeAlias = Literal["lost", "unknown", "ended", "device_removed", "signed_out", "disabled", "over", "reuse"]
 #: A lease is cut by up to a tenth at random, so that leases made in one burst do not end in one.
 _JITTER: Final = 0.1
 #: Scripts under way at once: fewer than the pool holds, so that sign-ins and removals find a connection in any crowd.
@@ -55,7 +64,11 @@ CROWD: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """The session lives; `lease` is sealed anew and `note` says what rotation saw (empty: nothing of interest)."""
+    """The session lives; `lease` is sealed anew and `note` says what rotation saw.
+
+    "renewed", "advanced"; "replayed", "replayed_again" (twice in a day), "suspect" (from another network and kind of
+    device): the previous token, whose successor nobody is known to have; "store_rollback": a token the store had lost.
+    """
 
     lease: OpenLease
     note: str
@@ -66,6 +79,22 @@ class Over:
     """The session is proved over, and why."""
 
     reason: Ended
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """Where a token comes from, as far as it is kept: a network prefix and a kind of device; empty if unknown."""
+
+    place: str
+    kind: str
+
+    @classmethod
+    def of(cls, visit: Visit) -> "From":
+        """The origin of a visit."""
+        return cls(prefix_of(visit.client_address), describe(visit.agent).kind if visit.agent else "")
+
+
+_Key: TypeAlias = tuple[bytes, bool, bool, From]
 
 
 class Renewals:
@@ -80,7 +109,7 @@ class Renewals:
         self._leases = leases
         self._feed = feed
         self._policy = policy
-        self._unsent: dict[tuple[bytes, bool, bool], asyncio.Task[Renewed | Over]] = {}
+        self._unsent: dict[_Key, asyncio.Task[Renewed | Over]] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._under_way = 0
 
@@ -89,13 +118,13 @@ class Renewals:
         """Whether a lease that still runs should be let be: a later check renews it."""
         return self._under_way >= CROWD
 
-    async def renew(self, lease: OpenLease, *, advance: bool, extend: bool) -> Renewed | Over:
+    async def renew(self, lease: OpenLease, *, advance: bool, extend: bool, origin: From) -> Renewed | Over:
         """Redeem the lease's token (design: one engine for rotating credentials).
 
         `advance` lets the counter move if it is due: only when the answer carries the cookie. `extend` is false for
         background polls, which do not keep a session from idling. The script is sent after this call. Raises StoreAway.
         """
-        key = (lease.token, advance, extend)
+        key = (lease.token, advance, extend, origin)
         pending = self._unsent.get(key)
         if pending is None:
             pending = self._unsent[key] = asyncio.create_task(self._send(key, lease))
@@ -103,7 +132,7 @@ class Renewals:
             pending.add_done_callback(self._is_done)
         return await asyncio.shield(pending)
 
-    async def _send(self, key: tuple[bytes, bool, bool], lease: OpenLease) -> Renewed | Over:
+    async def _send(self, key: _Key, lease: OpenLease) -> Renewed | Over:
         try:
             # Requests of one burst reach this worker in one turn of the loop.
             await asyncio.sleep(0)
@@ -122,18 +151,32 @@ class Renewals:
     def _is_done(self, _renewal: asyncio.Task[Renewed | Over]) -> None:
         self._under_way -= 1
 
-    async def _renew(self, key: tuple[bytes, bool, bool], lease: OpenLease) -> Renewed | Over:
-        _token, advance, extend = key
-        answer = await self._redeem(lease, advance=advance, extend=extend, may_accuse=False)
-        if answer[0] == "ahead":
-            # A heartbeat that begins now learns of the epoch in which the last writes were lost, if there is one.
+    async def _renew(self, key: _Key, lease: OpenLease) -> Renewed | Over:
+        answer = await self._redeem(key, lease, may_accuse=False)
+        if answer[0] in ("unsure", "unknown"):
+            # What looks like theft or a stranger may be a store that has lost its last writes, or whose clock was set.
+            # A heartbeat that begins now learns of it.
             if not await self._feed.refresh():
                 raise StoreAway
-            answer = await self._redeem(lease, advance=advance, extend=extend, may_accuse=True)
+            answer = await self._redeem(key, lease, may_accuse=True)
+        if answer[0] == "unsure":
+            raise StoreAway
         if answer[0] != "ok":
-            return Over(cast(Ended, answer[0]))
+            reason = cast(Ended, answer[0])
+            if reason == "unknown":
+                reason = self._why_unknown(lease.content, answer[1])
+            CREDENTIALS.labels(reason).inc()
+            return Over(reason)
         _ok, now_ms, n, fresh_until_ms, note = answer
+        CREDENTIALS.labels(note).inc()
         return Renewed(self._leases.seal(self._reissued(lease.content, now_ms, n, fresh_until_ms)), note)
+
+    def _why_unknown(self, content: Lease, now_ms: int) -> Ended:
+        if self._feed.history.may_lack(content.issued_at_ms):
+            return "lost"
+        # A row is kept longer than any of its tokens is good.
+        is_past = now_ms >= content.authenticated_at_ms + self._policy.family_ms(remembered=content.remembered)
+        return "over" if is_past else "unknown"
 
     def _reissued(self, former: Lease, now_ms: int, n: int, fresh_until_ms: int) -> Lease:
         lease_ms = round(self._policy.lease_seconds * 1000)
@@ -142,10 +185,9 @@ class Renewals:
             former, n=n, issued_at_ms=now_ms, fresh_until_ms=fresh_until_ms, lease_end_ms=now_ms + lease_ms - cut
         )
 
-    async def _redeem(
-        self, lease: OpenLease, *, advance: bool, extend: bool, may_accuse: bool
-    ) -> tuple[str, int, int, int, str]:
-        policy, partition = self._policy, lease.partition
+    async def _redeem(self, key: _Key, lease: OpenLease, *, may_accuse: bool) -> tuple[str, int, int, int, str]:
+        _token, advance, extend, origin = key
+        policy, partition, feed = self._policy, lease.partition, self._feed
         answer = await _RENEW(
             self._store,
             {
@@ -165,8 +207,10 @@ class Renewals:
                 "generation": lease.content.generation,
                 "may_advance": int(advance),
                 "extend": int(extend),
-                "fenced": int(not self._feed.holds()),
+                "expected_ms": feed.store_ms() if feed.holds() else 0,
                 "may_accuse": int(may_accuse),
+                "place": origin.place,
+                "kind": origin.kind,
                 "lease_ms": round(policy.lease_seconds * 1000),
                 "session_idle_ms": round(policy.session_idle_seconds * 1000),
                 "session_absolute_ms": round(policy.session_absolute_seconds * 1000),
@@ -174,8 +218,9 @@ class Renewals:
                 "rotate_every_ms": round(policy.rotate_every_seconds * 1000),
                 "grace_ms": round(policy.grace_seconds * 1000),
                 "used_after_ms": USED_AFTER_MS,
-                "loss_window_ms": LOSS_WINDOW_MS,
-                "epoch_stamp_ms": self._feed.epoch_stamp_ms,
+                "clock_tolerance_ms": CLOCK_TOLERANCE_MS,
+                "even_since_ms": feed.history.even_since_ms,
+                "losses": feed.history.losses,
                 "event_id": f"evt_{new_id()}",
             },
         )

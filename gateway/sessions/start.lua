@@ -23,13 +23,13 @@ if vouched == '1' and remembered ~= '1' and fresh_until <= now then return {'ove
 
 local created_at, issued_at, is_repeated = now, now, false
 if vouched == '1' then
-  local owner, state, n, n_issued_at, n_used, since, made_in, row_device, row_run =
-    unpack(redis.call('HMGET', session_key, 'account', 'state', 'n', 'n_issued_at_ms', 'n_used', 'created_at_ms', 'generation', 'device', 'run'))
+  local owner, state, n, n_issued_at, came_back_at, since, made_in, row_device, row_run =
+    unpack(redis.call('HMGET', session_key, 'account', 'state', 'n', 'n_issued_at_ms', 'renewed_at_ms', 'created_at_ms', 'generation', 'device', 'run'))
   if owner then
     if owner ~= account or state ~= 'live' or tonumber(made_in) < generation then return {'used', now} end
     if n ~= '0' then
-      -- The rule of rotation: once the cookie has come back, or after grace, its browser has it.
-      if n ~= '1' or n_used ~= '0' or now - tonumber(n_issued_at) >= tonumber(grace_ms) then return {'used', now} end
+      -- Once the cookie has come back (no lease is renewed in its first minutes), or after grace, its browser has it.
+      if n ~= '1' or came_back_at or now - tonumber(n_issued_at) >= tonumber(grace_ms) then return {'used', now} end
       is_repeated, issued_at, run = true, tonumber(n_issued_at), row_run
     end
     created_at, given_device = tonumber(since), row_device
@@ -104,8 +104,8 @@ if remembered == '1' then
   remember_until = math.min(now + remember_idle_ms, absolute)
 end
 redis.call('HSET', session_key, 'account', account, 'device', device_id, 'state', 'live', 'created_at_ms', whole(created_at),
-  'authenticated_at_ms', authenticated_at_ms, 'method', method, 'n', 1, 'n_issued_at_ms', whole(issued_at), 'n_used', 0, 'replays', 0,
-  'generation', generation, 'fresh_until_ms', whole(fresh_until), 'remembered', remembered,
+  'authenticated_at_ms', authenticated_at_ms, 'method', method, 'n', 1, 'n_issued_at_ms', whole(issued_at), 'n_given_at_ms', whole(now), 'n_used', 0,
+  'place', place, 'kind', kind, 'generation', generation, 'fresh_until_ms', whole(fresh_until), 'remembered', remembered,
   'remember_until_ms', whole(remember_until), 'absolute_ms', whole(absolute), 'run', run)
 redis.call('PEXPIRE', session_key, ttl_ms)
 if most_sessions > 0 then

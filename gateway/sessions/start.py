@@ -173,7 +173,9 @@ class Starter:
                 "method": sign_in.method,
                 "run": to_text(run),
                 # An old cookie must not find its session forgotten: no browser keeps one longer.
-                "ttl_ms": max(policy.session_ttl_ms, DEVICE_COOKIE_SECONDS * 1000) if old else policy.session_ttl_ms,
+                "ttl_ms": max(
+                    policy.row_ms(remembered=sign_in.remember), DEVICE_COOKIE_SECONDS * 1000 if old is not None else 0
+                ),
                 "session_idle_ms": round(policy.session_idle_seconds * 1000),
                 "session_absolute_ms": round(policy.session_absolute_seconds * 1000),
                 "remember_idle_ms": round(policy.remember_idle_seconds * 1000),

@@ -32,6 +32,7 @@ class Visit:
     method: str
     target: str
     client_address: str
+    agent: str
     navigation: bool
     carry: Carry
     background: bool
@@ -55,6 +56,7 @@ def read(head: Head, original: OriginalRequest | None, *, arrived_ns: int, backg
         method=method,
         target=target,
         client_address=original.client_address if original else head.peer,
+        agent=headers.get(b"user-agent", b"").decode("latin-1"),
         navigation=_is_navigation(method, headers),
         # A poll that handed out longer leases would keep the requests that do extend the idle limit off the store.
         carry="none" if background else may_carry(head, method.encode("latin-1")),

@@ -49,6 +49,7 @@ class Browser:
             method="GET",
             target="/",
             client_address="192.0.2.10",
+            agent="",
             navigation=True,
             carry="advance",
             background=False,

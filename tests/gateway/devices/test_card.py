@@ -23,6 +23,14 @@ def test_a_kind_without_a_picture_is_other() -> None:
     assert (made.kind, made.noun) == ("other", "device")
 
 
+def test_a_refused_copy_is_told_for_thirty_days() -> None:
+    """Then it is old news."""
+    times = [NOW_MS, NOW_MS - 30 * DAY_MS + 1, NOW_MS - 30 * DAY_MS, 0]
+    made = [card(row("a", "TV", reuse_at_ms=at), is_this=False, now_ms=NOW_MS, zone=UTC) for at in times]
+
+    assert [one.reuse is not None for one in made] == [True, True, False, False]
+
+
 def test_this_device_stands_apart_and_the_others_by_last_use() -> None:
     """The list starts with the device in use; the rest is sorted by last use, the newest first."""
     rows = [

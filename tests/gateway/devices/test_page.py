@@ -84,6 +84,13 @@ async def test_a_refused_copy_of_a_sign_in_is_told(client: httpx.AsyncClient, de
     html = (await client.get("/latch/devices")).text
 
     assert "Somebody used a copy of its sign-in" in html
+    assert '<a href="#d-reused"><bdi>Study computer</bdi></a>' in html
+    assert "We show this for 30 days, or until you sign it out below." in html
+
+
+async def test_nothing_is_told_where_nothing_was_copied(client: httpx.AsyncClient) -> None:
+    """A quiet list stays quiet."""
+    assert "copied sign-in" not in (await client.get("/latch/devices")).text
 
 
 async def test_renaming_goes_back_to_the_list_and_says_so(client: httpx.AsyncClient, devices: MemoryDevices) -> None:

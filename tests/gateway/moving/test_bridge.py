@@ -157,7 +157,7 @@ async def test_an_old_cookie_is_good_once(worker: Worker, website: OldWebsite, s
     """A copy used on another browser later is refused, and the owner stays signed in."""
     owner = await _moved_in(worker, website)
     row = keys.session(keys.partition_of(ADA), to_text(worker.lease(owner).session))
-    change = {"n_used": 1} if since == "its cookie came back" else {"n_issued_at_ms": now_ms() - 901_000}
+    change = {"renewed_at_ms": now_ms()} if since == "its cookie came back" else {"n_issued_at_ms": now_ms() - 901_000}
     for field, value in change.items():
         await worker.store.redis.hset(row, field, str(value))
     thief = Jar({COOKIE: OLD})

@@ -16,6 +16,7 @@ def _visit(*, navigation: bool) -> Visit:
         method="GET",
         target="/watch",
         client_address="192.0.2.1",
+        agent="",
         navigation=navigation,
         carry="none",
         background=False,

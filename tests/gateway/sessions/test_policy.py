@@ -1,15 +1,26 @@
 """The figures of sessions fit each other."""
 
+import pytest
+
 from latchstring_gateway.sessions import policy
 from latchstring_gateway.sessions.policy import SessionPolicy
 from latchstring_middleware.cookies import MAX_AGE_SECONDS
 
 
-def test_a_session_outlives_every_lease_of_it_in_the_store() -> None:
-    """Its record stays at least as long as any of its tokens could come back."""
-    for chosen in (SessionPolicy(), SessionPolicy(remember_absolute_seconds=60, session_absolute_seconds=120)):
-        longest = max(chosen.session_absolute_seconds, chosen.remember_absolute_seconds)
-        assert chosen.session_ttl_ms >= (longest + chosen.lease_seconds) * 1000
+@pytest.mark.parametrize("remembered", [True, False])
+@pytest.mark.parametrize(
+    "chosen", [SessionPolicy(), SessionPolicy(remember_absolute_seconds=60, session_absolute_seconds=120)]
+)
+def test_a_row_outlives_every_token_of_its_family(chosen: SessionPolicy, remembered: bool) -> None:
+    """Whenever between its earliest and its latest start the row was made: first the tokens are over, then it goes."""
+    absolute_ms = (chosen.remember_absolute_seconds if remembered else chosen.session_absolute_seconds) * 1000
+    # start.lua takes a password checked up to 5 minutes ago, or by a clock up to 30 s ahead.
+    for began_ms in (-30_000, 300_000):
+        last_lease_ends_ms = began_ms + absolute_ms + chosen.lease_seconds * 1000
+        row_goes_ms = began_ms + chosen.row_ms(remembered=remembered)
+
+        assert row_goes_ms > last_lease_ends_ms
+        assert row_goes_ms > chosen.family_ms(remembered=remembered) >= began_ms + absolute_ms
 
 
 def test_browsers_keep_what_we_set() -> None:
@@ -20,7 +31,9 @@ def test_browsers_keep_what_we_set() -> None:
         assert name.startswith("__Host-")
 
 
-def test_a_successor_is_used_well_before_grace_ends() -> None:
-    """Otherwise a thief could move within grace for ever unnoticed."""
-    assert SessionPolicy().grace_seconds * 1000 > policy.USED_AFTER_MS
-    assert SessionPolicy().rotate_every_seconds >= 4 * SessionPolicy().grace_seconds
+def test_rotations_lie_further_apart_than_what_is_late() -> None:
+    """A token must have counted as used, and everything of its predecessor have arrived, before the next one."""
+    chosen = SessionPolicy()
+
+    assert chosen.rotate_every_seconds >= 4 * chosen.grace_seconds
+    assert policy.USED_AFTER_MS >= 2 * 40_000 + 30_000, "two requests on their way, and cookies written down"
