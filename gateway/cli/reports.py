@@ -77,6 +77,7 @@ def _plain(found: Ledger) -> dict[str, object]:
     return {
         "rows": found.rows,
         "segments": found.segments,
+        "excluded": dict(found.excluded),
         "damaged_ranges": found.damaged_ranges,
         "damaged_bytes": found.damaged_bytes,
         "power_losses": found.power_losses,
@@ -123,6 +124,9 @@ def _print_ledger(found: Ledger, console: Console) -> None:
             hour = row.hour.replace("T", " ") + ":00"
             table.add_row(hour, Text(_printable(row.source)), *(_number(getattr(row, name)) for name in columns))
         console.print(table)
+    if found.excluded:
+        reasons = ", ".join(f"{reason} {events:,}" for reason, events in sorted(found.excluded.items()))
+        console.print(Text(f"Excluded: {_printable(reasons)}."))
     for loss in found.power_losses:
         after = "an unknown time" if loss.after_ms is None else _time(loss.after_ms)
         console.print(

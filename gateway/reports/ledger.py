@@ -3,6 +3,7 @@
 It is the sum of all commit records, checked against the rows of the files they name, and a scan of what is pending.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,8 @@ class Ledger:
 
     rows: list[Count] = field(default_factory=list)
     segments: int = 0
+    #: Events by the reason for which a policy kept them out of the warehouse.
+    excluded: Counter[str] = field(default_factory=Counter)
     damaged_ranges: int = 0
     damaged_bytes: int = 0
     power_losses: list[PowerLoss] = field(default_factory=list)
@@ -69,6 +72,8 @@ def ledger(data_dir: Path) -> Ledger:
         _check(commit, warehouse, result)
         for count in commit.counts:
             _add(sums.setdefault((count.source, count.hour), Count(count.source, count.hour)), count)
+        for exclusion in commit.exclusions:
+            result.excluded[exclusion.reason] += exclusion.events
         result.damaged_ranges += len(commit.damaged)
         result.damaged_bytes += sum(end - start for start, end in commit.damaged)
         if commit.rebooted:
@@ -103,6 +108,10 @@ def _check(commit: Commit, warehouse: Path, result: Ledger) -> None:
     good = sum(count.good for count in commit.counts)
     bad = sum(count.bad for count in commit.counts)
     rows = sum(_rows(entry, warehouse, result) for entry in commit.events)
+    excluded = sum(count.excluded for count in commit.counts)
+    reasons = sum(exclusion.events for exclusion in commit.exclusions)
+    if reasons != excluded:
+        result.problems.append(f"segment {commit.segment}: {excluded} hits excluded, reasons told for {reasons}")
     if rows != good:
         result.problems.append(f"segment {commit.segment}: {good} good hits committed, {rows} rows found")
     letters = _lines(commit.dead_letters, warehouse, result)

@@ -18,10 +18,10 @@ SELECT
     count(*)                                       AS gross,
     count(*) FILTER (WHERE machine IS NULL)        AS net,
     count(*) FILTER (WHERE machine = 'bot')        AS bots,
-    count(*) FILTER (WHERE machine = 'prefetch')   AS prefetches,
+    count(*) FILTER (WHERE machine IN ('prefetch', 'prerender')) AS prefetches,
     count(*) FILTER (WHERE machine = 'head')       AS heads,
     count(DISTINCT visitor)                        AS visitors
-FROM read_parquet($files)
+FROM read_parquet($files, union_by_name = true)
 WHERE type = 'view'
   AND ($since_ms IS NULL OR epoch_ms(received_at) >= $since_ms)
 GROUP BY page

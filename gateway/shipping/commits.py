@@ -34,6 +34,15 @@ class Count(msgspec.Struct):
     pending: int = 0
 
 
+class Exclusion(msgspec.Struct, frozen=True):
+    """How many events of one source and hour a policy kept out of the warehouse, and why; part of `excluded` above."""
+
+    source: str
+    hour: str
+    reason: str
+    events: int
+
+
 class Run(msgspec.Struct, frozen=True):
     """Records `first` to `last` of one journal (16 hex digits): ids that later copies are known by."""
 
@@ -63,6 +72,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     #: answered up to 100 ms after `last_received_at_ms` may then be missing.
     rebooted: bool
     last_received_at_ms: int | None
+    exclusions: list[Exclusion] = []
 
 
 class Commits:

@@ -3,7 +3,7 @@
     warehouse/dead-letters/dt=2026-11-24/<segment id>.jsonl
 
 `payload` is the raw hit (base64 of beacons/payload.py's MessagePack) with its address shortened and without cookies;
-`excerpt` is there instead where a single event of a batch was refused.
+where a single event of a batch was refused, its body is that event alone. What is no hit at all stands there as it is.
 """
 
 from base64 import b64encode
@@ -30,7 +30,6 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: int
     hit_id: str | None = None
     payload: str = ""
-    excerpt: str = ""
 
 
 def base64_text(data: bytes) -> str:

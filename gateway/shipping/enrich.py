@@ -11,25 +11,29 @@ from latchstring_middleware.forwarded import TrustedProxies
 
 from ..beacons.payload import RawHit
 from ..devices.names import describe
-from .decode import header
+from .event import header
 
 #: A request id longer than this is none of our proxy's.
 MAX_HIT_ID_BYTES: Final = 128
 
 
 class Sender(NamedTuple):
-    """What is kept of the one who sent a hit."""
+    """What is kept of the one who sent a hit. Fields with a column of the same name are told in columns.py."""
 
-    hit_id: str | None
     device_kind: str
     os: str
     client: str
     language: str
     address_prefix: str
-    #: Why this is no person looking: "bot", "prefetch" or "head"; None for all others.
-    machine: str | None
     gpc: bool
     dnt: bool
+    country: str | None
+    asn: int | None
+    provider: str | None
+    #: The request id that a trusted proxy gave it.
+    hit_id: str | None
+    #: Why this is no person looking, as far as the request's head says.
+    machine: str | None
 
 
 @lru_cache(maxsize=16_384)
@@ -59,28 +63,37 @@ def sender_of(hit: RawHit, trusted: TrustedProxies) -> Sender:
         hit_id = said.decode("ascii")
     agent = describe(header(hit, b"user-agent").decode("latin-1"))
     return Sender(
-        hit_id,
-        agent.kind,
-        agent.os,
-        agent.client,
-        _language(header(hit, b"accept-language")),
-        truncated(trusted.client_address(hit.peer, hit.headers)),
-        _machine(hit, agent.kind),
-        header(hit, b"sec-gpc") == b"1",
-        header(hit, b"dnt") == b"1",
+        device_kind=agent.kind,
+        os=agent.os,
+        client=agent.client,
+        language=_language(header(hit, b"accept-language")),
+        address_prefix=truncated(trusted.client_address(hit.peer, hit.headers)),
+        gpc=header(hit, b"sec-gpc") == b"1",
+        dnt=header(hit, b"dnt") == b"1",
+        country=None,
+        asn=None,
+        provider=None,
+        hit_id=hit_id,
+        machine=_machine(hit, agent.kind),
     )
 
 
 def _machine(hit: RawHit, kind: str) -> str | None:
-    if header(hit, b"sec-purpose").startswith(b"prefetch") or header(hit, b"purpose") in (b"prefetch", b"preview"):
+    purpose = header(hit, b"sec-purpose")
+    if purpose.startswith(b"prefetch"):
+        return "prerender" if b"prerender" in purpose else "prefetch"
+    if header(hit, b"purpose") in (b"prefetch", b"preview"):
         return "prefetch"
     if kind == "bot":
         return "bot"
     return "head" if hit.method == b"HEAD" else None
 
 
-def without_address(hit: RawHit, trusted: TrustedProxies) -> RawHit:
-    """The hit as a dead letter may keep it: the client's shortened address as peer, no X-Forwarded-For, no cookie."""
+def without_address(hit: RawHit, trusted: TrustedProxies, alone: bytes = b"") -> RawHit:
+    """The hit as a dead letter may keep it: the client's shortened address as peer, no X-Forwarded-For, no cookie.
+
+    `alone` takes the body's place where only one event of it was refused.
+    """
     return RawHit(
         hit.format,
         hit.source,
@@ -89,6 +102,6 @@ def without_address(hit: RawHit, trusted: TrustedProxies) -> RawHit:
         hit.method,
         hit.target,
         [(name, value) for name, value in hit.headers if name not in (b"x-forwarded-for", b"cookie")],
-        hit.body,
-        hit.body_bytes,
+        alone or hit.body,
+        len(alone) or hit.body_bytes,
     )

@@ -1,4 +1,4 @@
-"""Events as Parquet: one schema, one file per segment and receipt hour, sorted, zstd.
+"""Events as Parquet: one file per segment and receipt hour, sorted, zstd.
 
 warehouse/events/dt=2026-11-24/hour=09/<segment id>.parquet
 """
@@ -10,38 +10,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .columns import SCHEMA
 from .commits import FileEntry
 from .durable import make_durably
 
 DIRECTORY: Final = "events"
 
-#: Column order is the order of `EventRows.add`'s rows.
-SCHEMA: Final = pa.schema(
-    [
-        pa.field("received_at", pa.timestamp("ms", tz="UTC"), nullable=False),
-        pa.field("offset", pa.int64(), nullable=False),
-        pa.field("unit", pa.int32(), nullable=False),
-        pa.field("record_id", pa.binary(16), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("type", pa.string(), nullable=False),
-        pa.field("page", pa.string(), nullable=False),
-        pa.field("host", pa.string()),
-        pa.field("event_id", pa.string()),
-        pa.field("occurred_at", pa.timestamp("ms", tz="UTC")),
-        pa.field("properties", pa.string()),
-        pa.field("fingerprint", pa.binary(16), nullable=False),
-        pa.field("hit_id", pa.string()),
-        pa.field("device_kind", pa.string(), nullable=False),
-        pa.field("os", pa.string(), nullable=False),
-        pa.field("client", pa.string(), nullable=False),
-        pa.field("language", pa.string(), nullable=False),
-        pa.field("address_prefix", pa.string(), nullable=False),
-        pa.field("machine", pa.string()),
-        pa.field("gpc", pa.bool_(), nullable=False),
-        pa.field("dnt", pa.bool_(), nullable=False),
-        pa.field("visitor", pa.string()),
-    ]
-)
 _SORT: Final = [("page", "ascending"), ("received_at", "ascending"), ("offset", "ascending"), ("unit", "ascending")]
 
 
@@ -59,7 +33,7 @@ class EventRows:
         self._pieces: dict[str, list[pa.RecordBatch]] = {}
 
     def add(self, hour: str, row: tuple[Any, ...]) -> None:
-        """A row in the order of `SCHEMA`; times are milliseconds since the epoch."""
+        """A row in the order of `columns.COLUMNS`; times are milliseconds since the epoch."""
         self._rows.setdefault(hour, []).append(row)
 
     def pack(self) -> None:

@@ -18,6 +18,7 @@ from . import dead_letters, parquet
 from .claim import claimed, read_whole, segments_in, sweep_unborn
 from .commits import Commits
 from .durable import TEMPORARY_SUFFIX, make_directory
+from .keeping import Policy, nobody
 from .seen import Seen
 from .ship import SegmentShipper
 
@@ -45,14 +46,15 @@ class Shipper:
     """Ships `data_dir`/journal into `data_dir`/warehouse; a context manager that holds the warehouse's lock.
 
     Raises AnotherShipperError when entered while another process holds it. `trusted` are the proxies whose word about
-    client address and request id is taken.
+    client address and request id is taken; `policy` says what may be kept of each event.
     """
 
-    def __init__(self, data_dir: Path, clock: Clock, trusted: TrustedProxies) -> None:
+    def __init__(self, data_dir: Path, clock: Clock, trusted: TrustedProxies, *, policy: Policy = nobody) -> None:
         self._journal = data_dir / JOURNAL
         self._warehouse = data_dir / WAREHOUSE
         self._clock = clock
         self._trusted = trusted
+        self._policy = policy
         self._open = contextlib.ExitStack()
         self._forgot_at_ms = 0
 
@@ -64,7 +66,9 @@ class Shipper:
             self._commits = Commits(self._warehouse)
             self._seen = Seen(self._warehouse)
             opening.callback(self._seen.close)
-            self._segments = SegmentShipper(self._warehouse, self._clock, self._trusted, self._commits, self._seen)
+            self._segments = SegmentShipper(
+                self._warehouse, self._clock, self._trusted, self._commits, self._seen, self._policy
+            )
             sweep_unborn(self._journal)
             self._sweep_uncommitted()
             self._seen.catch_up(self._commits)

@@ -1,5 +1,6 @@
 """One segment becomes Parquet files, dead letters and a commit record; doing it again changes nothing."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -12,11 +13,14 @@ from ..beacons.segment import Record, Scan, ids_of_name
 from ..beacons.segment_file import boot_id
 from ..clock import Clock
 from ..ids import to_text
-from .commits import Commit, Commits, FileEntry
+from .columns import EVENT, SENDER, lateness
+from .commits import Commit, Commits, Exclusion, FileEntry
 from .dead_letters import DeadLetter, base64_text, write_dead_letters
-from .decode import PARSER_VERSION, Event, Rejected, Unit, units
+from .decode import PARSER_VERSION, units
 from .durable import make_durably
 from .enrich import Sender, sender_of, without_address
+from .event import Event, Rejected, Unit
+from .keeping import Excluded, Kept, Policy, nobody
 from .parquet import EventRows
 from .seen import Seen, event_key, hit_key
 from .tally import UNKNOWN, Numbers, Tally, hour_of
@@ -43,8 +47,17 @@ class _Hit:
 class SegmentShipper:
     """Ships the segments of one warehouse, one after the other."""
 
-    def __init__(self, warehouse: Path, clock: Clock, trusted: TrustedProxies, commits: Commits, seen: Seen) -> None:
+    def __init__(
+        self,
+        warehouse: Path,
+        clock: Clock,
+        trusted: TrustedProxies,
+        commits: Commits,
+        seen: Seen,
+        policy: Policy = nobody,
+    ) -> None:
         self._warehouse = warehouse
+        self._policy = policy
         self._clock = clock
         self._trusted = trusted
         self._commits = commits
@@ -82,6 +95,7 @@ class SegmentShipper:
             events=work.rows.write(self._warehouse, segment),
             dead_letters=self._write_dead_letters(segment, work.letters),
             counts=work.tally.counts(),
+            exclusions=[Exclusion(*key, events) for key, events in sorted(work.excluded.items())],
             runs=work.numbers.runs(),
             damaged=scan.damaged,
             torn_bytes=scan.torn_bytes,
@@ -137,8 +151,14 @@ class SegmentShipper:
                     continue
                 if key is not None:
                     work.keys[key] = hit.received_at_ms
+                assert hit.raw is not None
+                kept = self._policy(hit.raw, unit)
+                if isinstance(kept, Excluded):
+                    count.excluded += 1
+                    work.excluded[source, hour, kept.reason] += 1
+                    continue
                 count.good += 1
-                work.rows.add(hour, _row(hit, unit, index))
+                work.rows.add(hour, _row(hit, kept, index))
 
     @staticmethod
     def _was_seen(key: bytes | None, known: set[bytes], work: "_Work") -> bool:
@@ -148,7 +168,7 @@ class SegmentShipper:
         if hit.raw is None:
             raw = hit.record.payload
         else:
-            raw = b"" if refused.excerpt else payload.encode(without_address(hit.raw, self._trusted))
+            raw = payload.encode(without_address(hit.raw, self._trusted, refused.alone))
         return DeadLetter(
             received_at_ms=hit.received_at_ms,
             source=hit.raw.source if hit.raw is not None else UNKNOWN,
@@ -158,7 +178,6 @@ class SegmentShipper:
             unit=index,
             hit_id=hit.sender.hit_id if hit.sender is not None else None,
             payload=base64_text(raw),
-            excerpt=base64_text(refused.excerpt),
         )
 
     def _write_dead_letters(self, segment: str, letters: list[DeadLetter]) -> FileEntry | None:
@@ -175,6 +194,7 @@ class _Work:
     tally: Tally
     numbers: Numbers
     keys: dict[bytes, int] = field(default_factory=dict)
+    excluded: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     last_received_at_ms: int | None = None
 
 
@@ -182,31 +202,28 @@ def _record_id(record: Record) -> bytes:
     return record.journal_id + record.number.to_bytes(8, "big")
 
 
-def _row(hit: _Hit, event: Event, index: int) -> tuple[object, ...]:
+_EVENT_COLUMNS: Final = len(EVENT)
+_SENDER_COLUMNS: Final = len(SENDER)
+
+
+def _row(hit: _Hit, kept: Kept, index: int) -> tuple[object, ...]:
+    """A row in the order of `columns.COLUMNS`."""
     assert hit.raw is not None
     assert hit.sender is not None
-    sender = hit.sender
+    event, sender = kept.event, hit.sender
+    at_ms = hit.received_at_ms
     return (
-        hit.received_at_ms,
+        at_ms,
         hit.record.offset,
         index,
         _record_id(hit.record),
         hit.raw.source,
-        event.type,
-        event.page,
-        event.host,
-        event.event_id,
-        event.occurred_at_ms,
-        event.properties,
-        event.fingerprint,
-        sender.hit_id,
-        sender.device_kind,
-        sender.os,
-        sender.client,
-        sender.language,
-        sender.address_prefix,
-        sender.machine,
-        sender.gpc,
-        sender.dnt,
+        *event[:_EVENT_COLUMNS],
+        *sender[:_SENDER_COLUMNS],
+        event.machine or sender.machine,
+        kept.visitor,
+        kept.visitor_kind,
+        kept.consent,
         None,
+        lateness(at_ms, event.occurred_at, event.sent_at),
     )

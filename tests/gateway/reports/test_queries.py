@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from harness.hits import NOW_MS, TRUSTED, batch, pixel, write_segment
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.reports.queries import PageRow, popular_pages
@@ -60,3 +62,16 @@ def test_uncommitted_files_are_not_seen_and_the_watermark_tells(tmp_path: Path) 
 
     assert [(row.page, row.gross) for row in answer.rows] == [("/a", 1)]
     assert (answer.as_of_ms, answer.watermark_ms) == (NOW_MS + 60_000, NOW_MS)
+
+
+def test_files_from_before_a_column_was_added_are_still_read(tmp_path: Path) -> None:
+    """Columns are only ever added; an old file has none of the new ones, and its rows count all the same."""
+    write_segment(tmp_path, [pixel(b"p=/old")])
+    _ship(tmp_path)
+    file = next((tmp_path / "warehouse").rglob("*.parquet"))
+    old = pq.ParquetFile(file).read().drop_columns(["app", "consent", "conflict", "late", "machine", "visitor_kind"])
+    pq.write_table(old, file)
+    write_segment(tmp_path, [pixel(b"p=/new")])
+    _ship(tmp_path)
+
+    assert [row.page for row in popular_pages(tmp_path, ManualClock()).rows] == ["/new", "/old"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.hits import CHROME, TRUSTED, pixel
+from harness.hits import CHROME, TRUSTED, batch, pixel
 from latchstring_gateway.beacons import payload
 from latchstring_gateway.shipping.enrich import Sender, sender_of, truncated, without_address
 
@@ -52,7 +52,8 @@ def test_hit_id_that_no_proxy_of_ours_makes_is_none(hit_id: bytes) -> None:
 def test_machines_are_marked_and_people_are_not() -> None:
     """Bots, prefetches and HEAD requests are told apart, so that reports can show gross and net."""
     assert _sender().machine is None
-    assert _sender((b"sec-purpose", b"prefetch;prerender")).machine == "prefetch"
+    assert _sender((b"sec-purpose", b"prefetch;prerender")).machine == "prerender"
+    assert _sender((b"sec-purpose", b"prefetch")).machine == "prefetch"
     assert _sender((b"purpose", b"prefetch")).machine == "prefetch"
     assert _sender(method=b"HEAD").machine == "head"
     bot = sender_of(payload.decode(pixel(b"").replace(CHROME, BOT.ljust(len(CHROME)))), TRUSTED)
@@ -87,3 +88,12 @@ def test_dead_letter_keeps_neither_address_nor_cookie() -> None:
     assert kept.peer == "203.0.113.0/24"
     assert [name for name, _ in kept.headers] == [b"user-agent", b"dnt"]
     assert kept.target == raw.target
+
+
+def test_dead_letter_of_one_event_holds_that_event_alone() -> None:
+    """The good events of the same batch are not kept a second time."""
+    raw = payload.decode(batch(b'[{"page":"/a"},{"page":1}]'))
+
+    kept = without_address(raw, TRUSTED, b'{"page":1}')
+
+    assert (kept.body, kept.body_bytes) == (b'{"page":1}', 10)

@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from latchstring_gateway.shipping.parquet import SCHEMA, EventRows, partition_of, row_count
+from latchstring_gateway.shipping.columns import SCHEMA
+from latchstring_gateway.shipping.parquet import EventRows, partition_of, row_count
 
 
 def _row(page: str, at_ms: int) -> tuple[Any, ...]:

@@ -11,8 +11,11 @@ from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
 from harness.waiting import wait_until
 from latchstring_gateway.beacons import payload
 from latchstring_gateway.clock import ManualClock
-from latchstring_gateway.shipping.commits import Commit, Commits, Count
+from latchstring_gateway.reports.ledger import ledger
+from latchstring_gateway.shipping.commits import Commit, Commits, Count, Exclusion
 from latchstring_gateway.shipping.dead_letters import read_dead_letters
+from latchstring_gateway.shipping.event import Event
+from latchstring_gateway.shipping.keeping import Excluded, Kept, nobody
 from latchstring_gateway.shipping.run import AnotherShipperError, Shipper
 
 
@@ -241,3 +244,26 @@ def test_address_and_agent_do_not_reach_the_warehouse(tmp_path: Path) -> None:
     raw = payload.decode(base64.b64decode(letter.payload))
     assert raw.peer == "203.0.113.0/24"
     assert {name for name, _ in raw.headers} == {b"user-agent"}
+
+
+def test_excluded_events_are_counted_by_reason_and_written_nowhere(tmp_path: Path) -> None:
+    """What a policy keeps out of the warehouse is in the ledger, with its reason, and in no file."""
+    write_segment(
+        tmp_path, [pixel(b"p=/a"), pixel(b"p=/secret"), batch(b'[{"p":"/secret"},{"p":"/b"},{"p":"/secret"}]')]
+    )
+
+    def no_secrets(hit: payload.RawHit, event: Event) -> Kept | Excluded:
+        return Excluded("secret") if event.page == "/secret" else nobody(hit, event)
+
+    with Shipper(tmp_path, ManualClock(), TRUSTED, policy=no_secrets) as shipper:
+        shipper.ship_once()
+    (commit,) = Commits(tmp_path / "warehouse").all()
+
+    assert commit.counts == [
+        Count("batch", HOUR, received=3, good=1, excluded=2),
+        Count("pixel", HOUR, received=2, good=1, excluded=1),
+    ]
+    assert commit.exclusions == [Exclusion("batch", HOUR, "secret", 2), Exclusion("pixel", HOUR, "secret", 1)]
+    assert _rows(tmp_path, "page") == [("/a",), ("/b",)]
+    assert ledger(tmp_path).excluded == {"secret": 3}
+    assert ledger(tmp_path).adds_up

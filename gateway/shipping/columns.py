@@ -1,0 +1,89 @@
+"""The columns of the warehouse: name, type, whether a value is required, and what it means. The only place that says.
+
+A row is four tuples, one after the other: the record's, the event's, the sender's and the verdict's. Columns are added,
+never changed or removed: files from before have no such column, and readers take it as NULL (union by name).
+"""
+
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+#: Received later than this after it happened, an event is marked `late`, in milliseconds.
+LATE_AFTER_MS: Final = 3_600_000
+
+
+class Column(NamedTuple):
+    """One column."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+    required: bool = False
+
+
+_INSTANT: Final = pa.timestamp("ms", tz="UTC")
+_TEXT: Final = pa.string()
+
+RECORD: Final = (
+    Column("received_at", _INSTANT, "when the hit came in, by our clock", required=True),
+    Column("offset", pa.int64(), "where its record began in its segment", required=True),
+    Column("unit", pa.int32(), "which event of the hit, from 0", required=True),
+    Column("record_id", pa.binary(16), "the record's own id; with `unit` it names a row for ever", required=True),
+    Column("source", _TEXT, "the wire it came by: pixel, batch, …", required=True),
+)
+
+EVENT: Final = (
+    Column("type", _TEXT, "what happened: view, click, …", required=True),
+    Column("page", _TEXT, "path of the page"),
+    Column("host", _TEXT, "host of the page, if told"),
+    Column("event_id", _TEXT, "the tracker's own id of the event; a retry carries the same"),
+    Column("occurred_at", _INSTANT, "when it happened, by the sender's clock"),
+    Column("properties", _TEXT, "everything else it said, a JSON object"),
+    Column("fingerprint", pa.binary(16), "hash of all it said but its id", required=True),
+    Column("sent_at", _INSTANT, "when the tracker sent it, by the sender's clock"),
+    Column("app", _TEXT, "id of the site or app, as the tracker states it"),
+    Column("platform", _TEXT, "web, mob, tv, cnsl, srv, …, as the tracker states it"),
+    Column("session", _TEXT, "the tracker's session id; only with consent"),
+    Column("user", _TEXT, "the website's own pseudonym of the account; only with consent"),
+    Column("campaign", _TEXT, "the campaign it belongs to"),
+    Column("referrer_host", _TEXT, "host of the page that led here"),
+    Column("link", _TEXT, "target of a click"),
+    Column("media", _TEXT, "what is being watched: id of the title"),
+    Column("play_state", _TEXT, "playing, paused, …"),
+    Column("position_ms", pa.int64(), "position in the title, milliseconds"),
+    Column("playback_rate", pa.float64(), "speed of playback, 1 is normal"),
+    Column("ping", pa.int64(), "running number of a heartbeat within its viewing, from 0"),
+)
+
+SENDER: Final = (
+    Column("device_kind", _TEXT, "tv, console, phone, tablet, computer, bot, other", required=True),
+    Column("os", _TEXT, "family of the operating system, empty if unknown", required=True),
+    Column("client", _TEXT, "family of the browser or app, empty if unknown", required=True),
+    Column("language", _TEXT, "first language asked for, empty if unknown", required=True),
+    Column("address_prefix", _TEXT, "network of the address: /24 or /48, never more", required=True),
+    Column("gpc", pa.bool_(), "the sender asked not to be shared or sold (Sec-GPC: 1)", required=True),
+    Column("dnt", pa.bool_(), "the sender asked not to be tracked (DNT: 1)", required=True),
+    Column("country", _TEXT, "country of the address, ISO 3166-1 alpha-2"),
+    Column("asn", pa.int64(), "number of the network that announces the address"),
+    Column("provider", _TEXT, "name of that network"),
+    Column("hit_id", _TEXT, "the request id a trusted proxy gave the hit"),
+)
+
+VERDICT: Final = (
+    Column("machine", _TEXT, "NULL for a person, else bot, prefetch, prerender, head, privacy_proxy or scanner"),
+    Column("visitor", _TEXT, "pseudonym of the visitor"),
+    Column("visitor_kind", _TEXT, "what kind of pseudonym: cookie, daily or none"),
+    Column("consent", _TEXT, "consent to analytics: granted, denied or unknown"),
+    Column("conflict", pa.bool_(), "another event came before under the same event_id and says something else"),
+    Column("late", pa.bool_(), "received over an hour after it happened; NULL if that was not told"),
+)
+
+COLUMNS: Final = (*RECORD, *EVENT, *SENDER, *VERDICT)
+SCHEMA: Final = pa.schema([pa.field(column.name, column.type, nullable=not column.required) for column in COLUMNS])
+
+
+def lateness(received_at_ms: int, occurred_at_ms: int | None, sent_at_ms: int | None) -> bool | None:
+    """The value of `late`. Where the tracker said when it sent, its own clock measures, right or wrong as it may be."""
+    if occurred_at_ms is None:
+        return None
+    return (received_at_ms if sent_at_ms is None else sent_at_ms) - occurred_at_ms > LATE_AFTER_MS

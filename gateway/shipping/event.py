@@ -1,0 +1,65 @@
+"""An event, as every wire's decoder gives it: what a tracker said, checked; or why it was refused."""
+
+from typing import Final, NamedTuple, TypeAlias
+
+from ..beacons.payload import RawHit
+
+#: Year 2200; what lies outside 0 and this is no time of ours.
+MAX_TIME_MS: Final = 7_258_118_400_000
+
+
+class Event(NamedTuple):
+    """One good event. Fields with a column of the same name are told in columns.py; a wire fills what it can."""
+
+    type: str
+    page: str | None
+    host: str | None
+    event_id: str | None
+    occurred_at: int | None
+    #: A JSON object.
+    properties: str | None
+    #: 16 bytes of all that the event says but its id: the same id with another fingerprint is another event.
+    fingerprint: bytes
+    sent_at: int | None = None
+    app: str | None = None
+    platform: str | None = None
+    session: str | None = None
+    user: str | None = None
+    campaign: str | None = None
+    referrer_host: str | None = None
+    link: str | None = None
+    media: str | None = None
+    play_state: str | None = None
+    position_ms: int | None = None
+    playback_rate: float | None = None
+    ping: int | None = None
+    #: The pseudonym the tracker uses. No column of its own: the policy decides whether and how it is kept.
+    visitor: str | None = None
+    #: Why the wire takes this for a machine; wins over what the request's headers say.
+    machine: str | None = None
+
+
+class Rejected(NamedTuple):
+    """One event that is none, and why, as a code.
+
+    `alone` is a body that would bring this event alone, so that it can be judged again later without its batch; empty
+    if the whole hit was refused.
+    """
+
+    reason: str
+    alone: bytes = b""
+
+
+Unit: TypeAlias = Event | Rejected
+
+
+class RefusalError(Exception):
+    """Raised inside a decoder: why an event is refused; the argument is the reason's code."""
+
+
+def header(hit: RawHit, name: bytes) -> bytes:
+    """The first header of that name (lower case), empty if there is none."""
+    for found, value in hit.headers:
+        if found == name:
+            return value
+    return b""
