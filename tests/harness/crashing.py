@@ -11,21 +11,25 @@ import resource
 import signal
 import struct
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import duckdb
 import structlog
 
+from harness.evidence import breaks
 from harness.hits import TRUSTED, pixel
+from latchstring_gateway.beacons.group import Done
 from latchstring_gateway.beacons.journal import Fsync, Journal
 from latchstring_gateway.beacons.segment_file import Disk
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.shipping.run import Shipper
 
-ACK = struct.Struct("<I")
+_ACK = struct.Struct("<I")
 
 
 def die() -> None:
@@ -72,6 +76,15 @@ class DeadlyDisk(Disk):
         self._call(super().reserve, descriptor, size)
 
 
+class HastyJournal(Journal):
+    """The mistake `answered-before-written`."""
+
+    def append(self, payload: bytes, done: Done) -> None:
+        """See Journal."""
+        done(True)
+        super().append(payload, lambda _kept: None)
+
+
 def hit(number: int) -> bytes:
     """The hit of that number, with the request id that its proxy would give it on every try."""
     return pixel(b"p=/watch/%d" % number, hit_id=b"hit-%d" % number)
@@ -89,6 +102,24 @@ def run(target: Callable[..., None], *arguments: Any) -> int | None:
     return code
 
 
+def write(
+    data_dir: Path, numbers: list[int], fsync: Fsync, die_at: int = 0, manner: str = "never"
+) -> tuple[int | None, set[int]]:
+    """Let a worker write hits in a process of its own; gives its end and what it had acknowledged by then."""
+    acknowledged = data_dir / "acknowledged"
+    code = run(write_hits, data_dir, acknowledged, numbers, fsync, die_at, manner)
+    data = acknowledged.read_bytes() if acknowledged.exists() else b""
+    acknowledged.unlink(missing_ok=True)
+    return code, {number for (number,) in _ACK.iter_unpack(data)}
+
+
+def counted(data_dir: Path) -> Counter[str]:
+    """How often each page is in the warehouse, as its commit records tell."""
+    with duckdb.connect() as base:
+        files = str(data_dir / "warehouse/events/dt=*/hour=*/*.parquet")
+        return Counter(dict(base.execute(f"SELECT page, count(*) FROM '{files}' GROUP BY page").fetchall()))
+
+
 def write_hits(data_dir: Path, acks: Path, numbers: list[int], fsync: Fsync, die_at: int, manner: str) -> None:
     """Append the hits of `numbers` in small groups; write each number that was kept to the file `acks`."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -97,7 +128,8 @@ def write_hits(data_dir: Path, acks: Path, numbers: list[int], fsync: Fsync, die
 
 
 async def _write_hits(data_dir: Path, ack_to: int, numbers: list[int], fsync: Fsync, disk: Disk) -> None:
-    journal = Journal(
+    make = HastyJournal if breaks("answered-before-written") else Journal
+    journal = make(
         data_dir / "journal", SystemClock(), fsync=fsync, segment_max_bytes=8_000, segment_max_seconds=0.05, disk=disk
     )
     for start in range(0, len(numbers), 5):
@@ -112,7 +144,7 @@ async def _write_hits(data_dir: Path, ack_to: int, numbers: list[int], fsync: Fs
 
 def _acknowledge(ack_to: int, number: int, waiting: set[int], answered: asyncio.Future[None], kept: bool) -> None:
     if kept:
-        os.write(ack_to, ACK.pack(number))
+        os.write(ack_to, _ACK.pack(number))
     waiting.discard(number)
     if not waiting:
         answered.set_result(None)

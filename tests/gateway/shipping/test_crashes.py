@@ -1,81 +1,19 @@
-"""Promise P3 at the level of journal and shipper: killed anywhere, every acknowledged hit is counted exactly once."""
+"""Journal and shipper killed or short of disk: every acknowledged hit is counted exactly once (see test_p3_kill.py)."""
 
 import shutil
 import signal
-from collections import Counter
 from pathlib import Path
-from random import Random
 
-import duckdb
 import pytest
 
-from harness.crashing import ACK, run, ship, ship_within, write_hits
+from harness.crashing import counted, run, ship, ship_within, write
 from harness.hits import TRUSTED, batch, pixel, write_segment
-from latchstring_gateway.beacons.journal import Fsync
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.commits import Count
 from latchstring_gateway.shipping.run import Shipper
 
 pytestmark = pytest.mark.beacons
-
-_KILLS = 60
-_FSYNC: list[Fsync] = ["interval", "always", "never"]
-
-
-def _write(data_dir: Path, numbers: list[int], fsync: Fsync, die_at: int, manner: str) -> tuple[int | None, set[int]]:
-    """Let a worker write; gives its end and what it had acknowledged by then."""
-    acknowledged = data_dir / "acknowledged"
-    code = run(write_hits, data_dir, acknowledged, numbers, fsync, die_at, manner)
-    data = acknowledged.read_bytes() if acknowledged.exists() else b""
-    acknowledged.unlink(missing_ok=True)
-    return code, {number for (number,) in ACK.iter_unpack(data)}
-
-
-def _counted(data_dir: Path) -> Counter[str]:
-    """How often each page is in the warehouse, as its commit records tell."""
-    with duckdb.connect() as base:
-        files = str(data_dir / "warehouse/events/dt=*/hour=*/*.parquet")
-        return Counter(dict(base.execute(f"SELECT page, count(*) FROM '{files}' GROUP BY page").fetchall()))
-
-
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed_anywhere_every_hit_is_counted_exactly_once(tmp_path: Path, seed: int) -> None:
-    """Workers and shippers die at every kind of moment; senders repeat what was not answered; the sum is exact."""
-    chance = Random(seed)
-    unanswered: list[int] = []
-    last = 0
-    kills = 0
-    acknowledged: set[int] = set()
-    while kills < _KILLS:
-        fresh = list(range(last, last + chance.randrange(5, 120)))
-        last += len(fresh)
-        manner = chance.choice(["before", "after", "half"])
-        numbers = unanswered + fresh
-        code, answered = _write(tmp_path, numbers, chance.choice(_FSYNC), chance.randrange(1, 40), manner)
-        kills += code == -signal.SIGKILL
-        assert code in (0, -signal.SIGKILL)
-        acknowledged |= answered
-        unanswered = [number for number in numbers if number not in answered]
-
-        by_call = chance.random() < 0.6
-        call = chance.randrange(1, 120) if by_call else 0
-        code = run(ship, tmp_path, call, 0 if by_call else chance.uniform(0.005, 0.08))
-        kills += code in (-signal.SIGKILL, -signal.SIGALRM)
-        assert code in (0, -signal.SIGKILL, -signal.SIGALRM)
-        assert ledger(tmp_path).problems == []
-
-    code, answered = _write(tmp_path, unanswered, "always", 0, "never")
-    assert (code, answered) == (0, set(unanswered))
-    assert run(ship, tmp_path, 0, 0) == 0
-
-    assert acknowledged | answered == set(range(last))
-    assert _counted(tmp_path) == Counter(f"/watch/{number}" for number in range(last))
-    found = ledger(tmp_path)
-    assert found.adds_up
-    assert (found.total.good, found.total.bad, found.total.pending) == (last, 0, 0)
-    assert list((tmp_path / "journal").iterdir()) == []
 
 
 @pytest.mark.timeout(120)
@@ -115,16 +53,16 @@ def test_two_services_on_a_copied_data_directory_do_not_collide(tmp_path: Path) 
     """A copy of a running data directory is a data directory of its own: both count all, and on their own."""
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
-    _write(first, list(range(50)), "interval", 12, "after")
-    answered = _write(first, list(range(50, 100)), "interval", 0, "never")[1]
+    write(first, list(range(50)), "interval", 12, "after")
+    answered = write(first, list(range(50, 100)), "interval", 0, "never")[1]
     shutil.copytree(first, second)
 
     for data_dir in (first, second):
-        more = _write(data_dir, list(range(100, 150)), "interval", 0, "never")[1]
+        more = write(data_dir, list(range(100, 150)), "interval", 0, "never")[1]
         with Shipper(data_dir, SystemClock(), TRUSTED) as shipper:
             shipper.ship_once()
-        counted = _counted(data_dir)
-        assert all(counted[f"/watch/{number}"] == 1 for number in answered | more)
+        found = counted(data_dir)
+        assert all(found[f"/watch/{number}"] == 1 for number in answered | more)
         assert ledger(data_dir).adds_up
 
 
