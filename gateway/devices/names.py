@@ -31,7 +31,7 @@ def describe(agent: str) -> Description:
     os = "" if parsed.os.family == "Other" else parsed.os.family
     brand, model = parsed.device.brand or "", parsed.device.model or ""
     known_model = "" if brand in {"Generic", "Other"} else f"{brand} {model}".strip()
-    return Description(kind, known_model, os, client, _label(kind, known_model, os, client))
+    return Description(kind, known_model, os, client, label_of(kind, known_model, os, client))
 
 
 def _kind(parsed: "user_agents.parsers.UserAgent", text: str) -> str:
@@ -52,7 +52,8 @@ def _kind(parsed: "user_agents.parsers.UserAgent", text: str) -> str:
     return "computer" if parsed.is_pc else "other"
 
 
-def _label(kind: str, model: str, os: str, client: str) -> str:
+def label_of(kind: str, model: str, os: str, client: str) -> str:
+    """What the devices page calls a device until its owner names it."""
     if kind in {"tv", "console"} and model:
         return model
     words = {"phone": "Phone", "tablet": "Tablet", "computer": "Computer", "tv": "TV", "console": "Console"}

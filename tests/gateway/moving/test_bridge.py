@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.importing import device_line, run_import, session_line, write_lines
 from harness.old_website import COOKIE, OldWebsite
 from harness.waiting import wait_until_async
 from harness.worker_app import (
@@ -380,3 +381,49 @@ async def test_a_limit_of_sessions_counts_the_one_that_moves_in_once(
         await wait_until_async(lambda: worker.rooms.feed.replica.revoked, "the first session to be ended")
 
         assert (alone.status_code, (await worker.verify(jar)).status_code) == (200, 401)
+
+
+async def test_an_imported_session_gets_its_first_cookie_at_the_bridge(
+    worker: Worker, website: OldWebsite, tmp_path: Path
+) -> None:
+    """The same record and the same device, first seen when the website saw it first."""
+    device = device_line(name="Old phone")
+    await run_import(worker.store, write_lines(tmp_path / "d", device), "devices")
+    session = session_line(session="s1", device="d1", created_at_ms=now_ms() - 9 * _DAY_MS)
+    session["authenticated_at_ms"] = session["created_at_ms"]
+    await run_import(worker.store, write_lines(tmp_path / "s", session), "sessions")
+    (before,) = await _devices(worker)
+
+    jar = await _moved_in(worker, website, session="s1")
+    (after,) = await _devices(worker)
+    row = await worker.store.redis.hgetall(keys.session(keys.partition_of(ADA), to_text(worker.lease(jar).session)))
+
+    assert to_text(worker.lease(jar).device) == before["id"] == after["id"]
+    assert (after["name"], after["first_seen_ms"]) == ("Old phone", device["first_seen_ms"])
+    assert (row["created_at_ms"], row["n"]) == (str(session["created_at_ms"]), "1")
+    assert (await worker.verify(jar)).status_code == 200
+    again = await worker.sign_in(jar=jar)
+    assert again.json()["device"] == {**again.json()["device"], "id": before["id"], "new": False}
+
+
+@pytest.mark.parametrize("act", ["device removed", "session ended", "signed out everywhere"])
+async def test_an_imported_session_can_be_ended_before_its_visitor_comes(
+    worker: Worker, website: OldWebsite, tmp_path: Path, act: str
+) -> None:
+    """The owner sees an old device on the page, removes it, and its old cookie is worth nothing."""
+    await run_import(worker.store, write_lines(tmp_path / "s", session_line(session="s1")), "sessions")
+    (device,) = await _devices(worker)
+    (name,) = [key async for key in worker.store.redis.scan_iter("*:session:*")]
+    url = {
+        "device removed": f"/v1/accounts/ada/devices/{device['id']}",
+        "session ended": f"/v1/accounts/ada/sessions/{name.rpartition(':')[2]}",
+    }
+    ended = await (worker.api("DELETE", url[act]) if act in url else worker.api("POST", "/v1/accounts/ada/revoke"))
+    # However late the website says the password was checked.
+    website.vouch(OLD, session="s1", authenticated_at_ms=now_ms() + 5)
+    jar = Jar({COOKIE: OLD})
+
+    await _cross(worker, jar)
+
+    assert ended.status_code == 200
+    assert SESSION not in jar
