@@ -5,6 +5,7 @@ demo          a website, a proxy and a browser story on real parts
 supervise     keeps the store, the HTTP workers and the shipper running
 app | server  the long way (Starlette) and the fast door (uvicorn protocol); the same handlers behind both
 wiring        the composition root: makes every object once and hands it down
+key_watch     a worker's keys in step with its file and with the other workers
 settings      environment and file -> each room's frozen policy; all mistakes at once
 hooks | reports | moving   events to other systems; popular pages and the ledger; a website's own sessions moving in
 sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet

@@ -154,10 +154,17 @@ def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
     async def ready(_request: Request) -> Response:
         wrong = [
             name
-            for name, well in (("store", rooms.feed.loaded and not rooms.feed.store_away), ("journal", journal.healthy))
+            for name, well in (
+                ("store", rooms.feed.loaded and not rooms.feed.store_away),
+                ("journal", journal.healthy),
+                ("keys", not rooms.ring.missing),
+            )
             if not well
         ]
-        return JSONResponse({"ready": not wrong, "wrong": wrong}, 503 if wrong else 200, {"cache-control": "no-store"})
+        # A broken key file harms nobody yet, and may be on every host at once: a warning, not a reason to send nothing.
+        warnings = ["key_file"] if rooms.ring.problem is not None else []
+        found = {"ready": not wrong, "wrong": wrong, "warnings": warnings}
+        return JSONResponse(found, 503 if wrong else 200, {"cache-control": "no-store"})
 
     async def keys(_request: Request) -> Response:
         return JSONResponse(jwks(rooms.ring), headers={"cache-control": "public, max-age=60"})

@@ -31,6 +31,22 @@ FENCES: Final = Counter("latchstring_fences", "What became of the workers' fence
 FENCE_HOLDS: Final = Gauge(
     "latchstring_fence_holds", "1 while this worker may accept leases without the store.", multiprocess_mode="livemin"
 )
+KEY_AGE: Final = Gauge(
+    "latchstring_key_age_seconds",
+    "Age of the key that signs (signing) and of the oldest that still verifies (oldest).",
+    ["key"],
+    multiprocess_mode="livemax",
+)
+KEY_FILE_USABLE: Final = Gauge(
+    "latchstring_key_file_usable",
+    "0 while the key file is broken and the keys in memory serve.",
+    multiprocess_mode="livemin",
+)
+KEYS_IN_STEP: Final = Gauge(
+    "latchstring_keys_in_step",
+    "0 while other workers use a key that is not in this host's file.",
+    multiprocess_mode="livemin",
+)
 JOURNAL_HEALTHY: Final = Gauge(
     "latchstring_journal_healthy", "1 while hits can be kept on disk.", multiprocess_mode="livemin"
 )

@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     workers: int = Field(2, ge=1, le=256, description="HTTP worker processes")
     store: str = Field("embedded", description="embedded, or redis://, rediss://, unix:// of an outside store")
     keys_file: Path | None = Field(None, description="the key ring; default: keys.json in data_dir")
+    key_rotate_days: float = Field(
+        0, ge=0, le=3_650, description="age at which a worker replaces the signing key; 0: only by hand"
+    )
+    key_lead_seconds: float = Field(
+        120, ge=0, le=86_400, description="how long every worker has known a key before it signs"
+    )
     site_name: str = Field("this website", min_length=1, max_length=60, description="what our pages call the website")
     public_origin: str = Field("https://localhost:8443", description="scheme and host that browsers see")
     cors_origins: str = Field("", description="other origins, by commas, whose scripts may read refusals")

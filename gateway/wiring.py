@@ -12,12 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from latchstring_middleware.forwarded import TrustedProxies
 
-from . import logs, metrics
+from . import metrics
 from .clock import Clock, SystemClock
 from .devices.endpoints import AccountDevices
 from .devices.registry import Devices
-from .errors import StoreAway
 from .ids import new_id
+from .key_watch import KeyWatch
 from .moving.bridge import Bridge
 from .moving.vouching import Vouching
 from .revocation import registry
@@ -39,8 +39,7 @@ from .store.client import Store
 from .tokens.codec import Codec
 from .tokens.keyring import KeyRing
 
-_log = logs.get("wiring")
-#: How often a worker looks at its key file and at which keys the others know.
+#: How often a worker looks at its key file, and asks which keys the others know.
 _WATCH_SECONDS: Final = 1.0
 #: How long a starting worker waits for the store before it answers all the same; loading takes a few hundredths.
 _SETTLE_SECONDS: Final = 5.0
@@ -58,6 +57,7 @@ class Rooms:
     codec: Codec
     leases: Leases
     feed: Feed
+    key_watch: KeyWatch
     revoker: Revoker
     everybody: EverybodyRevoker
     checker: Checker
@@ -111,6 +111,15 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         codec=codec,
         leases=leases,
         feed=feed,
+        key_watch=KeyWatch(
+            ring,
+            leases,
+            feed,
+            store,
+            clock,
+            lead_seconds=settings.key_lead_seconds,
+            rotate_seconds=settings.key_rotate_days * 86_400,
+        ),
         revoker=revoker,
         everybody=EverybodyRevoker(store, clock, revoker, barrier, reply_to=feed.worker),
         checker=checker,
@@ -161,18 +170,21 @@ class Running:
             metrics.HotTotal(metrics.FENCES, event, read=partial(getattr, fence, event))
             for event in ("renewed", "dropped", "lapsed")
         ]
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Rooms:
         await self._rooms.feed.start()
         await _settle(self._rooms.feed)
-        self._watching = asyncio.create_task(self._watch())
+        if self._rooms.feed.loaded:
+            # Registered by now, so whatever may be in use without being in our file is told.
+            await self._rooms.key_watch.agree()
+        self._watching = [asyncio.create_task(self._watch()), asyncio.create_task(self._agree())]
         return self._rooms
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         if self._rooms.bridge is not None:
             await self._rooms.bridge.close()
         await self._rooms.feed.close()
@@ -181,9 +193,16 @@ class Running:
 
     async def _watch(self) -> None:
         while True:
-            await watch_keys(self._rooms)
+            self._rooms.key_watch.follow_file()
             self._every_second()
             self._tell_fence()
+            self._rooms.key_watch.tell()
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _agree(self) -> None:
+        # Apart from the file: a store that hangs must not keep a retired key alive.
+        while True:
+            await self._rooms.key_watch.agree()
             await asyncio.sleep(_WATCH_SECONDS)
 
     def _tell_fence(self) -> None:
@@ -198,23 +217,6 @@ async def _settle(feed: Feed) -> None:
             while not (feed.loaded or feed.store_away):
                 await feed.refresh()
                 await asyncio.sleep(_SETTLE_PAUSE_SECONDS)
-
-
-async def watch_keys(rooms: Rooms) -> None:
-    """Pick up changes of the key file without a restart, and sign only with keys that every worker knows."""
-    known_problem = rooms.ring.problem
-    changed = rooms.ring.reload_if_changed()
-    if rooms.ring.problem is not None and rooms.ring.problem is not known_problem:
-        _log.error("key_file_unusable", problem=str(rooms.ring.problem), remedy="the keys in memory stay in use")
-    if changed:
-        rooms.leases.refresh()
-        _log.info("keys_changed", known=len(rooms.ring.known_ids()))
-        rooms.feed.announce()
-    with contextlib.suppress(StoreAway):
-        workers = await registry.read(rooms.store)
-        await registry.strike_dead_neighbours(rooms.store, workers)
-        if workers:
-            rooms.ring.usable(frozenset.intersection(*(frozenset(one.row.keys) for one in workers)))
 
 
 def gate(

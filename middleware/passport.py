@@ -20,7 +20,7 @@ from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .passport_keys import Fetch, PassportKeys, fetch_by_http
+from .passport_keys import REFRESH_SECONDS, Fetch, PassportKeys, fetch_by_http
 from .problems import problem_body, problem_messages
 
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ class PassportVerifier:
     """Verifies passports with the public keys of the edge; for one event loop.
 
     Keys are given (`jwks`), fetched from `jwks_url`, or by `fetch`; refreshed in the background when a passport names
-    an unknown one, at most every 30 s, and when they are 10 minutes old. Passports verified once are remembered, at
-    most `max_remembered`, until they expire or the keys are refreshed. Raises ValueError without any source of keys.
+    an unknown one, at most every `refresh_seconds`, and when they are 10 minutes old. Passports verified once are
+    remembered, at most `max_remembered`, until they expire or the keys are refreshed. Raises ValueError without any
+    source of keys.
     """
 
     def __init__(
@@ -90,12 +91,14 @@ class PassportVerifier:
         jwks_url: str | None = None,
         fetch: Fetch | None = None,
         leeway_seconds: int = 5,
+        refresh_seconds: float = REFRESH_SECONDS,
         max_remembered: int = 4_096,
         now_seconds: Callable[[], float] = lambda: datetime.now(UTC).timestamp(),
     ) -> None:
         if jwks is None and jwks_url is None and fetch is None:
             raise ValueError("expected jwks, jwks_url or fetch: without keys no passport can be verified")
-        self.keys = PassportKeys(jwks, fetch or (None if jwks_url is None else fetch_by_http(jwks_url)))
+        fetch = fetch or (None if jwks_url is None else fetch_by_http(jwks_url))
+        self.keys = PassportKeys(jwks, fetch, refresh_seconds=refresh_seconds)
         self._issuer = issuer
         self._audience = audience
         self._leeway_seconds = leeway_seconds

@@ -11,7 +11,8 @@ from joserfc.jwk import OKPKey
 
 Fetch: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
 
-#: Keys are asked for at most this often, however many passports name an unknown one.
+#: Keys are asked for at most this often, however many passports name an unknown one. The edge lets a new key sign only
+#: after it was published for longer (LATCHSTRING_KEY_LEAD_SECONDS).
 REFRESH_SECONDS: Final = 30.0
 #: And at least this often while passports come, so that a key taken out of the set is dropped.
 STALE_SECONDS: Final = 600.0
@@ -70,10 +71,14 @@ class PassportKeys:
     """The keys at hand, and one refresh at a time; for one event loop. `known` is False while nothing can be said.
 
     That is so before the first fetch, and after a failed one about keys not at hand. Those at hand stay good.
-    `generation` counts the sets, for caches over them.
+    `generation` counts the sets, for caches over them. For a key not at hand they are fetched at most every
+    `refresh_seconds`.
     """
 
-    def __init__(self, jwks: Mapping[str, Any] | None, fetch: Fetch | None) -> None:
+    def __init__(
+        self, jwks: Mapping[str, Any] | None, fetch: Fetch | None, *, refresh_seconds: float = REFRESH_SECONDS
+    ) -> None:
+        self._refresh_seconds = refresh_seconds
         self._keys = {} if jwks is None else public_keys(jwks)
         self._fetch = fetch
         self._task: asyncio.Task[None] | None = None
@@ -82,10 +87,10 @@ class PassportKeys:
         self.generation = 0
 
     def get(self, key_id: object) -> OKPKey | None:
-        """The key, if at hand; if not, a refresh begins unless there was one in the last 30 s."""
+        """The key, if at hand; if not, a refresh begins unless the last one is too recent."""
         key = self._keys.get(key_id) if isinstance(key_id, str) else None
         if key is None:
-            self._refresh_after(REFRESH_SECONDS)
+            self._refresh_after(self._refresh_seconds)
         return key
 
     def refresh_if_stale(self) -> None:

@@ -16,8 +16,8 @@ from ..ids import to_text
 from ..tokens.codec import Codec, Reason, Refused
 from ..tokens.keyring import KeyFileError, KeyRing
 from ..tokens.purposes import DeviceToken, Lease, Payload, ReturnTo
-from .keys import DEFAULT_DATA_DIR, DataDir, KeysFile, give_up, key_file
-from .words import relative, span
+from .keys import DEFAULT_DATA_DIR, DataDir, KeysFile, key_file
+from .words import give_up, relative, span
 
 _STDIN: Final = "-"
 _KINDS: Final[tuple[type[Payload], ...]] = (Lease, DeviceToken, ReturnTo)

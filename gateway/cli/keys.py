@@ -1,20 +1,21 @@
 """`latchstring keys`: see the signing keys, add one, stop using one."""
 
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from ..clock import Clock, SystemClock
+from ..clock import SystemClock
 from ..tokens.keyfile import KeyState, RingKey
-from ..tokens.keyring import KeyFileError, KeyRing, create_key_file
+from ..tokens.keyring import NO_KEY_FILE, KeyFileError, KeyRing, create_key_file
 from ..tokens.rotation import KeyChangeError, retire, rotate
-from .words import relative, span
+from .cut_off import tell_who_would_be_cut_off
+from .new_directory import was_used
+from .words import give_up, relative, span
 
 DataDir = Annotated[Path, typer.Option("--data-dir", envvar="LATCHSTRING_DATA_DIR", help="Holds keys.json.")]
 KeysFile = Annotated[
@@ -23,7 +24,7 @@ KeysFile = Annotated[
 ]
 DEFAULT_DATA_DIR: Final = Path("data")
 
-keys_app = typer.Typer(no_args_is_help=True, help="The signing keys: list, rotate, retire.")
+keys_app = typer.Typer(no_args_is_help=True, help="The signing keys: make, list, rotate, retire.")
 
 
 def register(app: typer.Typer) -> None:
@@ -34,12 +35,6 @@ def register(app: typer.Typer) -> None:
 def key_file(keys_file: Path | None, data_dir: Path) -> Path:
     """Where the keys are."""
     return keys_file or data_dir / "keys.json"
-
-
-def give_up(error: Exception) -> NoReturn:
-    """Say on stderr what is wrong and leave with status 1."""
-    print(error, file=sys.stderr)
-    raise typer.Exit(1)
 
 
 @keys_app.command("list")
@@ -72,6 +67,36 @@ def list_keys(
     Console().print(table)
 
 
+@keys_app.command("init")
+def make_keys(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    keys_file: KeysFile = None,
+    *,
+    everybody_signs_in_again: Annotated[
+        bool, typer.Option("--everybody-signs-in-again", help="The old keys are lost for good; start over.")
+    ] = False,
+) -> None:
+    """Make the key file of a new deployment, with one key; never touches one that is there.
+
+    Beside data of a deployment that has run it is refused: with other keys nobody there is signed in any more.
+    `latchstring serve` does the same by itself in a data directory that is new.
+    """
+    path = key_file(keys_file, data_dir)
+    if was_used(data_dir) and not everybody_signs_in_again:
+        give_up(
+            KeyFileError(
+                str(path), [f"{data_dir} has been in use: {NO_KEY_FILE}, then with --everybody-signs-in-again"]
+            )
+        )
+    try:
+        create_key_file(path, SystemClock())
+    except FileExistsError:
+        give_up(KeyFileError(str(path), ["there is one already, and it stays: `latchstring keys list` shows it"]))
+    except OSError as error:
+        give_up(error)
+    print(f"made {path} with one key; keep it secret and back it up")
+
+
 @keys_app.command("rotate")
 def rotate_keys(
     data_dir: DataDir = DEFAULT_DATA_DIR,
@@ -82,18 +107,18 @@ def rotate_keys(
 ) -> None:
     """Add a key. Nobody is signed out: the older keys go on verifying until you retire them.
 
-    Running workers take it up by themselves. Where there is no key file yet, one is made.
+    Running workers take it up by themselves, once the file is on every host.
     """
-    path, clock = key_file(keys_file, data_dir), SystemClock()
+    path = key_file(keys_file, data_dir)
     try:
-        if not path.exists():
-            _create(path, clock)
-            return
-        key = rotate(path, clock, ahead_seconds=ahead_seconds)
+        key = rotate(path, SystemClock(), ahead_seconds=ahead_seconds)
     except (KeyFileError, OSError) as error:
         give_up(error)
     when = f"in {span(ahead_seconds * 1_000)}" if ahead_seconds else "at once"
-    print(f"added key {key.id} to {path}; it may sign {when}, and does when every worker knows it")
+    print(
+        f"added key {key.id} to {path}; it may sign {when}, and does when every worker has known it for"
+        " LATCHSTRING_KEY_LEAD_SECONDS"
+    )
 
 
 @keys_app.command("retire")
@@ -105,27 +130,26 @@ def retire_key(
     verify_only: Annotated[
         bool, typer.Option("--verify-only", help="Only stop signing with it; what it signed stays good.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; ask the store who would be cut off.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: one JSON object.")] = False,
 ) -> None:
     """Stop accepting all that a key signed: whoever holds only such a cookie must sign in again.
 
-    Wait after a rotation as long as your longest remembered session lives, unless the key has leaked. The last
-    active key cannot be retired: rotate first.
+    `--dry-run` counts them. Unless the key has leaked, wait after a rotation as long as your longest remembered session
+    lives. The last active key cannot be retired: rotate first.
     """
     path = key_file(keys_file, data_dir)
+    if dry_run:
+        tell_who_would_be_cut_off(path, data_dir, key_id, as_json=as_json)
+        return
     state = KeyState.VERIFY_ONLY if verify_only else KeyState.RETIRED
     try:
         retire(path, key_id, SystemClock(), state=state)
     except (KeyFileError, KeyChangeError, OSError) as error:
         give_up(error)
     print(f"key {key_id} is now {state.value}")
-
-
-def _create(path: Path, clock: Clock) -> None:
-    try:
-        create_key_file(path, clock)
-    except FileExistsError:
-        raise KeyFileError(str(path), ["another process made it just now: run the command again"]) from None
-    print(f"made {path} with one key; keep it secret and back it up")
 
 
 def _as_row(key: RingKey, *, signs: bool) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """`latchstring serve`: everything one node runs, until a signal."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -21,6 +22,7 @@ from ..supervise.children import GoneHook
 from ..supervise.http_worker import metrics_directory
 from ..supervise.listening import CannotListen
 from ..tokens.keyring import KeyFileError, KeyRing, create_key_file
+from .new_directory import was_used
 
 #: Another start would not help: whoever keeps us running must not try again.
 _CANNOT_RUN_HERE: Final = 2
@@ -62,18 +64,19 @@ def serve() -> None:
 def prepare(chosen: Settings) -> None:
     """Make a new data directory ready: folders, and a key ring if there is none and nothing yet needs one.
 
-    Raises KeyFileError if the keys are missing beside a store that was used, or cannot be used: a new key in their
-    place would sign everybody out.
+    Raises KeyFileError if the keys cannot be used, or are missing where they should be there: beside data of a
+    deployment that has run, with an outside store, or under a name that was set. New keys in their place would sign
+    everybody out.
     """
     chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if chosen.store == "embedded" and chosen.keys_file is None and not was_used(chosen.data_dir):
+        with contextlib.suppress(FileExistsError):
+            create_key_file(chosen.keys_path)
+    KeyRing.load(chosen.keys_path, SystemClock())
     # Figures of processes long gone would be added up for ever.
     shutil.rmtree(metrics_directory(chosen.data_dir), ignore_errors=True)
     for name in ("journal", "warehouse", "run", metrics_directory(Path())):
         (chosen.data_dir / name).mkdir(mode=0o700, exist_ok=True)
-    is_new = chosen.store == "embedded" and not (chosen.data_dir / "store" / "appendonlydir").exists()
-    if is_new and not chosen.keys_path.exists():
-        create_key_file(chosen.keys_path)
-    KeyRing.load(chosen.keys_path, SystemClock())
 
 
 def _goodbye_for(chosen: Settings) -> GoneHook:

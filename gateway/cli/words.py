@@ -1,6 +1,9 @@
-"""Spans of time as people say them."""
+"""How commands speak: spans of time as people say them, and how a command gives up."""
 
-from typing import Final
+import sys
+from typing import Final, NoReturn
+
+import typer
 
 _UNITS: Final = ((365 * 86_400, "y"), (86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -21,3 +24,9 @@ def relative(at_ms: int, now_ms: int) -> str:
     if abs(at_ms - now_ms) < 1_000:
         return "now"
     return f"in {span(at_ms - now_ms)}" if at_ms > now_ms else f"{span(now_ms - at_ms)} ago"
+
+
+def give_up(error: Exception) -> NoReturn:
+    """Say on stderr what is wrong and leave with status 1."""
+    print(error, file=sys.stderr)
+    raise typer.Exit(1)

@@ -138,6 +138,8 @@ class Checker:
                     self._feed.announce()
                     lease = self._leases.find(token)
         if isinstance(lease, Refused):
+            if lease.reason is Reason.UNKNOWN_KEY and token.split(b".")[1].decode("latin-1") in self._ring.missing:
+                raise StoreAway("the key of this cookie has not reached this host yet", code="keys_behind")
             # A key this worker has not seen yet is no proof against the token.
             return Denied(str(lease.reason), clear=lease.reason is not Reason.UNKNOWN_KEY)
         return lease

@@ -36,6 +36,7 @@ class OpenLease:
         "content",
         "device",
         "ends_at_ms",
+        "key_id",
         "partition",
         "renew_at_ms",
         "replies",
@@ -46,6 +47,7 @@ class OpenLease:
 
     def __init__(self, token: bytes, content: Lease, passports: "Passports", longest_ms: int) -> None:
         self.token = token
+        self.key_id = token.split(b".", 2)[1].decode()
         self.content = content
         self.session = to_text(content.session)
         self.device = to_text(content.device)

@@ -2,7 +2,7 @@
 -- isolated former primary that lost its right to write cannot say yes.
 -- INCLUDE ../revocation/append.lua
 -- KEYS session account device generations revocations number outbox
--- ARGV prefix session_id presented issued_at_ms generation may_advance extend expected_ms may_accuse place kind lease_ms session_idle_ms session_absolute_ms remember_idle_ms rotate_every_ms grace_ms used_after_ms clock_tolerance_ms even_since_ms losses event_id
+-- ARGV prefix session_id presented issued_at_ms generation may_advance extend expected_ms may_accuse place kind lease_ms session_idle_ms session_absolute_ms remember_idle_ms rotate_every_ms grace_ms used_after_ms clock_tolerance_ms even_since_ms losses key_id event_id
 -- RETURNS {'ok', now_ms, n, fresh_until_ms, note} or {'unknown' | 'ended' | 'device_removed' | 'signed_out' | 'disabled' | 'over' | 'reuse' | 'unsure', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
@@ -113,5 +113,5 @@ if extend == '1' then
   end
   redis.call('HSET', device_key, 'last_seen_ms', whole(now))
 end
-redis.call('HSET', session_key, 'fresh_until_ms', whole(fresh_until), 'remember_until_ms', whole(remember_until), 'renewed_at_ms', whole(now))
+redis.call('HSET', session_key, 'fresh_until_ms', whole(fresh_until), 'remember_until_ms', whole(remember_until), 'renewed_at_ms', whole(now), 'key', key_id)
 return {'ok', now, n, fresh_until, note}

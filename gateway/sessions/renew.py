@@ -48,6 +48,7 @@ _RENEW = load(
         "clock_tolerance_ms",
         "even_since_ms",
         "losses",
+        "key_id",
         "event_id",
     ),
 )
@@ -221,6 +222,8 @@ class Renewals:
                 "clock_tolerance_ms": CLOCK_TOLERANCE_MS,
                 "even_since_ms": feed.history.even_since_ms,
                 "losses": feed.history.losses,
+                # Of the token that was shown, not of the one it is exchanged for: that one may never arrive.
+                "key_id": lease.key_id,
                 "event_id": f"evt_{new_id()}",
             },
         )

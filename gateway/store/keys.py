@@ -23,6 +23,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag0}:deployment` | hash | for ever | store, written by the pulse; moving adds its secret |
 | `{tag0}:workers` | hash: worker -> row | until goodbye or a revoker's patience | revocation |
 | `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
+| `{tag0}:agreed-keys` | hash: key id -> since when every worker knows it | until the key is retired | revocation |
 | `{tag0}:service-keys` | hash: key id -> row | until revoked | service_keys |
 | `{tag0}:deliverer` | string: lock | TTL 5 seconds | hooks |
 | `{tag0}:hooks` | hash: hook id -> row | until removed | hooks |
@@ -132,6 +133,7 @@ def cursors(partition: int) -> str:
 DEPLOYMENT: Final = f"{_PREFIXES[0]}deployment"
 WORKERS: Final = f"{_PREFIXES[0]}workers"
 PULSES: Final = f"{_PREFIXES[0]}pulses"
+AGREED_KEYS: Final = f"{_PREFIXES[0]}agreed-keys"
 SERVICE_KEYS: Final = f"{_PREFIXES[0]}service-keys"
 DELIVERER_LOCK: Final = f"{_PREFIXES[0]}deliverer"
 HOOKS: Final = f"{_PREFIXES[0]}hooks"

@@ -141,6 +141,10 @@ class Codec:
             raise ValueError(f"expected a token of at most {MAX_TOKEN_BYTES} bytes; got {len(token)}")
         return token
 
+    def signing_key_id(self) -> str:
+        """The id of the key that `seal` uses now."""
+        return self._ring.signing_key().id
+
     def _opener(self, kind: type[P]) -> _Opener[P]:
         if self._version != self._ring.version:
             self._openers.clear()

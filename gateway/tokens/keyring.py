@@ -12,6 +12,10 @@ from ..clock import Clock, SystemClock
 from .keyfile import KeyState, RingKey, dump, new_key, parse, write_new
 
 _MAX_FILE_BYTES: Final = 1 << 20
+#: What to do about a lost key file.
+NO_KEY_FILE: Final = (
+    "restore it from a backup, or make new keys, with which everybody signs in again: `latchstring keys init`"
+)
 #: What tells one state of a file from the next: device, inode, size, times of change.
 Stamp = tuple[int, int, int, int, int]
 
@@ -32,16 +36,18 @@ class KeyRing:
     """The keys of one deployment.
 
     `version` rises whenever the contents change, so that whoever derived something from a key knows to do it again.
-    `problem` is why the last `reload_if_changed` kept the old keys, or None.
+    `problem` is why the last `reload_if_changed` kept the old keys, or None. `missing` are ids of keys that are in use
+    elsewhere and not here, as others told: their tokens may be good. `path` is the file that is followed, if any.
     """
 
     def __init__(self, keys: tuple[RingKey, ...], clock: Clock, *, path: Path | None = None) -> None:
         self.version = 1
         self.problem: KeyFileError | None = None
+        self.missing: frozenset[str] = frozenset()
+        self.path = path
         self._clock = clock
-        self._path = path
         self._stamp: Stamp | None = None
-        self._known_by_all: frozenset[str] | None = None
+        self._agreed: frozenset[str] | None = None
         self._adopt(keys)
 
     @classmethod
@@ -67,6 +73,18 @@ class KeyRing:
         """The ids of the keys that verify here: what a worker tells the others."""
         return self._known_ids
 
+    def retired_ids(self) -> frozenset[str]:
+        """The ids of the keys that verify no more."""
+        return self.all_ids() - self._known_ids
+
+    def all_ids(self) -> frozenset[str]:
+        """The ids of all keys, in whatever state."""
+        return frozenset(self._by_id)
+
+    def oldest_ms(self) -> int:
+        """When the oldest key that still verifies was made."""
+        return min(key.created_at_ms for key in self._keys if key.state is not KeyState.RETIRED)
+
     def all_keys(self) -> tuple[RingKey, ...]:
         """Every key, the retired ones too, in the order of the file."""
         return self._keys
@@ -75,30 +93,34 @@ class KeyRing:
         """The key of that id, in whatever state."""
         return self._by_id.get(key_id)
 
-    def usable(self, known_by_all: frozenset[str] | None) -> None:
-        """Say which ids every registered worker knows; only those sign.
+    def usable(self, agreed: frozenset[str] | None) -> None:
+        """Say which keys every registered worker has known for long enough; only those sign.
 
         None (also the state at the start) means there is nobody to ask: then the not-before time alone decides.
         """
-        self._known_by_all = known_by_all
+        self._agreed = agreed
 
     def signing_key(self) -> RingKey:
-        """The newest active key whose not-before has passed and that all workers know; else the oldest active one."""
-        now_ms, known = self._clock.wall_ms(), self._known_by_all
+        """The newest active key whose not-before has passed and that is agreed on; else the oldest active one."""
+        now_ms, agreed = self._clock.wall_ms(), self._agreed
         for key in self._newest_first:
-            if key.not_before_ms <= now_ms and (known is None or key.id in known):
+            if key.not_before_ms <= now_ms and (agreed is None or key.id in agreed):
                 return key
         return self._newest_first[-1]
+
+    def is_newest_signing(self) -> bool:
+        """Whether no active key still waits for its time."""
+        return self.signing_key() is self._newest_first[0]
 
     def reload_if_changed(self) -> bool:
         """Follow the file; True if the keys changed. One `stat` when it did not; never raises.
 
         A file that is missing or broken changes nothing: the old keys stay and `problem` says why.
         """
-        if self._path is None or (self.problem is None and self._stamp == _stamp(self._path)):
+        if self.path is None or (self.problem is None and self._stamp == _stamp(self.path)):
             return False
         try:
-            keys, stamp = read_key_file(self._path)
+            keys, stamp = read_key_file(self.path)
         except KeyFileError as error:
             self.problem = error
             return False
@@ -157,7 +179,7 @@ def read_key_file(path: Path, *, need_active: bool = True) -> tuple[tuple[RingKe
                 problems.append(f"others than its owner may read or write it (mode {mode:04o}): run `chmod 600 {path}`")
             text = file.read(_MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise KeyFileError(str(path), ["there is no such file: `latchstring keys rotate` makes one"]) from None
+        raise KeyFileError(str(path), [f"there is no such file: {NO_KEY_FILE}"]) from None
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise KeyFileError(str(path), [f"it cannot be read ({reason}): check its owner and path"]) from None

@@ -25,13 +25,21 @@ def rotate(path: Path, clock: Clock, *, ahead_seconds: float) -> RingKey:
     """
     with _locked(path):
         keys, _ = read_key_file(path, need_active=False)
-        now_ms = clock.wall_ms()
-        # Later than every other key even if the clock was set back: the newest key is the one that signs.
-        created_at_ms = max([now_ms, *(key.created_at_ms + 1 for key in keys)])
-        not_before_ms = now_ms + round(ahead_seconds * 1_000)
-        key = new_key(created_at_ms, not_before_ms=not_before_ms, taken_ids={key.id for key in keys})
-        replace(path, dump([*keys, key]))
-        return key
+        return _add(path, keys, clock, ahead_seconds=ahead_seconds)
+
+
+def rotate_if_due(path: Path, clock: Clock, *, rotate_seconds: float) -> RingKey | None:
+    """Add a fresh key if the newest active one is at least `rotate_seconds` old; None if it is not.
+
+    Any number of workers may call it at once: the age is judged under the file's lock, so one of them rotates.
+    Raises KeyFileError, and OSError if the file cannot be replaced.
+    """
+    with _locked(path):
+        keys, _ = read_key_file(path)
+        newest_ms = max(key.created_at_ms for key in keys if key.state is KeyState.ACTIVE)
+        if clock.wall_ms() - newest_ms < rotate_seconds * 1_000:
+            return None
+        return _add(path, keys, clock, ahead_seconds=0)
 
 
 def retire(path: Path, key_id: str, clock: Clock, *, state: KeyState = KeyState.RETIRED) -> None:
@@ -51,6 +59,16 @@ def retire(path: Path, key_id: str, clock: Clock, *, state: KeyState = KeyState.
         if wait_ms > 0:
             raise KeyChangeError(f"no other key may sign yet: try again in {wait_ms / 1_000:.0f} s")
         replace(path, dump(with_changes(key, state=state) if key.id == key_id else key for key in keys))
+
+
+def _add(path: Path, keys: tuple[RingKey, ...], clock: Clock, *, ahead_seconds: float) -> RingKey:
+    now_ms = clock.wall_ms()
+    # Later than every other key even if the clock was set back: the newest key is the one that signs.
+    created_at_ms = max([now_ms, *(key.created_at_ms + 1 for key in keys)])
+    not_before_ms = now_ms + round(ahead_seconds * 1_000)
+    key = new_key(created_at_ms, not_before_ms=not_before_ms, taken_ids={key.id for key in keys})
+    replace(path, dump([*keys, key]))
+    return key
 
 
 @contextmanager

@@ -116,7 +116,7 @@ async def test_health_says_whether_the_worker_lives_and_may_be_sent_requests(wor
     live, ready = await worker.client.get("/health/live"), await worker.client.get("/health/ready")
 
     assert (live.status_code, live.text) == (200, "ok")
-    assert (ready.status_code, ready.json()) == (200, {"ready": True, "wrong": []})
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "wrong": [], "warnings": []})
 
 
 async def test_a_worker_that_has_not_loaded_yet_is_not_ready(own_valkey: Callable[[], Valkey], tmp_path: Path) -> None:

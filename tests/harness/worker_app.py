@@ -152,6 +152,7 @@ def settings_for(store_url: str, data_dir: Path, **changes: Any) -> Settings:
     """Settings of a worker on this store, independent of the environment's."""
     data_dir.mkdir(parents=True, exist_ok=True)
     defaults = {"data_dir": data_dir, "store": store_url, "public_origin": "https://www.example.com"}
+    defaults |= {"key_lead_seconds": 0}
     # More heartbeats than usual, so that a test need not wait for the first.
     return Settings(**{**defaults, "heartbeat_seconds": 0.03, **changes})
 

@@ -76,17 +76,44 @@ def lease(now_ms: int, *, lease_end_ms: int) -> Lease:
 class TestKeys:
     """list, rotate, retire."""
 
-    def test_first_rotation_makes_the_file(self, latchstring: Latchstring) -> None:
-        """Where there is no key file, rotating makes one, private to its owner."""
-        result = latchstring("keys", "rotate")
+    def test_init_makes_the_file_once(self, latchstring: Latchstring) -> None:
+        """It is private to its owner, and a second time it stays as it is."""
+        result = latchstring("keys", "init")
+        before = latchstring.file.read_bytes()
+        again = latchstring("keys", "init", "--everybody-signs-in-again")
 
         assert result.exit_code == 0
         assert "made" in result.stdout
         assert latchstring.file.stat().st_mode & 0o777 == 0o600
+        assert again.exit_code == 1
+        assert "there is one already" in again.stderr
+        assert latchstring.file.read_bytes() == before
+
+    @pytest.mark.parametrize("trace", ["store", "journal", "warehouse"])
+    def test_init_beside_a_used_directory_must_be_meant(self, latchstring: Latchstring, trace: str) -> None:
+        """A lost key file is restored; new keys only when the person says what that does."""
+        (latchstring.data / trace).mkdir(parents=True)
+
+        refused = latchstring("keys", "init")
+        made_by_refused = latchstring.file.exists()
+        meant = latchstring("keys", "init", "--everybody-signs-in-again")
+
+        assert (refused.exit_code, made_by_refused) == (1, False)
+        assert "restore it from a backup" in refused.stderr
+        assert meant.exit_code == 0
+        assert latchstring.ring().known_ids()
+
+    def test_rotation_makes_no_file(self, latchstring: Latchstring) -> None:
+        """A job that rotates every month must not replace a lost key file by a new one."""
+        result = latchstring("keys", "rotate")
+
+        assert result.exit_code == 1
+        assert "restore it from a backup" in result.stderr
+        assert not latchstring.file.exists()
 
     def test_list_shows_age_state_and_who_signs(self, latchstring: Latchstring) -> None:
         """The table has a line for each key and says which signs and when the next will."""
-        latchstring("keys", "rotate")
+        latchstring("keys", "init")
         latchstring("keys", "rotate", "--in", "300")
         old, new = (key.id for key in latchstring.ring().all_keys())
 
@@ -97,7 +124,7 @@ class TestKeys:
 
     def test_list_as_json(self, latchstring: Latchstring) -> None:
         """A script gets the same facts as JSON, without secrets."""
-        latchstring("keys", "rotate")
+        latchstring("keys", "init")
 
         document = json.loads(latchstring("keys", "list", "--json").stdout)
 
@@ -108,7 +135,7 @@ class TestKeys:
 
     def test_retire_and_its_refusals(self, latchstring: Latchstring) -> None:
         """The last active key is refused with status 1; with a successor it is retired."""
-        latchstring("keys", "rotate")
+        latchstring("keys", "init")
         old = latchstring.ring().signing_key().id
 
         refused = latchstring("keys", "retire", old)
@@ -121,7 +148,7 @@ class TestKeys:
 
     def test_retire_verify_only(self, latchstring: Latchstring) -> None:
         """A key can stop signing while what it signed stays good."""
-        latchstring("keys", "rotate")
+        latchstring("keys", "init")
         old = latchstring.ring().signing_key()
         latchstring("keys", "rotate", "--in", "0")
 
@@ -136,19 +163,21 @@ class TestKeys:
         """`--keys-file` names another file than the data directory's."""
         other = tmp_path / "other.json"
 
-        result = latchstring("keys", "rotate", "--keys-file", str(other))
+        result = latchstring("keys", "init", "--keys-file", str(other))
 
         assert result.exit_code == 0
         assert other.exists()
         assert not latchstring.file.exists()
 
-    @pytest.mark.parametrize("command", [["keys", "list"], ["keys", "retire", "aaaa"], ["inspect", "v1.a.b.c"]])
+    @pytest.mark.parametrize(
+        "command", [["keys", "list"], ["keys", "rotate"], ["keys", "retire", "aaaa"], ["inspect", "v1.a.b.c"]]
+    )
     def test_missing_key_file_names_the_remedy(self, latchstring: Latchstring, command: list[str]) -> None:
         """Every command says on stderr what to do where there is no key file, with status 1."""
         result = latchstring(*command)
 
         assert result.exit_code == 1
-        assert "`latchstring keys rotate` makes one" in result.stderr
+        assert "`latchstring keys init`" in result.stderr
 
 
 class TestInspect:
@@ -156,7 +185,7 @@ class TestInspect:
 
     @pytest.fixture(autouse=True)
     def _key_file(self, latchstring: Latchstring) -> None:
-        latchstring("keys", "rotate")
+        latchstring("keys", "init")
 
     @pytest.mark.parametrize("by_stdin", [True, False])
     def test_good_lease(self, latchstring: Latchstring, by_stdin: bool) -> None:

@@ -88,8 +88,8 @@ def test_a_retired_key_takes_its_remembered_leases_along(ring: KeyRing) -> None:
     line = b"__Host-session=" + token
     assert leases.read_line(line) is not None
     fresh = RingKey("tEst02", KeyState.ACTIVE, NOW_MS, NOW_MS, bytes(32))
-    assert ring._path is not None
-    ring._path.write_text(dump([replace_state(KEY), fresh]))
+    assert ring.path is not None
+    ring.path.write_text(dump([replace_state(KEY), fresh]))
     assert ring.reload_if_changed()
     leases.refresh()
 

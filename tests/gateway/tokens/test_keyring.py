@@ -65,7 +65,7 @@ class TestLoad:
 
     def test_missing_file_names_the_remedy(self, path: Path, clock: ManualClock) -> None:
         """Without a key file the error says which command makes one."""
-        with pytest.raises(KeyFileError, match="no such file: `latchstring keys rotate` makes one"):
+        with pytest.raises(KeyFileError, match="no such file: restore it from a backup"):
             KeyRing.load(path, clock)
 
     @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o644, 0o777])

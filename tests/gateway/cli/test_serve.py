@@ -1,0 +1,100 @@
+"""What `latchstring serve` makes of a data directory before anything starts."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from latchstring_gateway.cli.main import app
+from latchstring_gateway.cli.serve import prepare
+from latchstring_gateway.settings import Settings
+from latchstring_gateway.tokens.keyring import KeyFileError
+
+SECRET = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+GOOD = (
+    '{"keys": [{"id": "tEst01", "state": "active", "created_at_ms": 1800000000000, "not_before_ms": 0, '
+    f'"secret": "{SECRET}"}}]}}'
+)
+
+
+def settings(data_dir: Path, **changes: object) -> Settings:
+    """Settings of this directory, independent of the environment's."""
+    return Settings(**{"data_dir": data_dir, "store": "embedded", "keys_file": None, **changes})  # type: ignore[arg-type]
+
+
+def test_a_new_directory_gets_keys_once(tmp_path: Path) -> None:
+    """And a second start leaves them as they are."""
+    chosen = settings(tmp_path / "data")
+    prepare(chosen)
+    made = chosen.keys_path.read_bytes()
+
+    prepare(chosen)
+
+    assert chosen.keys_path.read_bytes() == made
+    assert chosen.keys_path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("trace", ["store", "journal", "warehouse"])
+def test_lost_keys_are_never_replaced(tmp_path: Path, trace: str) -> None:
+    """Beside anything of a gateway that has run, a missing key file is an error that says what to do."""
+    (tmp_path / trace).mkdir()
+    chosen = settings(tmp_path)
+
+    with pytest.raises(KeyFileError, match="restore it from a backup"):
+        prepare(chosen)
+
+    assert not chosen.keys_path.exists()
+
+
+def test_lost_keys_of_a_directory_that_ran_are_never_replaced(tmp_path: Path) -> None:
+    """The same after a real first start, whose traces nobody removed."""
+    chosen = settings(tmp_path)
+    prepare(chosen)
+    chosen.keys_path.unlink()
+
+    with pytest.raises(KeyFileError, match="no such file"):
+        prepare(chosen)
+
+    assert not chosen.keys_path.exists()
+
+
+@pytest.mark.parametrize("changes", [{"store": "redis://127.0.0.1:1"}, {"keys_file": "elsewhere.json"}])
+def test_keys_that_others_bring_are_never_made(tmp_path: Path, changes: dict[str, str]) -> None:
+    """With an outside store or a named key file, other hosts have the keys: a slow copy must start no second ring."""
+    chosen = settings(
+        tmp_path / "data", **{name: tmp_path / v if name == "keys_file" else v for name, v in changes.items()}
+    )
+
+    with pytest.raises(KeyFileError, match="no such file"):
+        prepare(chosen)
+
+    assert not chosen.keys_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "told"),
+    [
+        ("", 0o600, "it is not JSON"),
+        ("\x00garbage", 0o600, "it is not JSON"),
+        (GOOD[: len(GOOD) // 2], 0o600, "it is not JSON"),
+        (GOOD.replace(SECRET, SECRET[:-1]), 0o600, "expected 32 bytes"),
+        (GOOD.replace('"active"', '"retired"'), 0o600, "there is no active key"),
+        (GOOD, 0o644, "run `chmod 600"),
+        (GOOD, 0o660, "run `chmod 600"),
+    ],
+    ids=["empty", "garbage", "half-written", "short secret", "no active key", "world-readable", "group-writable"],
+)
+def test_a_key_file_that_cannot_be_used_stops_the_start(tmp_path: Path, text: str, mode: int, told: str) -> None:
+    """Exit code 78 and the remedy, the file untouched, no secret shown, nothing started."""
+    path = tmp_path / "keys.json"
+    path.write_text(text)
+    path.chmod(mode)
+
+    env = {"LATCHSTRING_DATA_DIR": str(tmp_path), "LATCHSTRING_STORE": "embedded", "LATCHSTRING_KEYS_FILE": None}
+    ran = CliRunner().invoke(app, ["serve"], env=env)
+
+    assert ran.exit_code == 78
+    assert told in ran.stderr
+    assert SECRET not in ran.output
+    assert (path.read_text(), path.stat().st_mode & 0o777) == (text, mode)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["keys.json"]
