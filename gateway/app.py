@@ -28,6 +28,7 @@ from .errors import EdgeError
 from .hot_route import head_of, hot_route_app
 from .pages.static import static_routes
 from .revocation.endpoints import RevocationEndpoints
+from .revocation.stream import RevocationStream
 from .service_keys import ServiceOnly
 from .sessions.endpoints import SessionEndpoints
 from .sessions.forward_auth import PATHS, ForwardAuth, Manner
@@ -55,10 +56,14 @@ class _HttpError(EdgeError):
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A worker's app and the hot routes that a server may answer before it."""
+    """A worker's app and the hot routes that a server may answer before it.
+
+    A server that stops calls `end_streams` first: they have no end of their own to wait for.
+    """
 
     asgi: ASGIApp
     hot_routes: HotRoutes
+    end_streams: Callable[[], None]
 
 
 def build(rooms: Rooms, journal: Journal) -> Edge:
@@ -103,7 +108,7 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
         except HTTPException as error:
             raise _HttpError(error) from None
 
-    return Edge(ProblemAnswers(app), hot)
+    return Edge(ProblemAnswers(app), hot, rooms.listeners.end_all)
 
 
 def _hot_routes(rooms: Rooms, accepted: metrics.HotCount) -> HotRoutes:
@@ -204,7 +209,9 @@ def _page_routes(rooms: Rooms) -> list[Route]:
 
 def _api_routes(rooms: Rooms) -> list[Route]:
     sessions = SessionEndpoints(rooms.starter, rooms.codec, rooms.clock)
-    revocations = RevocationEndpoints(rooms.store, rooms.revoker, rooms.everybody)
+    revocations = RevocationEndpoints(
+        rooms.store, rooms.revoker, rooms.everybody, RevocationStream(rooms.feed, rooms.listeners, rooms.clock)
+    )
     return [*sessions.routes(), *revocations.routes(), *DeviceEndpoints(rooms.devices).routes()]
 
 

@@ -24,6 +24,7 @@ from .revocation import registry
 from .revocation.barrier import Barrier
 from .revocation.everybody import EverybodyRevoker
 from .revocation.feed import Feed
+from .revocation.listeners import Listeners
 from .revocation.revoke import Revoker
 from .service_keys import ServiceKeys
 from .sessions.check import Checker
@@ -58,6 +59,7 @@ class Rooms:
     leases: Leases
     feed: Feed
     key_watch: KeyWatch
+    listeners: Listeners
     revoker: Revoker
     everybody: EverybodyRevoker
     checker: Checker
@@ -91,6 +93,8 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         heartbeat_seconds=settings.heartbeat_seconds,
         heard=barrier.heard,
     )
+    listeners = Listeners(lambda: feed.fence.contact_store_ms)
+    feed.replica.tell = listeners.tell
     revoker = Revoker(store, clock, feed, barrier)
     starter = Starter(store, codec, leases, policy)
     trusted = TrustedProxies.parse(settings.trusted_proxies)
@@ -120,6 +124,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
             lead_seconds=settings.key_lead_seconds,
             rotate_seconds=settings.key_rotate_days * 86_400,
         ),
+        listeners=listeners,
         revoker=revoker,
         everybody=EverybodyRevoker(store, clock, revoker, barrier, reply_to=feed.worker),
         checker=checker,

@@ -1,4 +1,4 @@
-"""The backend's URLs that end things: one session, an account everywhere or for good, everybody; and the receipts."""
+"""The backend's URLs that end things (one session, an account everywhere or for good, everybody) and tell of it."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,15 +12,17 @@ from .answers import receipt_response
 from .enable import enable
 from .everybody import EverybodyRevoker
 from .revoke import Revoker, Target
+from .stream import RevocationStream
 
 
 class RevocationEndpoints:
     """Routes below /v1; the app lets only service credentials through to them."""
 
-    def __init__(self, store: Store, revoker: Revoker, everybody: EverybodyRevoker) -> None:
+    def __init__(self, store: Store, revoker: Revoker, everybody: EverybodyRevoker, stream: RevocationStream) -> None:
         self._store = store
         self._revoker = revoker
         self._everybody = everybody
+        self._stream = stream
 
     def routes(self) -> list[Route]:
         """In matching order."""
@@ -30,6 +32,7 @@ class RevocationEndpoints:
             Route("/v1/accounts/{account}/disable", self.disable, methods=["POST"]),
             Route("/v1/accounts/{account}/enable", self.enable, methods=["POST"]),
             Route("/v1/revoke-everybody", self.revoke_everybody, methods=["POST"]),
+            Route("/v1/revocations/stream", self._stream.endpoint, methods=["GET"]),
             Route("/v1/revocations/{revocation}", self.receipt, methods=["GET"]),
         ]
 

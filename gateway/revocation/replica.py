@@ -5,7 +5,7 @@ longer-lived token goes to the store. A million revocations a day at 300 s lease
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..ids import Account
 from ..store.keys import PARTITIONS, partition_of
@@ -18,11 +18,17 @@ class Replica:
     `revoked`, `generations` and `floors` stay the same objects for the replica's whole life.
     """
 
-    __slots__ = ("_heard_from", "_held", "_kept", "_numbers", "behind", "floors", "generations", "keep_ns", "revoked")
+    # fmt: off
+    __slots__ = (
+        "_heard_from", "_held", "_kept", "_numbers", "behind", "floors", "generations", "keep_ns", "revoked", "tell",
+    )
+    # fmt: on
 
     def __init__(self, keep_seconds: float) -> None:
         #: How long after an entry was first heard it is kept; may grow, and then holds for what is held already.
         self.keep_ns = round(keep_seconds * 1e9)
+        #: Called with partition and entry for each that is new, once it counts.
+        self.tell: Callable[[int, Entry], object] = lambda partition, entry: None
         self.revoked: set[str] = set()
         self.generations: dict[str, int] = {}
         #: By partition: below it no generation of any account counts, since everybody was signed out.
@@ -109,4 +115,5 @@ class Replica:
             self.revoked.add(entry.subject)
         self._held[entry.kind, entry.subject] = (now_ns, partition, entry)
         self._kept.append((now_ns, entry.kind, entry.subject))
+        self.tell(partition, entry)
         return True

@@ -4,6 +4,7 @@ import argparse
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -63,7 +64,20 @@ def serve(chosen: Settings, listening: socket.socket) -> None:
         ws="none",
         timeout_graceful_shutdown=10,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    _Server(config, edge.end_streams).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams that have no end before it waits for what is under way."""
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        self._end_streams()
+        await super().shutdown(sockets)
 
 
 def metrics_directory(data_dir: Path) -> Path:
