@@ -14,17 +14,20 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+from msgspec import structs
 
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.service_keys import ServiceKeys
 from latchstring_gateway.store.client import Store
 from latchstring_gateway.supervise.launch import launched
-from latchstring_gateway.tokens.keyring import create_key_file
+from latchstring_gateway.tokens.codec import Codec
+from latchstring_gateway.tokens.keyring import KeyRing, create_key_file
+from latchstring_gateway.tokens.purposes import Lease
 
 from .valkey import Valkey
 from .waiting import wait_until_async
@@ -39,13 +42,7 @@ class WorkerProcess:
             listening.listen(512)
             self.port: int = listening.getsockname()[1]
             self.url = f"http://127.0.0.1:{self.port}"
-            command = [
-                sys.executable,
-                "-m",
-                "latchstring_gateway.supervise.http_worker",
-                "--fd",
-                str(listening.fileno()),
-            ]
+            command = [sys.executable, "-m", "harness.breakable_worker", "--fd", str(listening.fileno())]
             self._process = subprocess.Popen(launched(command), pass_fds=[listening.fileno()], env=env)
 
     @property
@@ -111,6 +108,16 @@ class Cluster:
         cookie = "; ".join(line.partition(";")[0] for line in started["set_cookie"])
         return SignedIn(account, cookie, started["device"]["id"], started["session"]["id"])
 
+    def aged(self, who: SignedIn, *, seconds: float) -> SignedIn:
+        """The same browser as it would be with a lease that much older."""
+        codec = Codec(KeyRing.load(self.valkey.data_dir / "keys.json", SystemClock()))
+        token = who.cookie.partition("=")[2].partition(";")[0]
+        lease = codec.open(token.encode(), Lease)
+        assert isinstance(lease, Lease)
+        older = round(seconds * 1000)
+        lease = structs.replace(lease, issued_at_ms=lease.issued_at_ms - older, lease_end_ms=lease.lease_end_ms - older)
+        return replace(who, cookie=who.cookie.replace(token, codec.seal(lease).decode()))
+
     async def remove(self, who: SignedIn, worker: WorkerProcess | None = None) -> dict[str, Any]:
         """Remove a device; the receipt, complete or partial."""
         answer = await self.call(
@@ -166,6 +173,8 @@ async def cluster_of_workers(count: int, **settings: str) -> AsyncIterator[Clust
         "LATCHSTRING_DATA_DIR": str(data_dir),
         "LATCHSTRING_STORE": valkey.url,
         "LATCHSTRING_LOG_LEVEL": "error",
+        # Where `harness` is found.
+        "PYTHONPATH": str(Path(__file__).parents[1]),
         **{f"LATCHSTRING_{name.upper()}": value for name, value in settings.items()},
     }
     store = Store(valkey.url)
@@ -189,15 +198,19 @@ async def cluster_of_workers(count: int, **settings: str) -> AsyncIterator[Clust
 
 @dataclass
 class Flood:
-    """Checks of one cookie on kept connections to every worker, each noted with the moment it began to be sent."""
+    """Checks of one cookie on kept connections to every worker, each noted with the moment it began to be sent.
+
+    A 503 counts as `unknown` if it says when to come back. `pause_seconds` lie between two checks of a connection.
+    """
 
     cluster: Cluster
     who: SignedIn
     connections: int = 2
+    pause_seconds: float = 0.0
     #: (began, worker's number) by monotonic clock.
     accepted: list[tuple[float, int]] = field(default_factory=list)
+    waiting: list[tuple[float, int]] = field(default_factory=list)
     refused: int = 0
-    unknown: int = 0
     other: list[int] = field(default_factory=list)
     cleared: int = 0
     slowest: float = 0.0
@@ -214,6 +227,16 @@ class Flood:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def unknown(self) -> int:
+        """How many checks were told to come back."""
+        return len(self.waiting)
+
+    @property
+    def violations(self) -> int:
+        """Answers that no store fault excuses: a refusal, a cleared cookie, anything but 200 and a proper 503."""
+        return self.refused + self.cleared + len(self.other)
 
     def accepted_after(self, moment: float) -> list[tuple[float, int]]:
         """Checks that began after `moment` and were accepted."""
@@ -236,7 +259,7 @@ class Flood:
                     if length:
                         await reader.readexactly(length)
                     self._note(began, number, head)
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(self.pause_seconds)
             except (OSError, asyncio.IncompleteReadError):
                 continue
             finally:
@@ -250,7 +273,7 @@ class Flood:
             self.accepted.append((began, number))
         elif status == 401:
             self.refused += 1
-        elif status == 503:
-            self.unknown += 1
+        elif status == 503 and b"\r\nretry-after:" in head.lower():
+            self.waiting.append((began, number))
         else:
             self.other.append(status)

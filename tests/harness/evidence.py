@@ -51,6 +51,8 @@ _MODEL = Red("tests/promises/test_p2_model.py", slow=True)
 #: The mistakes of the model that the walks know too.
 _WALKED = ("fence-from-answer", "no-barrier", "no-patience", "load-of-a-former-subscription")
 
+_CROWD = "tests/promises/test_p7_crowd.py"
+_FAULTS = "tests/promises/test_p7_faults.py::test_a_fault_of_the_store_signs_nobody_out"
 _FORGERIES = Red("tests/promises/test_p1_tokens.py::test_no_forged_altered_or_respelled_token_opens[0]")
 _LEASE_TIMES = Red("tests/promises/test_p1_tokens.py::test_a_lease_is_good_without_the_store_only_while_it_runs")
 
@@ -68,6 +70,23 @@ BREAKS: dict[str, Break] = {
     "retired-keys": Break("A retired key still verifies.", (_FORGERIES,)),
     "answered-before-written": Break("A hit is answered before it is in the journal.", (_KILLED,)),
     "leases-outlive-their-end": Break("A lease runs as long as it says itself.", (_LEASE_TIMES,)),
+    "no-bridge": Break(
+        "Nobody is let in while the store is away.", (Red(f"{_FAULTS}[out of memory]", "store", slow=True),)
+    ),
+    "endless-bridge": Break(
+        "Good leases stand however long the store is away.", (Red(f"{_FAULTS}[READONLY replica]", "store", slow=True),)
+    ),
+    "clear-on-away": Break(
+        "The cookie is cleared when the store is away.", (Red(f"{_FAULTS}[no permission]", "store", slow=True),)
+    ),
+    "no-sharing": Break(
+        "Each of a page's fetches renews its lease by a script of its own.",
+        (Red(f"{_CROWD}::test_after_an_outage_each_session_costs_one_script", "store", slow=True),),
+    ),
+    "heartbeat-in-line": Break(
+        "Renewals take every connection, and heartbeats have none of their own.",
+        (Red(f"{_CROWD}::test_a_crowd_on_a_slow_store_harms_nobody_who_is_well", "store", slow=True),),
+    ),
 }
 
 

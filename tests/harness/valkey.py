@@ -15,8 +15,10 @@ import pytest
 import redis
 import redis.asyncio
 
-from latchstring_gateway.store.embedded import EmbeddedStore
+from latchstring_gateway.store.embedded import EmbeddedStore, Health
 from latchstring_gateway.supervise.launch import launched
+
+from .waiting import wait_until
 
 
 class Valkey:
@@ -62,6 +64,19 @@ class Valkey:
     def thaw(self) -> None:
         """Let a frozen server go on."""
         self._process.send_signal(signal.SIGCONT)
+
+    def is_gone(self) -> bool:
+        """Whether the server has ended."""
+        return self._process.poll() is not None
+
+    def start_loading(self, *options: str) -> None:
+        """Start the server with more options, and return when it says that it is loading."""
+        self._process = self.store.start(lambda command: launched([*command, *options]))
+        wait_until(lambda: self.store.probe(self.pid) is Health.LOADING, "the server to load")
+
+    def wait_ready(self) -> None:
+        """Return when the server answers."""
+        self.store.wait_ready(self._process)
 
     def restart(self) -> None:
         """Start the server again on the same data; stops it first if it runs."""

@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from harness.evidence import Evidence, breaks, pick
 from harness.relay import relay_to
 from harness.valkey import Valkey
 from harness.waiting import wait_until_async
@@ -19,10 +21,13 @@ from latchstring_gateway.sessions.check import Accepted, Denied
 from latchstring_gateway.sessions.leases import OpenLease
 from latchstring_gateway.sessions.start import SignIn
 from latchstring_gateway.sessions.visit import Visit
+from latchstring_gateway.store.client import Store
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
 
-_SESSIONS = 1_000
+_SESSIONS = pick(short=1_000, long=5_000)
+#: How long a browser that was told to come back waits; the answer says 2 s.
+_RETRY_SECONDS = pick(short=0.3, long=2.0)
 #: Fetches that a page makes at once, all with the same cookie.
 _FETCHES = 3
 
@@ -73,7 +78,7 @@ class Browser:
     async def come_in(self, seen: Counter[str]) -> None:
         """Load a page, and again a moment after each 503, until all of it is there."""
         while not all(await asyncio.gather(*(self.fetch(seen) for _ in range(_FETCHES)))):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _signed_in(worker: Worker, count: int, name: str = "visitor") -> list[Browser]:
@@ -97,11 +102,25 @@ def _scripts(valkey: Valkey) -> int:
         return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
 
 
-async def test_after_an_outage_each_session_costs_one_script(own_valkey: Callable[[], Valkey], tmp_path: Path) -> None:
+class _Forgetful(dict[Any, Any]):
+    """The mistake `no-sharing`: calls that are not sent yet are not found again."""
+
+    def get(self, _key: Any, _default: Any = None) -> None:
+        """Nothing."""
+
+    def __delitem__(self, _key: Any) -> None:
+        pass
+
+
+async def test_after_an_outage_each_session_costs_one_script(
+    own_valkey: Callable[[], Valkey], tmp_path: Path, evidence: Evidence
+) -> None:
     """Every lease ran out while the store was away, and every browser tries again and again: one script for each."""
     valkey = own_valkey()
     settings = settings_for(valkey.url, tmp_path, fence_seconds=0.3, last_known_good_seconds=0.5)
     async with running_worker(settings) as worker:
+        if breaks("no-sharing"):
+            worker.rooms.checker._renewals._unsent = _Forgetful()
         browsers = await _signed_in(worker, _SESSIONS)
         for browser in browsers:
             browser.age(300)
@@ -116,9 +135,15 @@ async def test_after_an_outage_each_session_costs_one_script(own_valkey: Callabl
         scripts = _scripts(valkey) - before
 
         print(dict(seen), f"{scripts} scripts")
-        assert set(seen) == {"200", "503", "renewed"}
         # The heartbeats meanwhile are scripts as well; each browser's fetches were far more.
-        assert _SESSIONS <= scripts <= _SESSIONS * 1.2
+        wasted = max(0, scripts - round(_SESSIONS * 1.2))
+        evidence.row(
+            promise="P7",
+            tried="sessions that all ended in an outage come back at once: one script each",
+            trials=_SESSIONS,
+            violations=wasted + len(seen.keys() - {"200", "503", "renewed"}),
+        )
+        assert scripts >= _SESSIONS
         assert seen["200"] >= _SESSIONS * _FETCHES
 
 
@@ -139,14 +164,31 @@ async def test_sessions_renewed_in_one_moment_come_back_spread(store_url: str, t
     assert max(due.values()) < 2 * _SESSIONS / 20
 
 
+def _make_stores() -> Callable[[str], Store]:
+    """As the product does, or with the mistake `heartbeat-in-line`."""
+    made: list[Store] = []
+
+    def make(url: str) -> Store:
+        if not made or not breaks("heartbeat-in-line"):
+            made.append(Store(url))
+        return made[-1]
+
+    return make
+
+
 async def test_a_crowd_on_a_slow_store_harms_nobody_who_is_well(
-    own_valkey: Callable[[], Valkey], tmp_path: Path
+    own_valkey: Callable[[], Valkey], tmp_path: Path, evidence: Evidence
 ) -> None:
     """A tenth of a second a call: heartbeats go on, running leases are answered at once, removals are confirmed, and
     who must be renewed waits a moment or is told to come back.
     """
-    async with relay_to(own_valkey().socket_path) as relay, running_worker(settings_for(relay.url, tmp_path)) as worker:
-        over, due = await _signed_in(worker, _SESSIONS), await _signed_in(worker, 50, "well")
+    async with (
+        relay_to(own_valkey().socket_path) as relay,
+        running_worker(settings_for(relay.url, tmp_path), make_store=_make_stores()) as worker,
+    ):
+        if breaks("heartbeat-in-line"):
+            worker.rooms.checker._renewals._turns = asyncio.Semaphore(1_000)
+        over, due = await _signed_in(worker, 1_000), await _signed_in(worker, 50, "well")
         for browser in over:
             browser.age(300)
         for browser in due:
@@ -173,9 +215,12 @@ async def test_a_crowd_on_a_slow_store_harms_nobody_who_is_well(
         print(
             dict(seen), dict(well), f"waits {waits[25]:.4f} and at most {waits[-1]:.3f} s, {receipt.elapsed_ms:.0f} ms"
         )
-        assert (well["200"], lapses) == (len(due), 0)
-        # One that comes while the crowd is between two attempts is renewed, and waits for the store like anybody.
-        assert waits[25] < 0.05
-        assert waits[-1] < 1
+        evidence.row(
+            promise="P7",
+            tried="running leases, heartbeats and a removal during a crowd of renewals on a slow store",
+            trials=len(due),
+            # One that comes while the crowd is between two attempts is renewed, and waits for the store like anybody.
+            violations=len(due) - well["200"] + lapses + int(waits[25] > 0.05) + int(waits[-1] > 1),
+        )
         assert set(seen) <= {"200", "503", "renewed"}
         assert receipt.status == "complete"

@@ -10,20 +10,23 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness.evidence import Evidence, pick
 from harness.service import running_service
 from harness.waiting import wait_until_async
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
 
-_AWAY_SECONDS = 30
+_AWAY_SECONDS = pick(short=6, long=30)
+_LAST_KNOWN_GOOD = {"last_known_good_seconds": str(2 * _AWAY_SECONDS)}
 _VISITORS = 8
 #: No check waits longer for a hanging store than its time limit, and the heartbeat before it.
 _LONGEST_ANSWER_SECONDS = 5.0
 
 
-async def test_half_a_minute_without_the_store_signs_nobody_out(tmp_path: Path) -> None:
+async def test_half_a_minute_without_the_store_signs_nobody_out(tmp_path: Path, evidence: Evidence) -> None:
     """Good leases, leases that end in the outage and beacons: 200 all the way; sign-ins: 503, to be repeated."""
-    with running_service(tmp_path / "data", lease_seconds="60") as service:
+    # Leases that end in the outage, whatever its length: those are good at the last contact, and so stand.
+    with running_service(tmp_path / "data", lease_seconds=str(2 * _AWAY_SECONDS), **_LAST_KNOWN_GOOD) as service:
         credential = {"authorization": f"Bearer {service.command('service-keys', 'add', 'test')}"}
         statuses: Counter[str] = Counter()
         slowest = 0.0
@@ -77,8 +80,13 @@ async def test_half_a_minute_without_the_store_signs_nobody_out(tmp_path: Path) 
         await asyncio.gather(*tasks)
 
         print(dict(statuses), f"slowest {slowest:.2f} s, recovered in {recovered_seconds:.2f} s")
-        assert set(statuses) == {"check 200", "hit 200"}
-        assert statuses["check 200"] > 1_000
+        evidence.row(
+            promise="P7",
+            tried=f"checks and hits while the store hangs for {_AWAY_SECONDS} s",
+            trials=statuses.total(),
+            violations=statuses.total() - statuses["check 200"] - statuses["hit 200"],
+        )
+        assert statuses["check 200"] > 30 * _AWAY_SECONDS
         assert (meanwhile.status_code, meanwhile.json()["code"]) == (503, "store_away")
         assert "retry-after" in meanwhile.headers
         assert slowest < _LONGEST_ANSWER_SECONDS
