@@ -31,6 +31,9 @@ FENCES: Final = Counter("latchstring_fences", "What became of the workers' fence
 FENCE_HOLDS: Final = Gauge(
     "latchstring_fence_holds", "1 while this worker may accept leases without the store.", multiprocess_mode="livemin"
 )
+PASSPORTS_MINTED: Final = Counter(
+    "latchstring_passports_minted", "Passports signed: one for each lease, level and worker."
+)
 KEY_AGE: Final = Gauge(
     "latchstring_key_age_seconds",
     "Age of the key that signs (signing) and of the oldest that still verifies (oldest).",

@@ -151,7 +151,7 @@ class PassportVerifier:
         except (JoseError, ValueError):
             return PassportRefused("signature")
         try:
-            claims = json.loads(payload or b"")
+            claims = json.loads(payload or b"", object_pairs_hook=_unique)
         except (ValueError, RecursionError):
             return PassportRefused("claims")
         return self._judge(claims)
@@ -225,11 +225,19 @@ def _header_of(token: str) -> dict[str, Any] | None:
     if match is None:
         return None
     try:
-        header = json.loads(urlsafe_b64decode(match[1] + "=="))
+        header = json.loads(urlsafe_b64decode(match[1] + "=="), object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return None
     # Members such as crit, b64, jwk or jku ask for behaviour that no passport needs.
     return header if isinstance(header, dict) and header.keys() <= {"alg", "kid", "typ"} else None
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no name comes twice: of two, another parser may take the other (RFC 7515 section 4)."""
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("a name comes twice")
+    return found
 
 
 def _passport_of(claims: object) -> Passport | None:

@@ -24,20 +24,25 @@ _log = logging.getLogger("latchstring.passport")
 def public_keys(jwks: Mapping[str, Any]) -> dict[str, OKPKey]:
     """The Ed25519 signature keys of a JWK set by key id; others are passed over, private parts dropped.
 
-    Raises ValueError if none is left: an empty set is never what an edge means to say.
+    Of two keys under one id neither is taken: which one was meant cannot be known. Raises ValueError if none is left:
+    an empty set is never what an edge means to say.
     """
     entries = jwks.get("keys")
     keys: dict[str, OKPKey] = {}
+    twice: set[str] = set()
     for entry in entries if isinstance(entries, list) else ():
         if not isinstance(entry, dict) or entry.get("kty") != "OKP" or entry.get("crv") != "Ed25519":
             continue
         key_id, x = entry.get("kid"), entry.get("x")
         if not isinstance(key_id, str) or not isinstance(x, str) or entry.get("use", "sig") != "sig":
             continue
+        if key_id in keys:
+            twice.add(key_id)
         try:
             keys[key_id] = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
         except (JoseError, ValueError):
             continue
+    keys = {key_id: key for key_id, key in keys.items() if key_id not in twice}
     if not keys:
         raise ValueError("expected a JWK set with at least one Ed25519 key that has a kid")
     return keys

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from latchstring_middleware.cookies import named_cookies
 
+from .. import metrics
 from ..ids import to_text
 from ..revocation.fence import MAX_CLOCK_DIFFERENCE_MS
 from ..store.keys import partition_of
@@ -30,6 +31,7 @@ class OpenLease:
     """A lease whose signature held, with its ids as text and a 200 for each level."""
 
     __slots__ = (
+        "_identities",
         "_passports",
         "account",
         "begins_at_ms",
@@ -61,6 +63,7 @@ class OpenLease:
         life_ms = max(self.ends_at_ms - content.issued_at_ms, 0)
         self.renew_at_ms = min(content.issued_at_ms + round(life_ms * RENEW_FROM), self.ends_at_ms)
         self._passports = passports
+        self._identities: dict[bool, tuple[tuple[bytes, bytes], ...]] = {}
         #: The verify answers, by whether the user is fresh; made when first needed.
         self.replies: dict[bool, Reply] = {}
 
@@ -72,8 +75,13 @@ class OpenLease:
         return known
 
     def identity(self, *, fresh: bool) -> tuple[tuple[bytes, bytes], ...]:
-        """Every identity header, in the order of IDENTITY_HEADERS."""
-        level: Literal["fresh", "remembered"] = "fresh" if fresh else "remembered"
+        """Every identity header, in the order of IDENTITY_HEADERS; the same each time, for minting is dear."""
+        known = self._identities.get(fresh)
+        if known is None:
+            known = self._identities[fresh] = self._identity("fresh" if fresh else "remembered")
+        return known
+
+    def _identity(self, level: Literal["fresh", "remembered"]) -> tuple[tuple[bytes, bytes], ...]:
         return (
             (b"x-latch-account", self.account.encode()),
             (b"x-latch-session", self.session.encode()),
@@ -109,6 +117,7 @@ class Passports:
         """A bearer until the lease ends (EdDSA JWT, RFC 8037)."""
         if not self._audience:
             return ""
+        metrics.PASSPORTS_MINTED.inc()
         content = lease.content
         return mint(
             self._ring,

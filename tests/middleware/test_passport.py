@@ -1,6 +1,7 @@
 """Passports: the good one is believed once and remembered, every other is refused with its reason."""
 
 import base64
+import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import jwt as pyjwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
@@ -99,7 +101,23 @@ def test_a_foreign_library_makes_passports_we_read() -> None:
     assert isinstance(verifier().verify(made), Passport)
 
 
-HS256_WITH_PUBLIC_KEY = pyjwt.encode(CLAIMS, b"x" * 32, algorithm="HS256", headers={"kid": "k1", "typ": HEADER["typ"]})
+def confused(algorithm: str, secret: bytes) -> str:
+    """The claims under an HMAC whose secret everybody knows; HS512 has signatures as long as Ed25519's."""
+    digest = {"HS256": "sha256", "HS512": "sha512"}[algorithm]
+    signed = f"{b64(json.dumps({**HEADER, 'alg': algorithm}).encode())}.{b64(json.dumps(CLAIMS).encode())}"
+    return f"{signed}.{b64(hmac.digest(secret, signed.encode(), digest))}"
+
+
+PUBLIC_RAW = KEY.public_key().public_bytes_raw()
+PUBLIC_PEM = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+PUBLIC_JWK = json.dumps(jwk(KEY, "k1")).encode()
+
+
+def twice(first: str, second: str, name: str) -> str:
+    """A token whose header has a member twice, signed with our key; parsers differ in which one they take."""
+    header = f'{{"typ": "{HEADER["typ"]}", "alg": "EdDSA", "kid": "k1", "{name}": "{first}", "{name}": "{second}"}}'
+    signed = f"{b64(header.encode())}.{b64(json.dumps(CLAIMS).encode())}"
+    return f"{signed}.{b64(KEY.sign(signed.encode()))}"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +140,18 @@ HS256_WITH_PUBLIC_KEY = pyjwt.encode(CLAIMS, b"x" * 32, algorithm="HS256", heade
         (f"{b64(b'[]')}.e30.{'A' * 86}", "malformed"),
         (f"{b64(bytes([255]))}.e30.{'A' * 86}", "malformed"),
         (f"{b64(b'[' * 300)}.e30.{'A' * 86}", "malformed"),
-        (HS256_WITH_PUBLIC_KEY, "malformed"),
+        (sign(HEADER, b'{"sub": "' + b"x" * 10_000_000 + b'"}'), "malformed"),
+        (confused("HS256", PUBLIC_RAW), "malformed"),
+        (confused("HS512", PUBLIC_RAW), "algorithm"),
+        (confused("HS512", PUBLIC_PEM), "algorithm"),
+        (confused("HS512", PUBLIC_JWK), "algorithm"),
+        (confused("HS512", b""), "algorithm"),
+        (f"{b64(json.dumps({**HEADER, 'alg': 'none'}).encode())}.{b64(json.dumps(CLAIMS).encode())}.", "malformed"),
+        (twice("none", "EdDSA", "alg"), "malformed"),
+        (twice("EdDSA", "none", "alg"), "malformed"),
+        (twice("k1", "evil", "kid"), "malformed"),
+        (twice("evil", "k1", "kid"), "malformed"),
+        (sign(HEADER, json.dumps(CLAIMS).encode()[:-1] + b', "sub": "eve"}'), "claims"),
         (sign({**HEADER, "alg": "HS256"}, json.dumps(CLAIMS).encode()), "algorithm"),
         (sign({**HEADER, "alg": "none"}, json.dumps(CLAIMS).encode()), "algorithm"),
         (sign({**HEADER, "alg": "Ed25519"}, json.dumps(CLAIMS).encode()), "algorithm"),

@@ -60,6 +60,15 @@ def test_only_ed25519_signature_keys_are_taken() -> None:
     assert not keys["private"].is_private
 
 
+def test_of_two_keys_under_one_id_neither_is_taken() -> None:
+    """Whoever managed to add a key must not replace one."""
+    keys = public_keys({"keys": [jwk("a"), jwk("b"), jwk("a"), jwk("a")]})
+
+    assert set(keys) == {"b"}
+    with pytest.raises(ValueError):
+        public_keys({"keys": [jwk("a"), jwk("a")]})
+
+
 @pytest.mark.parametrize("jwks", [{}, {"keys": None}, {"keys": []}, {"keys": {"k1": {}}}, {"keys": [{"kty": "RSA"}]}])
 def test_a_set_without_a_usable_key_is_an_error(jwks: dict[str, Any]) -> None:
     """It must not replace keys that work."""
