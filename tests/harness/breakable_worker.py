@@ -10,7 +10,9 @@ def put_mistakes_in() -> None:
     """Change the product's own functions in this process."""
     # Imported late: a sound worker must be as the product starts it, which minds the order of its imports.
     from harness.evidence import breaks
-    from latchstring_gateway.sessions import answers
+    from latchstring_gateway.revocation.barrier import Barrier
+    from latchstring_gateway.revocation.fence import Fence
+    from latchstring_gateway.sessions import answers, return_path
     from latchstring_gateway.sessions.check import Checker
     from latchstring_gateway.sessions.policy import SESSION_COOKIE
     from latchstring_gateway.wire import Reply
@@ -23,6 +25,22 @@ def put_mistakes_in() -> None:
     if breaks("clear-on-away"):
         cleared = (b"set-cookie", clear_cookie(SESSION_COOKIE).encode())
         answers.AWAY = Reply(503, (*answers.AWAY.headers, cleared), answers.AWAY.body)  # type: ignore[misc]
+    if breaks("no-barrier"):
+        Barrier.wait = _everybody_at_once  # type: ignore[assignment]
+    if breaks("fence-never-over"):
+        renew = Fence.renew
+
+        def renew_for_an_hour(fence: Fence, sent_ns: int, store_ms: int) -> None:
+            renew(fence, sent_ns, store_ms)
+            fence.until_ns += 3_600 * 10**9
+
+        Fence.renew = renew_for_an_hour  # type: ignore[method-assign, assignment]
+    if breaks("any-return-target"):
+        return_path.is_own = lambda target: True
+
+
+async def _everybody_at_once(_self: object, _id: str, workers: frozenset[str], _patience: float) -> frozenset[str]:
+    return workers
 
 
 if __name__ == "__main__":
