@@ -30,7 +30,7 @@ evidence: ## The promises attacked at length, at most 40 minutes; ends in a tabl
 	@scripts/system-packages "the evidence" nginx-light:nginx
 	@PYTHONPATH=tests .venv/bin/python -m harness.evidence_run $(if $(ROWS),--rows $(ROWS))
 
-bench: ## Verify and hit beside nginx and bare uvicorn: requests a second, CPU a request, ratios
+bench: ## Verify and hit beside nginx and bare uvicorn, and verify case by case: requests a second, CPU a request, ratios
 	@scripts/set-up dev
 	@scripts/system-packages "the benchmark" wrk:wrk nginx-light:nginx
 	@.venv/bin/python loadtests/bench/run.py

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +34,21 @@ def cpu_seconds(pid: int) -> float:
     return spent + sum(cpu_seconds(int(child)) for child in children)
 
 
-def measure(pid: int, url: str, headers: dict[str, str], seconds: float) -> Sample:
-    """Load `url` for `seconds` from the other core, over keep-alive connections. BenchError if any answer is no 2xx."""
+def measure(
+    pids: Sequence[int], url: str, headers: dict[str, str], seconds: float, wrk_script: Sequence[str] = ()
+) -> Sample:
+    """Load `url` for `seconds` from the other core, over keep-alive connections. BenchError if any answer is no 2xx.
+
+    `wrk_script` are further words for wrk: `-s`, a script, `--` and its arguments.
+    """
     lines = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-    load = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", *lines, url]
-    before = cpu_seconds(pid)
+    script, arguments = wrk_script[:2], wrk_script[2:]
+    load = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", *lines, *script, url, *arguments]
+    before = sum(map(cpu_seconds, pids))
     shown = subprocess.run(
         ["taskset", "-c", str(CLIENT_CORE), *load], capture_output=True, text=True, check=True, timeout=seconds + 30
     ).stdout
-    spent = cpu_seconds(pid) - before
+    spent = sum(map(cpu_seconds, pids)) - before
     if "Non-2xx" in shown or "Socket errors" in shown:
         raise BenchError(f"{url} did not answer every request with 2xx:\n{shown}")
     total = re.search(r"(\d+) requests in", shown)

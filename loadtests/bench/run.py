@@ -18,6 +18,7 @@ from pathlib import Path
 
 from measuring import BenchError, Sample, measure
 from servers import Served, bare_asgi, latchstring, nginx
+from verify_rows import VerifyRow, verify_rows
 
 _PACKAGES = {"wrk": "wrk", "nginx": "nginx-light", "taskset": "util-linux"}
 
@@ -46,6 +47,7 @@ class Contestant:
     headers: dict[str, str]
     #: Whose figures it is compared with, and at most how many times as much CPU it should take.
     yardsticks: dict[str, float] = field(default_factory=dict)
+    wrk_script: tuple[str, ...] = ()
 
 
 def contestants(nginx_served: Served, bare: Served, own: Served) -> list[Contestant]:
@@ -75,14 +77,33 @@ def contestants(nginx_served: Served, bare: Served, own: Served) -> list[Contest
     ]
 
 
+def verify_contestants(cases: list[VerifyRow]) -> list[Contestant]:
+    """Verify in all its cases; none should cost more for the number of revocations (noise apart)."""
+    return [
+        Contestant(
+            case.name,
+            case.served,
+            "/verify",
+            _VERIFY if case.wrk_script else _VERIFY | {"Cookie": f"theme=dark; {case.served.cookie}"},
+            {} if case.name == case.baseline else {case.baseline: 1.15},
+            case.wrk_script,
+        )
+        for case in cases
+    ]
+
+
 def run_rounds(rows: list[Contestant], rounds: int, seconds: float) -> dict[str, Sample]:
     """The median of each row."""
     samples: dict[str, list[Sample]] = {row.name: [] for row in rows}
+
+    def take(row: Contestant, seconds: float) -> Sample:
+        return measure(row.served.pids, row.served.origin + row.target, row.headers, seconds, row.wrk_script)
+
     for row in rows:
-        measure(row.served.pid, row.served.origin + row.target, row.headers, 1)
+        take(row, 1)
     for _round in range(rounds):
         for row in rows:
-            samples[row.name].append(measure(row.served.pid, row.served.origin + row.target, row.headers, seconds))
+            samples[row.name].append(take(row, seconds))
     return {
         name: Sample(
             statistics.median(sample.requests_per_second for sample in taken),
@@ -147,6 +168,10 @@ def main() -> int:
             ]
             rows = contestants(*served)
             medians = run_rounds(rows, chosen.rounds, chosen.seconds / chosen.rounds / len(rows))
+            with verify_rows(Path(temporary) / "verify") as cases:
+                more = verify_contestants(cases)
+                medians |= run_rounds(more, chosen.rounds, chosen.seconds / 2 / chosen.rounds / len(more))
+            rows += more
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1

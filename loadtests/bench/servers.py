@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +31,9 @@ _ON_SERVER_CORE = ["taskset", "-c", str(SERVER_CORE)]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A running server: its process and where it answers."""
+    """A running server: its processes and where it answers."""
 
-    pid: int
+    pids: tuple[int, ...]
     origin: str
     #: Of a browser that is signed in; empty for yardsticks.
     cookie: str = ""
@@ -70,7 +70,7 @@ def nginx(directory: Path) -> Iterator[Served]:
     argv = ["nginx", "-p", str(directory), "-c", str(directory / "nginx.conf"), "-e", str(directory / "error.log")]
     origin = f"http://127.0.0.1:{port}"
     with running(argv, origin, "/verify") as pid:
-        yield Served(pid, origin)
+        yield Served((pid,), origin)
 
 
 @contextlib.contextmanager
@@ -79,31 +79,49 @@ def bare_asgi() -> Iterator[Served]:
     with _listening() as (listening, origin):
         argv = [sys.executable, str(_HERE / "yardsticks" / "bare_asgi.py"), str(listening.fileno())]
         with running(argv, origin, "/", pass_fds=[listening.fileno()]) as pid:
-            yield Served(pid, origin)
+            yield Served((pid,), origin)
 
 
 @contextlib.contextmanager
-def latchstring(directory: Path) -> Iterator[Served]:
-    """One worker and its store, without the shipper, which works off the measured path; one browser is signed in."""
-    chosen = settings.read(data_dir=directory, workers=1, fsync="interval", lease_seconds=3600)
+def latchstring(
+    directory: Path,
+    *,
+    workers: int = 1,
+    keys_file: Path | None = None,
+    before_start: Callable[[Path], None] = lambda _directory: None,
+) -> Iterator[Served]:
+    """Workers and their store, without the shipper, which works off the measured path; one browser is signed in.
+
+    `before_start` is called with the data directory when the store runs and no worker does.
+    """
+    chosen = settings.read(
+        data_dir=directory, workers=workers, keys_file=keys_file, fsync="interval", lease_seconds=3600
+    )
     prepare(chosen)
     embedded = EmbeddedStore(directory)
     embedded.claim()
     store = embedded.start()
     try:
         embedded.wait_ready(store)
+        before_start(directory)
         key = asyncio.run(_service_key(chosen))
         environment = os.environ | {
             "LATCHSTRING_DATA_DIR": str(directory),
             "LATCHSTRING_FSYNC": "interval",
             "LATCHSTRING_LEASE_SECONDS": "3600",
-            "LATCHSTRING_WORKERS": "1",
+            "LATCHSTRING_WORKERS": str(workers),
         }
+        if keys_file is not None:
+            environment["LATCHSTRING_KEYS_FILE"] = str(keys_file)
         with _listening() as (listening, origin):
             descriptor = listening.fileno()
             argv = [sys.executable, "-m", "latchstring_gateway.supervise.http_worker", "--fd", str(descriptor)]
-            with running(argv, origin, "/health/ready", env=environment, pass_fds=[descriptor]) as pid:
-                yield Served(pid, origin, _sign_in(origin, key))
+            with contextlib.ExitStack() as stack:
+                pids = tuple(
+                    stack.enter_context(running(argv, origin, "/health/ready", env=environment, pass_fds=[descriptor]))
+                    for _ in range(workers)
+                )
+                yield Served(pids, origin, _sign_in(origin, key))
     finally:
         embedded.stop(store)
         embedded.release()
