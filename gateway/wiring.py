@@ -35,10 +35,12 @@ from .sessions.old_cookie import OldCookie
 from .sessions.renew import Renewals
 from .sessions.requirement import Requirement
 from .sessions.start import Starter
+from .sessions.story import Story
 from .settings import Settings
 from .store.client import Store
 from .tokens.codec import Codec
 from .tokens.keyring import KeyRing
+from .tokens.log_names import LogNames
 
 #: How often a worker looks at its key file, and asks which keys the others know.
 _WATCH_SECONDS: Final = 1.0
@@ -95,8 +97,10 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     )
     listeners = Listeners(lambda: feed.fence.contact_store_ms)
     feed.replica.tell = listeners.tell
-    revoker = Revoker(store, clock, feed, barrier)
-    starter = Starter(store, codec, leases, policy)
+    names = LogNames(ring)
+    story = Story(names, leases)
+    revoker = Revoker(store, clock, feed, barrier, names)
+    starter = Starter(store, codec, leases, policy, story)
     trusted = TrustedProxies.parse(settings.trusted_proxies)
     old_cookie = OldCookie(settings.bridge_cookie.encode()) if settings.bridge_cookie else None
     checker = Checker(
@@ -106,6 +110,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         renewals=Renewals(store, leases, feed, policy),
         clock=clock,
         policy=policy,
+        story=story,
     )
     return Rooms(
         settings=settings,

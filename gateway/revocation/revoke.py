@@ -15,6 +15,7 @@ from ..ids import Account, new_id
 from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
+from ..tokens.log_names import LogNames
 from . import receipt, registry
 from .barrier import Barrier
 from .feed import Feed
@@ -41,11 +42,12 @@ _log = logs.get("revocation")
 class Revoker:
     """Revokes on behalf of one running worker, whose feed hears the acknowledgements."""
 
-    def __init__(self, store: Store, clock: Clock, feed: Feed, barrier: Barrier) -> None:
+    def __init__(self, store: Store, clock: Clock, feed: Feed, barrier: Barrier, names: LogNames) -> None:
         self._store = store
         self._clock = clock
         self._feed = feed
         self._barrier = barrier
+        self._names = names
         self._durable: bool | None = None
 
     async def revoke(
@@ -76,12 +78,23 @@ class Revoker:
                 return await self.find(said)
             if status != "ok":
                 raise NotFound(status, f"no such {status.removeprefix('unknown_')} on this account")
+            self._tell(account, targets, reason)
             return await self.certify(revocation_id, [revocation_id], at_ms=at_ms, started_ns=started_ns, reason=reason)
         except StoreAway:
             metrics.REVOCATIONS.labels("unconfirmed").inc()
             raise
         finally:
             self._barrier.close(revocation_id)
+
+    def _tell(self, account: Account, targets: Sequence[tuple[Target, str]], reason: str) -> None:
+        whose = self._names.of("account", account)
+        for kind, subject in targets:
+            if kind == "session":
+                _log.info("session_ended", session=self._names.of(kind, subject), account=whose, reason=reason)
+            elif kind == "device":
+                _log.info("device_removed", device=self._names.of(kind, subject), account=whose, reason=reason)
+            else:
+                _log.info("account_signed_out", account=whose, reason=reason)
 
     async def certify(
         self, receipt_id: str, revocation_ids: Sequence[str], *, at_ms: int, started_ns: int, reason: str

@@ -5,7 +5,6 @@ from typing import Final, Literal, TypeAlias
 
 from latchstring_middleware.cookies import set_cookie
 
-from .. import logs
 from ..clock import Clock
 from ..errors import StoreAway
 from ..revocation.feed import Feed
@@ -14,6 +13,7 @@ from ..tokens.keyring import KeyRing
 from .leases import Leases, OpenLease
 from .policy import SESSION_COOKIE, SessionPolicy
 from .renew import From, Over, Renewals
+from .story import Story
 from .visit import Visit
 
 Level: TypeAlias = Literal["fresh", "remembered"]
@@ -22,8 +22,6 @@ Level: TypeAlias = Literal["fresh", "remembered"]
 _VOUCHED_MAX: Final = 10_000
 #: An unknown key id makes a worker look at its key file again, at most this often.
 _REREAD_NS: Final = 1_000_000_000
-
-_log = logs.get("sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,7 @@ class Checker:
         renewals: Renewals,
         clock: Clock,
         policy: SessionPolicy,
+        story: Story,
     ) -> None:
         self._leases = leases
         self._ring = ring
@@ -63,6 +62,7 @@ class Checker:
         self._renewals = renewals
         self._clock = clock
         self._policy = policy
+        self._story = story
         self._reread_ns = -_REREAD_NS
         #: By token and by whether it was asked for in the background, which extends nothing.
         self._vouched: dict[tuple[bytes, bool], OpenLease] = {}
@@ -72,6 +72,12 @@ class Checker:
 
         Raises StoreAway when it cannot be known: the visitor keeps what he has and comes back.
         """
+        verdict = await self._judge(visit)
+        if isinstance(verdict, Denied):
+            self._story.refused(visit.token, verdict.reason)
+        return verdict
+
+    async def _judge(self, visit: Visit) -> Accepted | Denied:
         if visit.token is None:
             return Denied("no_cookie", clear=False)
         lease = self._open(visit.token)
@@ -108,13 +114,10 @@ class Checker:
                 raise
             return self._accept(lease, visit)
         if isinstance(verdict, Over):
-            if verdict.reason in ("reuse", "lost", "unknown"):
-                _log.warning("credential_refused", reason=verdict.reason, device_kind="browser")
             # What the store has lost, or never saw, may come back with it: the cookie stays.
             return Denied(verdict.reason, clear=verdict.reason not in ("lost", "unknown"))
-        if verdict.note not in ("renewed", "advanced"):
-            _log.info("credential_note", note=verdict.note)
         renewed = verdict.lease
+        self._story.renewed(renewed, verdict.note)
         if self._is_revoked(renewed):
             return Denied("revoked", clear=True)
         if visit.carry == "none":

@@ -20,6 +20,7 @@ from ..tokens.codec import Codec, Refused
 from ..tokens.purposes import DeviceToken, Lease
 from .leases import Leases
 from .policy import DEVICE_COOKIE, DEVICE_COOKIE_SECONDS, RUN_COOKIE, SESSION_COOKIE, SessionPolicy
+from .story import Story
 
 _START = load(
     Path(__file__).parent / "start.lua",
@@ -125,11 +126,12 @@ class Started:
 class Starter:
     """Begins sessions."""
 
-    def __init__(self, store: Store, codec: Codec, leases: Leases, policy: SessionPolicy) -> None:
+    def __init__(self, store: Store, codec: Codec, leases: Leases, policy: SessionPolicy, story: Story) -> None:
         self._store = store
         self._codec = codec
         self._leases = leases
         self._policy = policy
+        self._story = story
 
     async def start(self, sign_in: SignIn) -> Started:
         """Begin a session with a new id on the browser's device; the browser's former session of the account ends.
@@ -198,11 +200,21 @@ class Starter:
             },
         )
         if answer[0] in _REFUSALS:
+            self._story.not_started(account=sign_in.account, reason=answer[0])
             raise Conflict(*_REFUSALS[answer[0]])
         if answer[0] in _TIMES:
             raise BadRequest(*_TIMES[answer[0]])
         _ok, now_ms, device, is_new, generation, fresh_until_ms, name, run_text, browser = answer
         SESSIONS_STARTED.labels("yes" if sign_in.remember else "no").inc()
+        self._story.started(
+            session=session,
+            device=device,
+            account=sign_in.account,
+            method=sign_in.method,
+            remembered=sign_in.remember,
+            device_kind=kind.kind,
+            new=bool(is_new),
+        )
         lease = Lease(
             session=to_bytes(session),
             account=sign_in.account,

@@ -15,6 +15,7 @@ def put_mistakes_in() -> None:
     from latchstring_gateway.sessions import answers, return_path
     from latchstring_gateway.sessions.check import Checker
     from latchstring_gateway.sessions.policy import SESSION_COOKIE
+    from latchstring_gateway.tokens.log_names import LogNames
     from latchstring_gateway.wire import Reply
     from latchstring_middleware.cookies import clear_cookie
 
@@ -22,6 +23,8 @@ def put_mistakes_in() -> None:
         Checker._may_bridge = lambda _self, _lease: False  # type: ignore[method-assign,assignment]
     if breaks("endless-bridge"):
         Checker._may_bridge = lambda self, _lease: self._feed.loaded  # type: ignore[method-assign,assignment]
+    if breaks("ids-in-logs"):
+        LogNames.of = lambda _self, _kind, subject: subject  # type: ignore[method-assign,assignment]
     if breaks("clear-on-away"):
         cleared = (b"set-cookie", clear_cookie(SESSION_COOKIE).encode())
         answers.AWAY = Reply(503, (*answers.AWAY.headers, cleared), answers.AWAY.body)  # type: ignore[misc]

@@ -18,6 +18,9 @@ from latchstring_gateway.revocation.barrier import Barrier
 from latchstring_gateway.revocation.receipt import WorkerRow
 from latchstring_gateway.revocation.revoke import Revoker
 from latchstring_gateway.store import keys
+from latchstring_gateway.tokens.keyfile import new_key
+from latchstring_gateway.tokens.keyring import KeyRing
+from latchstring_gateway.tokens.log_names import LogNames
 
 pytestmark = pytest.mark.store
 
@@ -31,7 +34,8 @@ class Stand:
         self.barrier = Barrier()
         self.following = Following(url, "asker.1.x", SystemClock(), timeout_seconds, heard=self.barrier.heard)
         self.store, self.feed = self.following.store, self.following.feed
-        self.revoker = Revoker(self.store, SystemClock(), self.feed, self.barrier)
+        ring = KeyRing((new_key(0, not_before_ms=0),), SystemClock())
+        self.revoker = Revoker(self.store, SystemClock(), self.feed, self.barrier, LogNames(ring))
 
     async def add_device(self, device: str) -> None:
         """Register a device of Ada's, as a sign-in would."""
