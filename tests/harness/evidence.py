@@ -1,18 +1,16 @@
 """Evidence for the promises: a test counts what it tried, in a short or a long profile, and can be broken on purpose.
 
-    trials = pick(short=2_000, long=500_000)
-
     def test_nobody_is_logged_out(evidence: Evidence) -> None:
-        for done in range(trials):
-            evidence.progress(done, trials)
+        for done in evidence.trials(pick(short=2_000, long=500_000), seconds=300):
             ...
-        evidence.row(promise="P4", tried="late, lost and doubled answers", trials=trials, violations=len(false_thefts))
+        evidence.row(promise="P4", tried="late, lost and doubled answers", trials=done + 1, violations=len(thefts))
 
 `EVIDENCE_PROFILE=long` chooses the long profile (`make evidence`); without it the same tests run short (`make test`).
 `EVIDENCE_BREAK=no-barrier,...` asks for mistakes: the harness puts them in (a subclass, another script text, another
 collaborator), the product knows nothing of them, and the row must turn red. `test_evidence.py` holds every break to it.
 """
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -163,11 +161,25 @@ class Evidence:
     listener: Listener | None = None
     rows: int = 0
     _since: float = field(default_factory=time.monotonic)
+    _told_at: float = 0.0
 
     def progress(self, done: int, total: int) -> None:
-        """Tell whoever watches; cheap enough for every trial of a millisecond."""
-        if self.listener is not None:
+        """Tell whoever watches; cheap enough for every trial."""
+        if self.listener is not None and time.monotonic() > self._told_at + 0.1:
+            self._told_at = time.monotonic()
             self.listener.progressed(done, total)
+
+    def trials(self, at_most: int, *, seconds: float) -> Iterator[int]:
+        """Numbers from 0 up to `at_most` trials, fewer when `seconds` are over: a slow machine tries less, not longer.
+
+        The short profile has no time limit: its counts are small, and the same everywhere.
+        """
+        deadline = time.monotonic() + seconds if is_long() else math.inf
+        for done in range(at_most):
+            if time.monotonic() > deadline:
+                return
+            self.progress(done, at_most)
+            yield done
 
     def row(self, *, promise: str, tried: str, trials: int, violations: int) -> None:
         """Write down a row, timed since the one before; fails the test if the row is red."""

@@ -19,7 +19,7 @@ _ROOM = Path(latchstring_gateway.revocation.__file__).parent
 def test_no_state_accepts_after_a_complete_receipt(evidence: Evidence) -> None:
     """Every order of steps, delays, cuts, crashes, strikes and fail-overs, up to the stated bounds."""
     mistake = next((name for name in MISTAKES if breaks(name)), None)
-    fence_ticks, fail_overs = pick(short=(2, 1), long=(4, 3))
+    fence_ticks, fail_overs = pick(short=(2, 1), long=(4, 2))
 
     found = search(Model(fence_ticks, fail_overs, mistake))
 
