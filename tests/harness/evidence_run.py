@@ -136,8 +136,9 @@ class _Listener:
             self.rows += rows
             self.progress.advance(self._all)
             if not self._console.is_terminal:
+                name = report.nodeid.rpartition("/")[2]
                 for row in rows:
-                    self._console.print(" · ".join(_cells(row)), highlight=False, soft_wrap=True)
+                    self._console.print(f"{name} · {' · '.join(_cells(row))}", highlight=False, soft_wrap=True)
 
     def progressed(self, done: int, total: int) -> None:
         """See `Listener`."""

@@ -64,6 +64,15 @@ def test_every_break_says_what_it_does_and_who_notices() -> None:
             assert (_ROOT / red.test.partition("::")[0]).is_file(), red.test
 
 
+def test_the_product_knows_no_switch_for_mistakes() -> None:
+    """Mistakes are put in from outside: no file of the product reads the environment of the evidence."""
+    product = [
+        path for room in ("gateway", "middleware", "deploy") for path in (_ROOT / room).rglob("*") if path.is_file()
+    ]
+
+    assert [path for path in product if b"EVIDENCE_" in path.read_bytes()] == []
+
+
 def test_an_unknown_break_or_profile_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A misspelled word must not pass for a run without mistakes; the known ones are listed."""
     monkeypatch.setenv("EVIDENCE_BREAK", "no-barrier, no-bariers")
