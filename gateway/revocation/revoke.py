@@ -77,6 +77,9 @@ class Revoker:
             if status == "repeated":
                 return await self.find(said)
             if status != "ok":
+                # A replica left behind knows nothing of what came since, and may not write: a heartbeat shows it.
+                if not await self._feed.refresh() or self._feed.store_away:
+                    raise StoreAway
                 raise NotFound(status, f"no such {status.removeprefix('unknown_')} on this account")
             self._tell(account, targets, reason)
             return await self.certify(revocation_id, [revocation_id], at_ms=at_ms, started_ns=started_ns, reason=reason)

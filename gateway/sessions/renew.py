@@ -156,8 +156,8 @@ class Renewals:
         answer = await self._redeem(key, lease, may_accuse=False)
         if answer[0] in ("unsure", "unknown"):
             # What looks like theft or a stranger may be a store that has lost its last writes, or whose clock was set.
-            # A heartbeat that begins now learns of it.
-            if not await self._feed.refresh():
+            # A heartbeat that begins now learns of it; where it fails, a fence from before may still hold.
+            if not await self._feed.refresh() or self._feed.store_away:
                 raise StoreAway
             answer = await self._redeem(key, lease, may_accuse=True)
         if answer[0] == "unsure":

@@ -148,3 +148,21 @@ async def test_a_store_that_hangs_keeps_good_visitors_waiting_once_at_most(worke
     valkey.thaw()
     await wait_until_async(worker.rooms.feed.holds, "the worker to follow again")
     assert (await worker.navigate(jar)).status_code == 200
+
+
+async def test_a_replica_left_behind_proves_nothing(worker: Worker, valkey: Valkey) -> None:
+    """It does not know who signed in since, and in the first moment the worker's fence still holds: 503 and not 401.
+
+    The script only reads before it says "unknown", which a server that may not write answers as well as any.
+    """
+    jar = await worker.signed_in()
+    session = (await worker.verify(jar)).headers["x-latch-session"]
+    with valkey.client() as client:
+        client.delete(*client.keys(f"*session:{session}"))
+        client.execute_command("REPLICAOF", "127.0.0.1", "1")
+
+    over = await worker.navigate(worker.run_out(jar))
+    removed = await worker.api("DELETE", f"/v1/accounts/ada/sessions/{session}")
+
+    _is_patient(over)
+    assert removed.status_code == 503
