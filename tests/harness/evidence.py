@@ -51,6 +51,7 @@ def _later(red: Red) -> Red:
 _WALKS = Red("tests/promises/test_p2_protocol.py::test_no_walk_ends_in_an_acceptance_after_a_complete_receipt[0]")
 _MODEL = Red("tests/promises/test_p2_model.py", slow=True)
 
+_HANGS = Red("tests/promises/test_store_away.py", "store", slow=True)
 _CROWD = "tests/promises/test_p7_crowd.py"
 _FAULTS = "tests/promises/test_p7_faults.py::test_a_fault_of_the_store_signs_nobody_out"
 _FORGERIES = Red("tests/promises/test_p1_tokens.py::test_no_forged_altered_or_respelled_token_opens[0]")
@@ -87,13 +88,21 @@ BREAKS: dict[str, Break] = {
     "any-return-target": Break("Any target is sealed and opened.", (_REDIRECTS,)),
     "leases-outlive-their-end": Break("A lease runs as long as it says itself.", (_later(_LEASE_TIMES),)),
     "no-bridge": Break(
-        "Nobody is let in while the store is away.", (Red(f"{_FAULTS}[out of memory]", "store", slow=True),)
+        "Nobody is let in while the store is away.", (Red(f"{_FAULTS}[out of memory]", "store", slow=True), _HANGS)
     ),
     "endless-bridge": Break(
         "Good leases stand however long the store is away.", (Red(f"{_FAULTS}[READONLY replica]", "store", slow=True),)
     ),
     "clear-on-away": Break(
-        "The cookie is cleared when the store is away.", (Red(f"{_FAULTS}[no permission]", "store", slow=True),)
+        "The cookie is cleared when the store is away.",
+        (
+            Red(f"{_FAULTS}[no permission]", "store", slow=True),
+            Red(
+                "tests/promises/test_p7_faults.py::test_a_crowd_that_takes_every_connection_signs_nobody_out",
+                "store",
+                slow=True,
+            ),
+        ),
     ),
     "no-sharing": Break(
         "Each of a page's fetches renews its lease by a script of its own.",

@@ -13,6 +13,7 @@ import httpx
 
 from harness.waiting import wait_until
 
+_HARNESS = Path(__file__).parent
 _COMMAND = [sys.executable, "-m", "latchstring_gateway.cli.main"]
 
 
@@ -33,6 +34,8 @@ class Service:
             "LATCHSTRING_SEGMENT_MAX_SECONDS": "1",
             **{f"LATCHSTRING_{name.upper()}": value for name, value in settings.items()},
         }
+        if os.environ.get("EVIDENCE_BREAK"):
+            self.env["PYTHONPATH"] = os.pathsep.join(map(str, (_HARNESS.parent, _HARNESS / "at_start")))
         keeper = [sys.executable, "-m", "latchstring_gateway.supervise.respawn", "--listen", self.address, "--"]
         self._keeper = subprocess.Popen([*keeper, *_COMMAND, "serve"], env=self.env)
 
