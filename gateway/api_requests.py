@@ -40,8 +40,12 @@ async def read_json(request: Request, shape: type[T]) -> T:
 
 
 def account_of(request: Request) -> Account:
-    """The account in the path. Raises BadRequest unless it is 1 to 64 characters of the allowed alphabet."""
-    account = str(request.path_params["account"])
+    """The account in the path. Raises BadRequest as `checked_account` does."""
+    return checked_account(str(request.path_params["account"]))
+
+
+def checked_account(account: str) -> Account:
+    """An account's name as it came. Raises BadRequest unless it is 1 to 64 characters of the allowed alphabet."""
     allowed = account.isascii() and all(c.isalnum() or c in "._:@+-" for c in account)
     if not allowed or not 0 < len(account) <= MAX_ACCOUNT_CHARS:
         raise BadRequest("bad_account", "expected 1 to 64 characters of A-Z a-z 0-9 . _ : @ + -")

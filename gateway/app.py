@@ -94,7 +94,7 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
         )
     )
     api = RequestLimits(
-        ServiceOnly(Router(_api_routes(rooms), redirect_slashes=False), rooms.service_keys),
+        ServiceOnly(Router(_api_routes(rooms), redirect_slashes=False), rooms.service_keys, rooms.codec, rooms.clock),
         max_body_bytes=_MAX_BODY_BYTES,
         max_seconds=_MAX_BODY_SECONDS,
     )

@@ -1,8 +1,10 @@
-"""Credentials of the website's own backend for /v1: random secrets, stored as hashes, checked at each call.
+"""Credentials for /v1: random secrets for the website's backend, stored as hashes and checked at each call.
 
     Authorization: Bearer lsk_<22 characters: id>_<43 characters: secret>
 
 The secret has 256 random bits, so a plain SHA-256 of it is enough at rest: there is nothing to guess.
+
+The command line has none. It shows that it holds the key ring, by a token for one act that is good for some seconds.
 """
 
 import hmac
@@ -19,8 +21,12 @@ from .errors import NotFound, NotSignedIn
 from .ids import ID_CHARS, is_id, new_id, to_text
 from .store import keys
 from .store.client import Store
+from .tokens.codec import Codec, Refused
+from .tokens.purposes import OperatorCall
 
 _PREFIX: Final = "lsk_"
+#: How long an operator call may take to arrive; also what two clocks of one deployment may differ.
+OPERATOR_SECONDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,22 @@ class ServiceKeys:
         return key_id
 
 
+def operator_authorization(codec: Codec, act: str, *, now_ms: int) -> str:
+    """The Authorization header of one call, such as "POST /v1/revoke-everybody", by who holds the key ring."""
+    return f"Bearer {codec.seal(OperatorCall(act, now_ms)).decode()}"
+
+
+def is_operator_call(codec: Codec, authorization: str, act: str, *, now_ms: int) -> bool:
+    """Whether this header was made for this very act, a moment ago; whoever gets hold of it can do nothing else."""
+    token = authorization.removeprefix("Bearer ").encode("latin-1", "replace")
+    opened = codec.open(token, OperatorCall)
+    return (
+        not isinstance(opened, Refused)
+        and opened.act == act
+        and abs(now_ms - opened.issued_at_ms) <= OPERATOR_SECONDS * 1000
+    )
+
+
 def _new_key_id() -> str:
     # It is typed on command lines, where a leading "-" would make it an option.
     while (key_id := new_id()).startswith("-"):
@@ -88,15 +110,20 @@ def _hash(secret: str) -> str:
 
 
 class ServiceOnly:
-    """ASGI: lets a request through only with a valid service credential; otherwise raises NotSignedIn."""
+    """ASGI: lets a request through only with a valid service credential or operator call; else raises NotSignedIn."""
 
-    def __init__(self, app: ASGIApp, service_keys: ServiceKeys) -> None:
+    def __init__(self, app: ASGIApp, service_keys: ServiceKeys, codec: Codec, clock: Clock) -> None:
         self._app = app
         self._service_keys = service_keys
+        self._codec = codec
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""
         if scope["type"] == "http":
             sent = [value for name, value in scope["headers"] if name == b"authorization"]
-            await self._service_keys.check(sent[0].decode("latin-1") if len(sent) == 1 else "")
+            authorization = sent[0].decode("latin-1") if len(sent) == 1 else ""
+            act = f"{scope['method']} {scope['path']}"
+            if not is_operator_call(self._codec, authorization, act, now_ms=self._clock.wall_ms()):
+                await self._service_keys.check(authorization)
         await self._app(scope, receive, send)

@@ -17,6 +17,7 @@ RunId = Annotated[bytes, Meta(min_length=6, max_length=6)]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 # \A and \Z: "$" would let a final newline pass.
 AccountText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._:@+-]+\Z")]
+ActText = Annotated[str, Meta(max_length=300, pattern=r"\A[A-Z]+ /[\x21-\x7e]*\Z")]
 TargetText = Annotated[str, Meta(max_length=RETURN_TARGET_MAX_CHARS, pattern=r"\A/[\x21-\x7e]*\Z")]
 
 
@@ -54,6 +55,15 @@ class DeviceToken(Payload, array_like=True, frozen=True, forbid_unknown_fields=T
     purpose: ClassVar[bytes] = b"device"
 
     browser: Id
+    issued_at_ms: Count
+
+
+class OperatorCall(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """One call to /v1 by who holds the key ring: the command line asking a worker. `act` is its method and path."""
+
+    purpose: ClassVar[bytes] = b"operator"
+
+    act: ActText
     issued_at_ms: Count
 
 

@@ -7,9 +7,13 @@ import redis.asyncio
 
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.errors import NotFound, NotSignedIn, StoreAway
-from latchstring_gateway.service_keys import ServiceKeys
+from latchstring_gateway.service_keys import ServiceKeys, is_operator_call, operator_authorization
 from latchstring_gateway.store import keys
 from latchstring_gateway.store.client import Store
+from latchstring_gateway.tokens.codec import Codec
+from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
+from latchstring_gateway.tokens.keyring import KeyRing
+from latchstring_gateway.tokens.purposes import DeviceToken
 
 
 @pytest.fixture
@@ -90,3 +94,34 @@ async def test_an_id_can_be_typed_on_a_command_line(service_keys: ServiceKeys) -
         await service_keys.add("web")
 
     assert [key.id for key in await service_keys.list() if key.id.startswith("-")] == []
+
+
+def _codec(key_id: str = "opskey") -> Codec:
+    return Codec(KeyRing.from_json(dump([RingKey(key_id, KeyState.ACTIVE, 1, 1, bytes(32))]), ManualClock()))
+
+
+_ACT = "POST /v1/revoke-everybody"
+
+
+def test_an_operator_call_is_good_for_its_own_act_and_for_half_a_minute() -> None:
+    """Whoever finds it can do nothing but that, and not for long; not even a clock that runs ahead helps."""
+    codec = _codec()
+    header = operator_authorization(codec, _ACT, now_ms=1_000_000)
+
+    assert is_operator_call(codec, header, _ACT, now_ms=1_000_000)
+    assert is_operator_call(codec, header, _ACT, now_ms=1_030_000)
+    assert not is_operator_call(codec, header, _ACT, now_ms=1_030_001)
+    assert not is_operator_call(codec, header, _ACT, now_ms=969_999)
+    for act in ("POST /v1/sessions", "GET /v1/revoke-everybody", "POST /v1/revoke-everybody/", ""):
+        assert not is_operator_call(codec, header, act, now_ms=1_000_000)
+
+
+def test_an_operator_call_of_another_ring_or_purpose_is_none() -> None:
+    """Only who holds the key ring makes one; a cookie of the same ring is none."""
+    codec = _codec()
+    foreign = operator_authorization(_codec("other1"), _ACT, now_ms=0)
+    cookie = "Bearer " + codec.seal(DeviceToken(bytes(16), 0)).decode()
+    good = operator_authorization(codec, _ACT, now_ms=0)
+
+    for header in (foreign, cookie, good[:-1], good + "=", good.lower(), "", "Bearer ", "Bearer \udcff"):
+        assert not is_operator_call(codec, header, _ACT, now_ms=0)
