@@ -42,7 +42,8 @@ def main() -> int:
     console = Console(file=os.fdopen(os.dup(2), "w"))
     began = time.monotonic()
     listener = _Listener(console, began + _AT_MOST_SECONDS)
-    failed, said = _run(listener, asked.tests, asked.rows)
+    status, said = _run(listener, asked.tests, asked.rows)
+    failed = status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     rows = merged(listener.rows)
     if not rows:
         print(said)
@@ -53,11 +54,12 @@ def main() -> int:
     Console().print(_table(rows))
     if asked.json:
         asked.json.write_text(json.dumps([dataclasses.asdict(row) for row in rows]))
-    whole = not asked.tests and not asked.rows and asked.profile == "long"
-    if whole and not os.environ.get("EVIDENCE_BREAK"):
+    chosen = asked.tests or asked.rows or asked.profile != "long" or os.environ.get("EVIDENCE_BREAK")
+    if not chosen and status != pytest.ExitCode.INTERRUPTED:
         _DOCUMENT.write_text(document(rows, time.monotonic() - began))
     red = sum(row.is_red() for row in rows)
-    print(f"VERDICT: {f'{red} of {len(rows)} rows red' if red else 'a test failed' if failed else 'all held'}")
+    wrong = "interrupted" if status == pytest.ExitCode.INTERRUPTED else "a test failed" if failed else ""
+    print(f"VERDICT: {f'{red} of {len(rows)} rows red' if red else wrong or 'all held'}")
     return 1 if failed or red else 0
 
 
@@ -73,8 +75,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(listener: "_Listener", tests: Sequence[str], words: str) -> tuple[bool, str]:
-    """Whether any test failed, and pytest's own report."""
+def _run(listener: "_Listener", tests: Sequence[str], words: str) -> tuple[int, str]:
+    """Pytest's own exit status and report."""
     said = io.StringIO()
     options = [
         "-q",
@@ -92,7 +94,7 @@ def _run(listener: "_Listener", tests: Sequence[str], words: str) -> tuple[bool,
     chosen = list(tests) or [str(_ROOT / "tests" / "promises")]
     with contextlib.redirect_stdout(said), listener.progress:
         status = pytest.main([*options, *chosen], plugins=[listener])
-    return status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), said.getvalue()
+    return status, said.getvalue()
 
 
 class _Listener:

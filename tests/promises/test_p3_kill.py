@@ -12,7 +12,7 @@ from harness.evidence import Evidence, pick
 from latchstring_gateway.beacons.journal import Fsync
 from latchstring_gateway.reports.ledger import ledger
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=120, long=900))]
+pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=300, long=900))]
 
 #: Of a worker, then a shipper; about every second one of both is killed.
 _ROUNDS = pick(short=40, long=1_000)
