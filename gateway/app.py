@@ -22,6 +22,7 @@ from . import metrics
 from .beacons import batch, hit
 from .beacons import endpoints as beacon_endpoints
 from .beacons.journal import Journal
+from .beacons.telling import journal_metrics
 from .devices import page as devices_page
 from .devices.endpoints import DeviceEndpoints
 from .errors import EdgeError
@@ -68,12 +69,17 @@ class Edge:
 
 def build(rooms: Rooms, journal: Journal) -> Edge:
     """Everything a worker answers; its lifespan follows the store and flushes the journal."""
-    counts = [metrics.HotCount(metrics.VERIFY, "accepted")]
-    hot = _hot_routes(rooms, counts[0])
+    accepted = metrics.HotCount(metrics.VERIFY, "accepted")
+    hot = _hot_routes(rooms, accepted)
+    tell_journal = journal_metrics(journal, rooms.clock)
+
+    def every_second() -> None:
+        accepted.flush()
+        tell_journal()
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        async with Running(rooms, every_second=lambda: _hand_over(journal, counts)):
+        async with Running(rooms, every_second=every_second):
             yield
             # Answered hits are on disk before this process says goodbye.
             await journal.close()
@@ -213,12 +219,6 @@ def _api_routes(rooms: Rooms) -> list[Route]:
         rooms.store, rooms.revoker, rooms.everybody, RevocationStream(rooms.feed, rooms.listeners, rooms.clock)
     )
     return [*sessions.routes(), *revocations.routes(), *DeviceEndpoints(rooms.devices).routes()]
-
-
-def _hand_over(journal: Journal, counts: list[metrics.HotCount]) -> None:
-    for one in counts:
-        one.flush()
-    metrics.JOURNAL_HEALTHY.set(int(journal.healthy))
 
 
 class _Asgi:

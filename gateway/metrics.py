@@ -53,6 +53,21 @@ KEYS_IN_STEP: Final = Gauge(
 JOURNAL_HEALTHY: Final = Gauge(
     "latchstring_journal_healthy", "1 while hits can be kept on disk.", multiprocess_mode="livemin"
 )
+JOURNAL_FSYNC: Final = Gauge(
+    "latchstring_journal_fsync",
+    "1 for the policy by which the journal is synced.",
+    ["policy"],
+    multiprocess_mode="livemin",
+)
+HITS: Final = Counter("latchstring_hits", "Beacon requests that were answered, by outcome.", ["outcome"])
+BACKLOG_BYTES: Final = Gauge(
+    "latchstring_backlog_bytes", "Size of the journal segments that wait to be shipped.", multiprocess_mode="livemin"
+)
+BACKLOG_SECONDS: Final = Gauge(
+    "latchstring_backlog_seconds",
+    "Since the longest waiting segment was last written to; 0 without any.",
+    multiprocess_mode="livemin",
+)
 
 
 class HotCount:

@@ -76,6 +76,14 @@ class Settings(BaseSettings):
     fsync: Literal["interval", "always", "never"] = Field("interval", description="when the journal is synced to disk")
     segment_max_bytes: int = Field(64 * 1024 * 1024, ge=4_096, description="size at which a journal segment is closed")
     segment_max_seconds: Seconds = Field(10, description="age at which a journal segment is closed")
+    backlog_max_bytes: int = Field(
+        16 * 1024**3, ge=0, description="most that hits not yet shipped may take; above it 503; 0: no limit"
+    )
+    disk_reserve_bytes: int = Field(
+        128 * 1024**2,
+        ge=0,
+        description="less than this free on the journal's disk: hits get 503, so shipping can go on",
+    )
     bridge_url: str = Field("", description="where the website says whom its old session cookie stands for")
     bridge_cookie: str = Field("", description="the name of that cookie; both or none (docs/moving-in.md)")
     bridge_timeout_seconds: float = Field(2, gt=0, le=10, description="how long the website may take to say so")

@@ -8,6 +8,7 @@ the sync. `never`: it survives the death of any process, and the operating syste
 import asyncio
 import contextlib
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,12 +16,12 @@ from typing import Final, Literal, TypeAlias, TypeVar
 
 from .. import logs
 from ..clock import Clock
-from .group import Done, Group
+from .backlog import Backlog
+from .group import Done, Group, Outcome
 from .segment_file import Disk, SegmentFile, Segments
 
 Fsync: TypeAlias = Literal["interval", "always", "never"]
 _T = TypeVar("_T")
-
 #: A sync begins this long after the first record it is for; with the time a sync takes, that keeps within HOLD_NS.
 SYNC_AFTER_SECONDS: Final = 0.05
 #: Older than this, an unsynced record makes the answers after it wait.
@@ -35,7 +36,7 @@ _log: Final = logs.get("beacons")
 class Journal:
     """Appends payloads to segments in `directory`; used by one event loop, which it meets at the first append.
 
-    A journal that cannot write refuses (`done(False)`), says so (`healthy`) and tries again by itself.
+    A journal that cannot write, or may not (`Backlog`), refuses (`done(False)`), is not `healthy`, and tries again.
     """
 
     def __init__(
@@ -46,14 +47,19 @@ class Journal:
         fsync: Fsync = "interval",
         segment_max_bytes: int = 64 * 1024 * 1024,
         segment_max_seconds: float = 10.0,
+        backlog_max_bytes: int = 0,
+        disk_reserve_bytes: int = 0,
         disk: Disk | None = None,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._boot_ns = clock.boot_ns
-        self._fsync = fsync
+        self.fsync: Final = fsync
         self._max_bytes = segment_max_bytes
         self._max_ns = int(segment_max_seconds * 1e9)
         self._disk = disk or Disk()
+        self.backlog = Backlog(directory, most_bytes=backlog_max_bytes, reserve_bytes=disk_reserve_bytes)
+        #: How many hits were answered, by what they were told.
+        self.outcomes: Counter[Outcome] = Counter()
         self._journal_id = random_bytes(8)
         self._segments = Segments(
             directory, clock, self._disk, self._journal_id, durable=fsync != "never", random_bytes=random_bytes
@@ -63,7 +69,7 @@ class Journal:
         self._dones: list[Done] = []
         #: The segment that is written; None while the disk does not let us.
         self._segment: SegmentFile | None = None
-        #: Segments that get no more records but are not finished yet, and those whose last sync or cut failed.
+        #: Segments that get no more records but are not finished yet; those whose last sync or cut failed.
         self._retiring: list[SegmentFile] = []
         self._broken: list[SegmentFile] = []
         #: Groups written since the last good sync began, oldest first.
@@ -75,6 +81,7 @@ class Journal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self.backlog.measure()
         try:
             self._segment = self._segments.make()
         except OSError as error:
@@ -83,11 +90,11 @@ class Journal:
     @property
     def healthy(self) -> bool:
         """Whether a hit that comes now can be kept, as far as is known."""
-        if self._segment is None and self._loop is None:
-            # Red readiness keeps hits away, so the question itself must get the journal going.
-            with contextlib.suppress(RuntimeError):
-                self._attach()
-        return self._segment is not None and not self._gave_up
+        # Red readiness keeps hits away, so the question itself must get the journal going.
+        with contextlib.suppress(RuntimeError):
+            _ = self._loop or self._attach()
+        self._wake.set()
+        return self._segment is not None and not self._gave_up and self.backlog.refusal is None
 
     def append(self, payload: bytes, done: Done) -> None:
         """Keep `payload` (not empty) with the others of this turn; `done` is called once, never from within.
@@ -114,8 +121,7 @@ class Journal:
     def _attach(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()
         self._keeper = self._loop.create_task(self._keep())
-        if self._segment is None:
-            self._wake.set()
+        self._wake.set()
         return self._loop
 
     def _flush(self) -> None:
@@ -125,25 +131,21 @@ class Journal:
             return
         self._payloads, self._dones = [], []
         segment, number = self._segment, self._number
-        # A number is used once, even if the write fails: what is left of a failed write must not pass for a copy of
-        # a later record.
+        # Used once, even if the write fails: what is left of it must not pass for a copy of a later record.
         self._number = number + len(payloads)
         group = Group(number, payloads, dones)
-        if segment is None or self._closed:
-            group.answer(kept=False)
+        refusal = self.backlog.refusal
+        if segment is None or self._closed or refusal is not None:
+            group.answer("closed" if self._closed else refusal or "unwritable", self.outcomes)
             return
         data = segment.frames.encode(payloads, segment.size, self._journal_id, number)
-        try:
-            written = self._disk.write(segment.descriptor, data)
-        except OSError as error:
-            self._retire_after_failure(segment, str(error))
+        failure = segment.write(self._disk, data)
+        if failure is None:
+            self.backlog.size_bytes += len(data)
+            self._written(segment, group)
         else:
-            if written == len(data):
-                segment.size += written
-                self._written(segment, group)
-                return
-            self._retire_after_failure(segment, f"wrote {written} of {len(data)} bytes")
-        group.answer(kept=False)
+            self._retire_after_failure(segment, failure)
+            group.answer("write_failed", self.outcomes)
 
     def _written(self, segment: SegmentFile, group: Group) -> None:
         """Answer at once, or when the sync has come."""
@@ -155,47 +157,46 @@ class Journal:
         if segment.size >= self._max_bytes:
             self._wake.set()
         unsynced = self._unsynced
-        if self._fsync != "never":
+        if self.fsync != "never":
             unsynced.append(group)
-            if self._fsync == "always" or group.written_ns - unsynced[0].written_ns > HOLD_NS:
+            if self.fsync == "always" or group.written_ns - unsynced[0].written_ns > HOLD_NS:
                 self._wake.set()
-                if not self._patience_armed:
-                    self._patience_armed = True
-                    self._loop.call_later(GIVE_UP_SECONDS, self._give_up)
+                self._arm_patience()
                 return
             if len(unsynced) == 1:
                 self._loop.call_later(SYNC_AFTER_SECONDS, self._wake.set)
         segment.answered_size = segment.size
-        group.answer(kept=True)
+        group.answer("kept", self.outcomes)
 
     def _retire_after_failure(self, segment: SegmentFile, reason: str) -> None:
         """Cut off what a failed write has left, and write no more to this segment."""
         _log.error("journal_write_failed", reason=reason)
-        try:
-            self._disk.truncate(segment.descriptor, segment.size)
-        except OSError:
-            segment.broken = True
+        segment.cut(self._disk, segment.size)
         self._segment = None
         self._retiring.append(segment)
         self._wake.set()
 
     def _began(self, segment: SegmentFile, now_ns: int) -> None:
-        """A segment has its first record: it is due for rotation in a while, also if no hit follows."""
+        """A segment has its first record: it is due in a while, also if no hit follows."""
         segment.first_record_ns = now_ns
         # A little late, since a loop's timers may fire a millisecond early.
         asyncio.get_running_loop().call_later(self._max_ns / 1e9 + 0.02, self._wake.set)
 
+    def _arm_patience(self) -> None:
+        if not self._patience_armed:
+            self._patience_armed = True
+            asyncio.get_running_loop().call_later(GIVE_UP_SECONDS, self._give_up)
+
     def _give_up(self) -> None:
-        """Tell those who have waited too long for a sync that their hits could not be kept."""
+        """Refuse those who have waited too long for a sync."""
         self._patience_armed = False
         oldest_ns = self._boot_ns() - int(GIVE_UP_SECONDS * 1e9)
         for group in self._unsynced:
             if group.dones and group.written_ns <= oldest_ns:
                 self._gave_up = True
-                group.answer(kept=False)
-            elif group.dones and not self._patience_armed:
-                self._patience_armed = True
-                asyncio.get_running_loop().call_later(GIVE_UP_SECONDS, self._give_up)
+                group.answer("sync_late", self.outcomes)
+        if any(group.dones for group in self._unsynced):
+            self._arm_patience()
 
     async def _keep(self) -> None:
         """Sync, rotate and recover, one after the other, whenever woken."""
@@ -203,8 +204,12 @@ class Journal:
         while not self._closed:
             await self._wake.wait()
             self._wake.clear()
+            if self.backlog.is_due(self._boot_ns()):
+                await self._in_thread(self.backlog.measure)
             if self._segment is not None:
                 await self._sync()
+            if self.backlog.refusal is not None:
+                self._loop.call_later(RETRY_SECONDS, self._wake.set)
             if self._segment is None and not await self._recover():
                 self._loop.call_later(RETRY_SECONDS, self._wake.set)
             elif any(group.dones for group in self._unsynced):
@@ -214,9 +219,9 @@ class Journal:
         await self._wind_up()
 
     async def _sync(self) -> None:
-        """Begin a new segment if it is time, finish the old one, confirm what was written before the sync began."""
+        """Begin a new segment if it is time, finish the old one, confirm what was written before."""
         segment = self._segment
-        if segment is not None and self._is_full(segment):
+        if segment is not None and segment.is_due(self._boot_ns(), self._max_ns, self._max_bytes):
             try:
                 fresh = await self._in_thread(self._segments.make)
             except OSError as error:
@@ -257,7 +262,7 @@ class Journal:
             unanswered = [group for group in self._unsynced if group.dones]
             self._unsynced = [group for group in self._unsynced if not group.dones]
             for group in unanswered:
-                group.answer(kept=False)
+                group.answer("sync_failed", self.outcomes)
             return False
         if fresh.records:
             self._began(fresh, self._boot_ns())
@@ -269,7 +274,7 @@ class Journal:
         return True
 
     async def _wind_up(self) -> None:
-        """The end of the keeper: leave every segment finished, and nobody waiting."""
+        """Leave every segment finished, and nobody waiting."""
         if self._segment is not None:
             self._retiring.append(self._segment)
             self._segment = None
@@ -286,15 +291,10 @@ class Journal:
         await self._in_thread(lambda: self._segments.settle([last], None))
 
     def _confirm(self, groups: int) -> None:
-        confirmed = self._unsynced[:groups]
-        del self._unsynced[:groups]
+        confirmed, self._unsynced = self._unsynced[:groups], self._unsynced[groups:]
         self._gave_up = False
         for group in confirmed:
-            group.answer(kept=True)
-
-    def _is_full(self, segment: SegmentFile) -> bool:
-        old = segment.records > 0 and self._boot_ns() - segment.first_record_ns >= self._max_ns
-        return old or segment.size >= self._max_bytes
+            group.answer("kept", self.outcomes)
 
     def _in_thread(self, act: Callable[[], _T]) -> asyncio.Future[_T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, act)

@@ -73,6 +73,28 @@ class SegmentFile:
     #: A write or a sync has failed: nothing more may be written, and no later sync proves anything.
     broken: bool = False
 
+    def write(self, disk: Disk, data: bytes) -> str | None:
+        """Append frames; None, or why they are not wholly written."""
+        try:
+            written = disk.write(self.descriptor, data)
+        except OSError as error:
+            return str(error)
+        if written != len(data):
+            return f"wrote {written} of {len(data)} bytes"
+        self.size += written
+        return None
+
+    def cut(self, disk: Disk, size: int) -> None:
+        """Take back what stands after `size`; if the disk refuses even that, the segment is broken."""
+        try:
+            disk.truncate(self.descriptor, size)
+        except OSError:
+            self.broken = True
+
+    def is_due(self, now_ns: int, max_ns: int, max_bytes: int) -> bool:
+        """Whether another one should take its place: it holds enough, or its first record is old enough."""
+        return self.size >= max_bytes or (self.records > 0 and now_ns - self.first_record_ns >= max_ns)
+
 
 def sync_directory(directory: Path) -> None:
     """Make names in `directory` survive a power loss."""

@@ -1,6 +1,7 @@
 """`latchstring report pages` and `latchstring ledger`: what was seen, and that all of it was counted."""
 
 import json
+import math
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,8 +131,8 @@ def _print_ledger(found: Ledger, console: Console) -> None:
     for loss in found.power_losses:
         after = "an unknown time" if loss.after_ms is None else _time(loss.after_ms)
         console.print(
-            f"Power loss: up to 100 ms of hits after {after} may be missing if fsync was not 'always' "
-            f"(segment {loss.segment}, {loss.records} records)."
+            f"Power loss: up to 100 ms of hits after {after} may be missing if fsync was not 'always', about "
+            f"{_number(math.ceil(loss.rate / 10))} at the rate before (segment {loss.segment}, {loss.records} records)."
         )
     if found.damaged_ranges:
         console.print(f"Damaged: {found.damaged_ranges} ranges, {found.damaged_bytes} bytes, kept in quarantine/.")

@@ -21,12 +21,13 @@ OUTCOMES: Final = ("good", "bad", "duplicate", "excluded", "pending")
 @dataclass(frozen=True, slots=True)
 class PowerLoss:
     """A segment whose writer was cut off by the machine: with `fsync=interval` up to 100 ms of answered hits may be
-    missing after `after_ms`, at the rate seen in that segment.
+    missing after `after_ms`. `rate` is hits a second just before, the higher of there and in the segment next in time.
     """
 
     segment: str
     after_ms: int | None
     records: int
+    rate: int
 
 
 @dataclass(slots=True)
@@ -64,10 +65,10 @@ def ledger(data_dir: Path) -> Ledger:
     """
     warehouse = data_dir / WAREHOUSE
     pending = pending_counts(data_dir / JOURNAL)
-    commits = Commits(warehouse)
+    commits = Commits(warehouse).all()
     result = Ledger()
     sums: dict[tuple[str, str], Count] = {}
-    for commit in commits.all():
+    for commit in commits:
         result.segments += 1
         _check(commit, warehouse, result)
         for count in commit.counts:
@@ -77,7 +78,7 @@ def ledger(data_dir: Path) -> Ledger:
         result.damaged_ranges += len(commit.damaged)
         result.damaged_bytes += sum(end - start for start, end in commit.damaged)
         if commit.rebooted:
-            result.power_losses.append(PowerLoss(commit.segment, commit.last_received_at_ms, commit.records))
+            result.power_losses.append(_power_loss(commit, commits))
         pending.segments.pop(commit.segment, None)
     for counts in pending.segments.values():
         for count in counts:
@@ -101,6 +102,16 @@ def _add(total: Count, row: Count) -> None:
 
 def _accounted(row: Count) -> int:
     return sum(int(getattr(row, outcome)) for outcome in OUTCOMES)
+
+
+def _power_loss(lost: Commit, commits: list[Commit]) -> PowerLoss:
+    after_ms = lost.last_received_at_ms or 0
+    # A segment that was just begun tells little by itself. It was made while the one before still took hits, so their
+    # times may overlap.
+    others = ((abs((c.last_received_at_ms or 0) - after_ms), c.rate) for c in commits if c.records and c is not lost)
+    return PowerLoss(
+        lost.segment, lost.last_received_at_ms, lost.records, max(lost.rate, min(others, default=(0, 0))[1])
+    )
 
 
 def _check(commit: Commit, warehouse: Path, result: Ledger) -> None:

@@ -72,6 +72,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     #: answered up to 100 ms after `last_received_at_ms` may then be missing.
     rebooted: bool
     last_received_at_ms: int | None
+    #: Hits a second just before that.
+    rate: int = 0
     exclusions: list[Exclusion] = []
 
 

@@ -23,7 +23,7 @@ from .event import Event, Rejected, Unit
 from .keeping import Excluded, Kept, Policy, nobody
 from .parquet import EventRows
 from .seen import Seen, event_key, hit_key
-from .tally import UNKNOWN, Numbers, Tally, hour_of
+from .tally import UNKNOWN, Numbers, Tally, hour_of, rate_at_end
 
 QUARANTINE: Final = "quarantine"
 
@@ -83,7 +83,9 @@ class SegmentShipper:
         while chunk := list(islice(records, _CHUNK)):
             self._judge([self._open(record, work.numbers) for record in chunk], work)
             work.rows.pack()
-        if not scan.records and not scan.damaged:
+        finished = scan.finished_with is not None
+        rebooted = not finished and made_in != self._boot_id
+        if not scan.records and not scan.damaged and not rebooted:
             return None
         if scan.damaged:
             make_durably(self._warehouse / QUARANTINE / path.name, lambda temporary: temporary.write_bytes(data))
@@ -99,9 +101,10 @@ class SegmentShipper:
             runs=work.numbers.runs(),
             damaged=scan.damaged,
             torn_bytes=scan.torn_bytes,
-            finished=scan.finished_with is not None,
-            rebooted=scan.finished_with is None and made_in != self._boot_id,
-            last_received_at_ms=work.last_received_at_ms,
+            finished=finished,
+            rebooted=rebooted,
+            last_received_at_ms=max(work.times_ms, default=_made_at_ms(scan)),
+            rate=rate_at_end(work.times_ms),
         )
         self._index_behind = True
         self._commits.add(commit)
@@ -134,7 +137,7 @@ class SegmentShipper:
             hour = hour_of(hit.received_at_ms)
             count = work.tally.of(source, hour)
             count.received += len(hit.units)
-            work.last_received_at_ms = max(work.last_received_at_ms or 0, hit.received_at_ms)
+            work.times_ms.append(hit.received_at_ms)
             if hit.copy or (hit.keys and self._was_seen(hit.keys[0], known, work)):
                 count.duplicate += len(hit.units)
                 continue
@@ -195,7 +198,11 @@ class _Work:
     numbers: Numbers
     keys: dict[bytes, int] = field(default_factory=dict)
     excluded: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    last_received_at_ms: int | None = None
+    times_ms: list[int] = field(default_factory=list)
+
+
+def _made_at_ms(scan: Scan) -> int | None:
+    return None if scan.header is None else scan.header.created_at_ms
 
 
 def _record_id(record: Record) -> bytes:

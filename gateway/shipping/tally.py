@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Final
 
 from .commits import Count, Run
@@ -48,6 +49,18 @@ class Tally:
     def counts(self) -> list[Count]:
         """All counts, by hour and source."""
         return sorted(self._counts.values(), key=lambda count: (count.hour, count.source))
+
+
+def rate_at_end(times_ms: list[int]) -> int:
+    """Hits a second in the second up to the last one, or since the first; a clock that jumps begins anew.
+
+    A span of less than 100 ms counts as that.
+    """
+    if not times_ms:
+        return 0
+    last = times_ms[-1]
+    recent = list(takewhile(lambda at_ms: last - 1_000 < at_ms <= last, reversed(times_ms)))
+    return round(len(recent) * 1_000 / max(last - min(recent), 100))
 
 
 class Numbers:

@@ -49,6 +49,8 @@ def serve(chosen: Settings, listening: socket.socket) -> None:
         fsync=chosen.fsync,
         segment_max_bytes=chosen.segment_max_bytes,
         segment_max_seconds=chosen.segment_max_seconds,
+        backlog_max_bytes=chosen.backlog_max_bytes,
+        disk_reserve_bytes=chosen.disk_reserve_bytes,
     )
     edge = app.build(rooms, journal)
     config = uvicorn.Config(

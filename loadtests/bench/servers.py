@@ -37,8 +37,6 @@ class Served:
     origin: str
     #: Of a browser that is signed in; empty for yardsticks.
     cookie: str = ""
-    #: Its store's process; 0 for yardsticks.
-    store_pid: int = 0
 
 
 @contextlib.contextmanager
@@ -123,7 +121,7 @@ def latchstring(
                     stack.enter_context(running(argv, origin, "/health/ready", env=environment, pass_fds=[descriptor]))
                     for _ in range(workers)
                 )
-                yield Served(pids, origin, _sign_in(origin, key), store.pid)
+                yield Served(pids, origin, _sign_in(origin, key))
     finally:
         embedded.stop(store)
         embedded.release()

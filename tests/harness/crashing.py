@@ -22,7 +22,7 @@ import duckdb
 import structlog
 
 from harness.evidence import breaks
-from harness.hits import TRUSTED, pixel
+from harness.hits import NOW_MS, TRUSTED, pixel
 from latchstring_gateway.beacons.group import Done
 from latchstring_gateway.beacons.journal import Fsync, Journal
 from latchstring_gateway.beacons.segment_file import Disk
@@ -85,9 +85,9 @@ class HastyJournal(Journal):
         super().append(payload, lambda _kept: None)
 
 
-def hit(number: int) -> bytes:
+def hit(number: int, at_ms: int = NOW_MS) -> bytes:
     """The hit of that number, with the request id that its proxy would give it on every try."""
-    return pixel(b"p=/watch/%d" % number, hit_id=b"hit-%d" % number)
+    return pixel(b"p=/watch/%d" % number, hit_id=b"hit-%d" % number, at_ms=at_ms)
 
 
 def run(target: Callable[..., None], *arguments: Any) -> int | None:
@@ -116,8 +116,12 @@ def write(
 def counted(data_dir: Path) -> Counter[str]:
     """How often each page is in the warehouse, as its commit records tell."""
     with duckdb.connect() as base:
-        files = str(data_dir / "warehouse/events/dt=*/hour=*/*.parquet")
-        return Counter(dict(base.execute(f"SELECT page, count(*) FROM '{files}' GROUP BY page").fetchall()))
+        files = [str(path) for path in data_dir.glob("warehouse/events/dt=*/hour=*/*.parquet")]
+        if not files:
+            return Counter()
+        return Counter(
+            dict(base.execute("SELECT page, count(*) FROM read_parquet(?) GROUP BY page", [files]).fetchall())
+        )
 
 
 def write_hits(data_dir: Path, acks: Path, numbers: list[int], fsync: Fsync, die_at: int, manner: str) -> None:

@@ -65,7 +65,6 @@ _SPELLINGS = Red(
     "tests/promises/test_p6_edge.py::test_no_spelling_of_an_identity_header_reaches_the_website", "edge", slow=True
 )
 _REDIRECTS = Red("tests/promises/test_p6_edge.py::test_no_redirect_leaves_the_host", "edge", slow=True)
-_KEYS = Red("tests/promises/test_key_rotation.py", "store", slow=True)
 _FLOOD = Red("tests/promises/test_p2_flood.py", "store", slow=True)
 
 _BESIDES_THE_MODEL = {
@@ -75,6 +74,29 @@ _BESIDES_THE_MODEL = {
     "load-of-a-former-subscription": (_later(_WALKS),),
 }
 
+_POWER = (
+    Red("tests/promises/test_p3_power.py::test_with_always_no_answered_hit_is_lost[1]", "beacons"),
+    Red(
+        "tests/promises/test_p3_power.py::test_with_interval_at_most_100_ms_are_lost_and_the_ledger_says_so[2]",
+        "beacons",
+        slow=True,
+    ),
+)
+_ANY_PROCESS = Red(
+    "tests/promises/test_kill_any_process.py::test_kill_9_of_any_process_loses_no_acknowledged_hit_and_no_session",
+    "store",
+    slow=True,
+)
+_DISK = "tests/promises/test_p3_disk.py::test_"
+_FULL_DISK = Red(
+    f"{_DISK}full_file_system_refuses_what_it_cannot_keep_and_keeps_what_it_answered", "beacons", slow=True
+)
+_DAMAGED = Red(f"{_DISK}damage_costs_the_records_it_touches_and_no_other", "beacons", slow=True)
+_BAD_DISK = tuple(
+    Red(f"{_DISK}failing_writes_and_syncs_lose_and_double_nothing[{fsync}]", "beacons", slow=True)
+    for fsync in ("always", "interval")
+)
+
 #: Every mistake that `EVIDENCE_BREAK` can ask for.
 BREAKS: dict[str, Break] = {
     name: Break(sentence, (_MODEL, *_BESIDES_THE_MODEL.get(name, ())))
@@ -83,7 +105,11 @@ BREAKS: dict[str, Break] = {
     "any-purpose": Break("A token opens as every purpose.", (_FORGERIES,)),
     "any-spelling": Break("Two spellings of one signature are the same token.", (_later(_FORGERIES),)),
     "retired-keys": Break("A retired key still verifies.", (_later(_FORGERIES),)),
-    "answered-before-written": Break("A hit is answered before it is in the journal.", (_KILLED,)),
+    "answered-before-written": Break("A hit is answered before it is in the journal.", (_KILLED, _FULL_DISK)),
+    "answered-before-synced": Break("A hit is answered before the sync that its policy asks for.", _POWER),
+    "short-write-is-a-write": Break("A write that wrote less than all counts as written.", _BAD_DISK),
+    "resent-under-another-id": Break("A hit that was not answered is sent again as another one.", (_ANY_PROCESS,)),
+    "stops-at-damage": Break("What comes after a damaged record is not read.", (_DAMAGED,)),
     "fence-never-over": Break("A fence that was renewed once holds for an hour.", (_FLOOD,)),
     "identity-passes": Break("The proxies leave a client's account header where it is.", (_SPELLINGS,)),
     "any-return-target": Break("Any target is sealed and opened.", (_REDIRECTS,)),
@@ -91,8 +117,6 @@ BREAKS: dict[str, Break] = {
     "no-bridge": Break(
         "Nobody is let in while the store is away.", (Red(f"{_FAULTS}[out of memory]", "store", slow=True), _HANGS)
     ),
-    "sign-unknown-to-others": Break("A worker signs with a key as soon as it knows it itself.", (_KEYS,)),
-    "no-lead": Break("A key signs as soon as every worker knows it, whatever websites hold.", (_KEYS,)),
     "endless-bridge": Break(
         "Good leases stand however long the store is away.", (Red(f"{_FAULTS}[READONLY replica]", "store", slow=True),)
     ),

@@ -8,13 +8,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness.evidence import Evidence, breaks, pick
 from harness.service import Service, running_service
 from harness.waiting import wait_until, wait_until_async
 from latchstring_gateway.reports.ledger import ledger
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=150, long=600))]
 
-_VICTIMS = ("worker-1", "store", "shipper", "deliverer", "supervisor", "worker-2")
+_VICTIMS = ("worker-1", "store", "shipper", "deliverer", "supervisor", "worker-2") * pick(short=1, long=4)
 #: Whole again: the issue's limit. Processes of a busy two-core machine start in about two.
 _WHOLE_AGAIN_SECONDS = 5.0
 
@@ -46,6 +47,7 @@ class Load:
             while not self._stop.is_set():
                 hit = uuid.uuid4().hex
                 while not await self._acknowledges(client, hit):
+                    hit = uuid.uuid4().hex if breaks("resent-under-another-id") else hit
                     await asyncio.sleep(0.05)
                 self.acknowledged += 1
 
@@ -82,7 +84,9 @@ def _sign_in(service: Service, credential: dict[str, str], account: str) -> tupl
     return "; ".join(line.partition(";")[0] for line in started["set_cookie"]), started["device"]["id"]
 
 
-async def test_kill_9_of_any_process_loses_no_acknowledged_hit_and_no_session(tmp_path: Path) -> None:
+async def test_kill_9_of_any_process_loses_no_acknowledged_hit_and_no_session(
+    tmp_path: Path, evidence: Evidence
+) -> None:
     """Each process is killed once under load; hits are counted exactly once, sessions live, removals stay in force."""
     with running_service(tmp_path / "data") as service:
         credential = {"authorization": f"Bearer {service.command('service-keys', 'add', 'test')}"}
@@ -94,28 +98,34 @@ async def test_kill_9_of_any_process_loses_no_acknowledged_hit_and_no_session(tm
         running = asyncio.create_task(load.run())
         whole_again: dict[str, float] = {}
 
-        for victim in _VICTIMS:
+        for kills, victim in enumerate(_VICTIMS):
+            evidence.progress(kills, len(_VICTIMS))
             before = load.acknowledged
             await wait_until_async(lambda: load.acknowledged > before + 50, "some hits between two blows")  # noqa: B023
             former = service.supervisor() if victim == "supervisor" else service.pid_of(victim)
             started = time.monotonic()
             await asyncio.to_thread(service.kill9, victim)
             await asyncio.to_thread(_wait_whole, service, victim, former, cookies)
-            whole_again[victim] = round(time.monotonic() - started, 2)
+            whole_again[victim] = max(whole_again.get(victim, 0), round(time.monotonic() - started, 2))
         load.stop()
         await running
 
         print("whole again after (s):", whole_again, "checks:", load.checks, "hits:", load.acknowledged)
         assert load.surprises == []
         assert receipt["status"] == "complete"
-        assert max(whole_again.values()) < _WHOLE_AGAIN_SECONDS
         assert [_status(service, cookie) for cookie in cookies] == [200, 200, 200]
         assert _status(service, removed_cookie) == 401
         await wait_until_async(lambda: ledger(service.data_dir).total.pending == 0, "every hit to be shipped", 20)
         found = ledger(service.data_dir)
         assert found.problems == []
-        assert found.total.good == load.acknowledged
+        evidence.row(
+            promise="P3",
+            tried="any process of a whole service killed under load: acknowledged hits lost or doubled",
+            trials=load.acknowledged,
+            violations=abs(found.total.good - load.acknowledged),
+        )
         assert found.total.bad == 0
+        assert max(whole_again.values()) < _WHOLE_AGAIN_SECONDS
 
 
 def _wait_whole(service: Service, victim: str, former: int | None, cookies: list[str]) -> None:

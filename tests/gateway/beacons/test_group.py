@@ -1,6 +1,8 @@
 """A group is answered once, whoever listens."""
 
-from latchstring_gateway.beacons.group import Group
+from collections import Counter
+
+from latchstring_gateway.beacons.group import Group, Outcome
 
 
 def test_group_tells_each_listener_once() -> None:
@@ -8,7 +10,9 @@ def test_group_tells_each_listener_once() -> None:
     heard: list[bool] = []
     group = Group(0, [b"a", b"b"], [heard.append, heard.append])
 
-    group.answer(kept=True)
-    group.answer(kept=False)
+    counts: Counter[Outcome] = Counter()
+    group.answer("kept", counts)
+    group.answer("sync_late", counts)
 
     assert heard == [True, True]
+    assert counts == {"kept": 2, "sync_late": 0}

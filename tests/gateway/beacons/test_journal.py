@@ -289,3 +289,35 @@ async def test_listener_that_fails_does_not_keep_the_answer_from_others(tmp_path
 
     assert await _append(journal, b"2")
     await journal.close()
+
+
+async def test_full_backlog_refuses_until_the_shipper_has_taken_some(tmp_path: Path) -> None:
+    """What waits takes no more of the disk than was allowed; above it hits are refused, counted, and none is lost."""
+    journal = Journal(tmp_path, SystemClock(), backlog_max_bytes=50_000, segment_max_bytes=10_000)
+    answers = [answer for _ in range(30) for answer in await _append_all(journal, [bytes(4_000)])]
+    kept = sum(answers)
+
+    assert 10 <= kept < 15
+    assert not journal.healthy
+    assert journal.outcomes == {"kept": kept, "backlog_full": 30 - kept}
+    assert sum(path.stat().st_size for path in tmp_path.glob("*.segment")) < 50_000 + 5_000
+    for path in tmp_path.glob("*.segment"):
+        # The one that is written now is locked; a shipper takes the others.
+        path.unlink()
+    await wait_until_async(lambda: journal.healthy, "room for hits")
+
+    assert await _append(journal, b"after")
+    assert journal.outcomes["kept"] == kept + 1
+    await journal.close()
+
+
+async def test_worker_that_starts_on_a_full_backlog_is_not_ready(tmp_path: Path) -> None:
+    """The limit holds over a restart, and readiness says so before the first hit comes."""
+    (tmp_path / "left.over.segment").write_bytes(bytes(1_000))
+    journal = Journal(tmp_path, SystemClock(), backlog_max_bytes=1_000)
+
+    assert not journal.healthy
+    assert not await _append(journal, b"hit")
+    (tmp_path / "left.over.segment").unlink()
+    await wait_until_async(lambda: journal.healthy, "room for hits")
+    await journal.close()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latchstring_gateway.shipping.commits import Count, Run
-from latchstring_gateway.shipping.tally import Numbers, Tally, hour_of
+from latchstring_gateway.shipping.tally import Numbers, Tally, hour_of, rate_at_end
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,19 @@ def test_record_is_a_copy_if_and_only_if_it_was_there_before(
     runs = numbers.runs()
     assert {(run.journal, n) for run in runs for n in range(run.first, run.last + 1)} == new
     assert sum(run.last - run.first + 1 for run in runs) == len(new)
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "rate"),
+    [
+        ([], 0),
+        ([7], 10),
+        ([100, 5_000, 5_500, 6_000], 4),
+        ([5_500, 6_000], 4),
+        ([5_000, 6_000, 4_000], 10),
+        ([9_000, 3_750, 4_000], 8),
+    ],
+)
+def test_rate_at_the_end_is_of_the_last_second_whatever_the_clock_does(times_ms: list[int], rate: int) -> None:
+    """What is a second older does not count, nor what came before the clock went back."""
+    assert rate_at_end(times_ms) == rate
