@@ -22,7 +22,7 @@ from latchstring_gateway.store.client import Store
 from latchstring_gateway.tokens.codec import Codec, Refused
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
 from latchstring_gateway.tokens.keyring import KeyRing
-from latchstring_gateway.tokens.purposes import DeviceToken, Lease, Payload, ReturnTo
+from latchstring_gateway.tokens.purposes import DeviceToken, Lease, OperatorCall, Payload, ReturnTo
 from latchstring_gateway.wire import Head
 
 _TRIALS = pick(short=30_000, long=1_500_000)
@@ -31,7 +31,7 @@ _LEASE_TRIALS = pick(short=20_000, long=1_000_000)
 
 pytestmark = pytest.mark.timeout(pick(short=60, long=900))
 
-_KINDS: tuple[type[Payload], ...] = (Lease, DeviceToken, ReturnTo)
+_KINDS: tuple[type[Payload], ...] = (Lease, DeviceToken, ReturnTo, OperatorCall)
 _STATES = (KeyState.ACTIVE, KeyState.VERIFY_ONLY, KeyState.RETIRED)
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _IDS = ("tEst01", "tEst02", "test01", "TEST01", "tEst", "tEst0123", "a-_b", "other1")
@@ -98,6 +98,7 @@ def _contents(chance: Random) -> tuple[Payload, ...]:
         _lease(chance, _NOW_MS, 300_000),
         DeviceToken(chance.randbytes(16), _NOW_MS),
         ReturnTo("/" + "x" * chance.randrange(80), _NOW_MS),
+        OperatorCall("POST /v1/" + "x" * chance.randrange(80), _NOW_MS),
     )
 
 
