@@ -119,7 +119,16 @@ BREAKS: dict[str, Break] = {
     "any-return-target": Break("Any target is sealed and opened.", (_REDIRECTS,)),
     "leases-outlive-their-end": Break("A lease runs as long as it says itself.", (_later(_LEASE_TIMES),)),
     "no-bridge": Break(
-        "Nobody is let in while the store is away.", (Red(f"{_FAULTS}[out of memory]", "store", slow=True), _HANGS)
+        "Nobody is let in while the store is away.",
+        (
+            Red(f"{_FAULTS}[out of memory]", "store", slow=True),
+            _HANGS,
+            Red(
+                f"{_CROWD}::test_what_came_due_in_a_minutes_outage_is_made_up_for_without_a_stampede",
+                "store",
+                slow=True,
+            ),
+        ),
     ),
     "endless-bridge": Break(
         "Good leases stand however long the store is away.", (Red(f"{_FAULTS}[READONLY replica]", "store", slow=True),)

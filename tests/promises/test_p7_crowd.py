@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -17,13 +17,17 @@ from harness.waiting import wait_until_async
 from harness.worker_app import RUN, SESSION, Jar, Worker, now_ms, running_worker, settings_for
 from latchstring_gateway.errors import StoreAway
 from latchstring_gateway.ids import Account
+from latchstring_gateway.metrics import STORE_SECONDS
 from latchstring_gateway.sessions.check import Accepted, Denied
 from latchstring_gateway.sessions.leases import OpenLease
+from latchstring_gateway.sessions.renew import AT_ONCE
 from latchstring_gateway.sessions.start import SignIn
 from latchstring_gateway.sessions.visit import Visit
 from latchstring_gateway.store.client import Store
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=120, long=400))]
+
+T = TypeVar("T")
 
 _SESSIONS = pick(short=1_000, long=5_000)
 #: How long a browser that was told to come back waits; the answer says 2 s.
@@ -96,10 +100,31 @@ async def _signed_in(worker: Worker, count: int, name: str = "visitor") -> list[
     return await asyncio.gather(*(one(number) for number in range(count)))
 
 
+def _renewals() -> int:
+    """How many renewals this process had answered."""
+    return int(sum(bucket.get() for bucket in STORE_SECONDS.labels("renew")._buckets))
+
+
 def _scripts(valkey: Valkey) -> int:
     """How many scripts the store has run."""
     with valkey.client() as client:
         return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+
+class CountingStore(Store):
+    """Counts its calls under way."""
+
+    under_way = 0
+    most = 0
+
+    async def guard(self, call: Awaitable[T]) -> T:
+        """See `Store.guard`."""
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            return await super().guard(call)
+        finally:
+            self.under_way -= 1
 
 
 class _Forgetful(dict[Any, Any]):
@@ -118,7 +143,7 @@ async def test_after_an_outage_each_session_costs_one_script(
     """Every lease ran out while the store was away, and every browser tries again and again: one script for each."""
     valkey = own_valkey()
     settings = settings_for(valkey.url, tmp_path, fence_seconds=0.3, last_known_good_seconds=0.5)
-    async with running_worker(settings) as worker:
+    async with running_worker(settings, make_store=CountingStore) as worker:
         if breaks("no-sharing"):
             worker.rooms.checker._renewals._unsent = _Forgetful()
         browsers = await _signed_in(worker, _SESSIONS)
@@ -134,17 +159,65 @@ async def test_after_an_outage_each_session_costs_one_script(
         await asyncio.gather(*crowd)
         scripts = _scripts(valkey) - before
 
-        print(dict(seen), f"{scripts} scripts")
+        assert isinstance(worker.store, CountingStore)
+        print(dict(seen), f"{scripts} scripts, at most {worker.store.most} at once")
         # The heartbeats meanwhile are scripts as well; each browser's fetches were far more.
         wasted = max(0, scripts - round(_SESSIONS * 1.2))
         evidence.row(
             promise="P7",
             tried="sessions that all ended in an outage come back at once: one script each",
             trials=_SESSIONS,
-            violations=wasted + len(seen.keys() - {"200", "503", "renewed"}),
+            # Beside the renewals, each worker asks once a second which keys the others know.
+            violations=wasted + len(seen.keys() - {"200", "503", "renewed"}) + max(0, worker.store.most - AT_ONCE - 1),
         )
         assert scripts >= _SESSIONS
         assert seen["200"] >= _SESSIONS * _FETCHES
+
+
+async def test_what_came_due_in_a_minutes_outage_is_made_up_for_without_a_stampede(
+    own_valkey: Callable[[], Valkey], tmp_path: Path, evidence: Evidence
+) -> None:
+    """Steady checks with leases of every age, and a minute (scaled) without the store: all pass all the time, and after
+    it the store runs a script for each lease that came due meanwhile, and no more.
+    """
+    second = pick(short=1 / 20, long=1.0)
+    valkey, seen, looking = own_valkey(), Counter[str](), True
+    settings = settings_for(
+        valkey.url, tmp_path, fence_seconds=0.3, lease_seconds=300 * second, last_known_good_seconds=120 * second
+    )
+
+    async def look_again_and_again(browser: Browser) -> None:
+        while looking:
+            await browser.fetch(seen)
+            await asyncio.sleep(5 * second)
+
+    async with running_worker(settings) as worker:
+        if breaks("no-bridge"):
+            worker.rooms.checker._may_bridge = lambda _lease: False  # type: ignore[method-assign,assignment]
+        browsers = await _signed_in(worker, _SESSIONS)
+        for number, browser in enumerate(browsers):
+            browser.age(200 * second * number / _SESSIONS)
+        looks = [asyncio.create_task(look_again_and_again(browser)) for browser in browsers]
+        await asyncio.sleep(10 * second)
+        valkey.freeze()
+        await asyncio.sleep(60 * second)
+        before = _renewals()
+        valkey.thaw()
+        await asyncio.sleep(40 * second)
+        made_up = _renewals() - before
+        looking = False
+        await asyncio.gather(*looks)
+
+    # Leases are renewed after 200 s, a little sooner by the jitter: what came due in the minute and the 40 s after it.
+    due = _SESSIONS * 100 / 200
+    print(dict(seen), f"{made_up} renewed of about {due:.0f} due")
+    evidence.row(
+        promise="P7",
+        tried="steady checks through a minute (scaled) without the store and the time after it",
+        trials=seen["200"],
+        violations=sum(seen[what] for what in seen.keys() - {"200", "renewed"}) + max(0, made_up - round(due * 1.5)),
+    )
+    assert made_up > due / 4, "the store was back, and asked"
 
 
 async def test_sessions_renewed_in_one_moment_come_back_spread(store_url: str, tmp_path: Path) -> None:
@@ -184,7 +257,7 @@ async def test_a_crowd_on_a_slow_store_harms_nobody_who_is_well(
     """
     async with (
         relay_to(own_valkey().socket_path) as relay,
-        running_worker(settings_for(relay.url, tmp_path), make_store=_make_stores()) as worker,
+        running_worker(settings_for(relay.url, tmp_path, fence_seconds=3), make_store=_make_stores()) as worker,
     ):
         if breaks("heartbeat-in-line"):
             worker.rooms.checker._renewals._turns = asyncio.Semaphore(1_000)
@@ -213,14 +286,18 @@ async def test_a_crowd_on_a_slow_store_harms_nobody_who_is_well(
 
         waits.sort()
         print(
-            dict(seen), dict(well), f"waits {waits[25]:.4f} and at most {waits[-1]:.3f} s, {receipt.elapsed_ms:.0f} ms"
+            dict(seen),
+            dict(well),
+            lapses,
+            f"waits {waits[25]:.4f} and at most {waits[-1]:.3f} s, {receipt.elapsed_ms:.0f} ms",
         )
         evidence.row(
             promise="P7",
             tried="running leases, heartbeats and a removal during a crowd of renewals on a slow store",
             trials=len(due),
-            # One that comes while the crowd is between two attempts is renewed, and waits for the store like anybody.
-            violations=len(due) - well["200"] + lapses + int(waits[25] > 0.05) + int(waits[-1] > 1),
+            # One that comes while the crowd is between two attempts is renewed, and waits for the store like anybody: a
+            # second in line and two for the answer at most.
+            violations=len(due) - well["200"] + lapses + int(waits[25] > 0.2) + int(waits[-1] > 3),
         )
         assert set(seen) <= {"200", "503", "renewed"}
         assert receipt.status == "complete"
