@@ -28,6 +28,7 @@ from .devices.endpoints import DeviceEndpoints
 from .errors import EdgeError
 from .hot_route import head_of, hot_route_app
 from .pages.static import static_routes
+from .revocation import restored
 from .revocation.endpoints import RevocationEndpoints
 from .revocation.stream import RevocationStream
 from .service_keys import ServiceOnly
@@ -174,8 +175,10 @@ def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
         ]
         # A broken key file harms nobody yet, and may be on every host at once: a warning, not a reason to send nothing.
         warnings = ["key_file"] if rooms.ring.problem is not None else []
-        found = {"ready": not wrong, "wrong": wrong, "warnings": warnings}
-        return JSONResponse(found, 503 if wrong else 200, {"cache-control": "no-store"})
+        told: dict[str, object] = {"ready": not wrong, "wrong": wrong, "warnings": warnings}
+        if rooms.memory.found:
+            told |= {"code": restored.CODE, "remedy": restored.REMEDY}
+        return JSONResponse(told, 503 if wrong else 200, {"cache-control": "no-store"})
 
     async def keys(_request: Request) -> Response:
         return JSONResponse(jwks(rooms.ring), headers={"cache-control": "public, max-age=60"})

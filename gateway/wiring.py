@@ -25,6 +25,7 @@ from .revocation.barrier import Barrier
 from .revocation.everybody import EverybodyRevoker
 from .revocation.feed import Feed
 from .revocation.listeners import Listeners
+from .revocation.restored import Memory
 from .revocation.revoke import Revoker
 from .service_keys import ServiceKeys
 from .sessions.check import Checker
@@ -62,6 +63,7 @@ class Rooms:
     feed: Feed
     key_watch: KeyWatch
     listeners: Listeners
+    memory: Memory
     revoker: Revoker
     everybody: EverybodyRevoker
     checker: Checker
@@ -84,6 +86,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     passports = Passports(ring, issuer=settings.public_origin, audience=settings.passport_audience)
     leases = Leases(codec, ring, passports, lease_seconds=settings.lease_seconds)
     barrier = Barrier()
+    memory = Memory(store, settings.data_dir / "store-seen")
     feed = Feed(
         # Connections of its own: in one pool, a crowd of renewals kept the heartbeat waiting until the store, which was
         # merely slow, counted as away.
@@ -94,6 +97,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         heard=barrier.heard,
+        vouch=memory.vouch,
     )
     listeners = Listeners(lambda: feed.fence.contact_store_ms)
     feed.replica.tell = listeners.tell
@@ -107,6 +111,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         leases=leases,
         ring=ring,
         feed=feed,
+        memory=memory,
         renewals=Renewals(store, leases, feed, policy),
         clock=clock,
         policy=policy,
@@ -130,6 +135,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
             rotate_seconds=settings.key_rotate_days * 86_400,
         ),
         listeners=listeners,
+        memory=memory,
         revoker=revoker,
         everybody=EverybodyRevoker(store, clock, revoker, barrier, reply_to=feed.worker),
         checker=checker,
@@ -213,6 +219,8 @@ class Running:
         # Apart from the file: a store that hangs must not keep a retired key alive.
         while True:
             await self._rooms.key_watch.agree()
+            feed = self._rooms.feed
+            await self._rooms.memory.keep_watch(feed.fence.contact_store_ms if feed.holds() else 0)
             await asyncio.sleep(_WATCH_SECONDS)
 
     def _tell_fence(self) -> None:

@@ -36,13 +36,13 @@ def register(app: typer.Typer) -> None:
 @service_keys_app.command("add")
 def add_service_key(name: Annotated[str, typer.Argument(help="What it is for; shown in the list.")]) -> None:
     """Make a credential for /v1 and print it, once: only its hash is kept."""
-    print(_with_store(lambda store: ServiceKeys(store, SystemClock()).add(name)))
+    print(with_store(lambda store: ServiceKeys(store, SystemClock()).add(name)))
 
 
 @service_keys_app.command("list")
 def list_service_keys(*, as_json: AsJson = False) -> None:
     """Show every credential: id, name, age; never a secret."""
-    found = _with_store(lambda store: ServiceKeys(store, SystemClock()).list())
+    found = with_store(lambda store: ServiceKeys(store, SystemClock()).list())
     rows = [{"id": key.id, "name": key.name, "created": _when(key.created_at_ms)} for key in found]
     _show(
         rows, ("id", "name", "created"), as_json=as_json, empty="No service key yet: latchstring service-keys add NAME"
@@ -52,21 +52,21 @@ def list_service_keys(*, as_json: AsJson = False) -> None:
 @service_keys_app.command("revoke")
 def revoke_service_key(key_id: Annotated[str, typer.Argument(help="The id from the list.")]) -> None:
     """Make a credential worthless from the next call on."""
-    _with_store(lambda store: ServiceKeys(store, SystemClock()).revoke(key_id))
+    with_store(lambda store: ServiceKeys(store, SystemClock()).revoke(key_id))
     print(f"service key {key_id} is revoked")
 
 
 @hooks_app.command("add")
 def add_hook(url: Annotated[str, typer.Argument(help="https:// address that takes POST.")]) -> None:
     """Tell a URL of events from now on; prints its signing secret, once."""
-    hook = _with_store(lambda store: Hooks(store, SystemClock()).add(url))
+    hook = with_store(lambda store: Hooks(store, SystemClock()).add(url))
     print(json.dumps({"id": hook.id, "url": hook.url, "secret": hook.secret}))
 
 
 @hooks_app.command("list")
 def list_hooks(*, as_json: AsJson = False) -> None:
     """Show every hook: id, URL, age; never a secret."""
-    found = _with_store(lambda store: Hooks(store, SystemClock()).list())
+    found = with_store(lambda store: Hooks(store, SystemClock()).list())
     rows = [{"id": hook.id, "url": hook.url, "created": _when(hook.created_at_ms)} for hook in found]
     _show(rows, ("id", "url", "created"), as_json=as_json, empty="No hook yet: latchstring hooks add URL")
 
@@ -74,11 +74,13 @@ def list_hooks(*, as_json: AsJson = False) -> None:
 @hooks_app.command("remove")
 def remove_hook(hook_id: Annotated[str, typer.Argument(help="The id from the list.")]) -> None:
     """Tell a URL nothing more; what it has not had yet is dropped."""
-    _with_store(lambda store: Hooks(store, SystemClock()).remove(hook_id))
+    with_store(lambda store: Hooks(store, SystemClock()).remove(hook_id))
     print(f"hook {hook_id} is removed")
 
 
-def _with_store(act: Callable[[Store], Awaitable[T]]) -> T:
+def with_store(act: Callable[[Store], Awaitable[T]]) -> T:
+    """What `act` gives on the store of the settings; exit 1, told in words, if it cannot be done."""
+
     async def run(url: str) -> T:
         store = Store(url)
         try:

@@ -11,13 +11,14 @@ local function current_epoch(deployment_key, pulses_key, now)
     epoch, stamp = now, '0'
     redis.call('HSET', deployment_key, 'run_id', run_id, 'epoch', whole(epoch), 'stamp_ms', stamp, 'born_ms', whole(now))
   elseif stored ~= run_id then
-    epoch, stamp = redis.call('HINCRBY', deployment_key, 'epoch', 1), whole(now)
-    local heard = 0
+    -- Never one that somebody has seen, also where this is an older copy of the store.
+    epoch, stamp = math.max(epoch + 1, now), whole(now)
+    local heard = tonumber(redis.call('HGET', deployment_key, 'pulse_ms') or 0)
     for _, pulse in ipairs(redis.call('HVALS', pulses_key)) do heard = math.max(heard, tonumber(pulse)) end
     if heard == 0 or heard > now then heard = now end
     losses = string.sub((losses or '') .. ' ' .. whole(heard - 5000) .. '-' .. stamp, -1792)
     -- Another machine's clock, perhaps.
-    redis.call('HSET', deployment_key, 'run_id', run_id, 'stamp_ms', stamp, 'losses', losses, 'even_since_ms', stamp)
+    redis.call('HSET', deployment_key, 'run_id', run_id, 'epoch', whole(epoch), 'stamp_ms', stamp, 'losses', losses, 'even_since_ms', stamp)
   end
   return run_id, tonumber(epoch), tonumber(stamp)
 end

@@ -65,27 +65,36 @@ class EverybodyRevoker:
 
     async def _append(self, partition: int, act: str, revocation_id: str, reason: str) -> int:
         try:
-            at_ms = await _REVOKE_EVERYBODY(
-                self._store,
-                {
-                    "generations": keys.generations(partition),
-                    "revocations": keys.revocations(partition),
-                    "number": keys.number(partition),
-                    "act": keys.everybody(partition, act),
-                    "outbox": keys.outbox(partition),
-                },
-                {
-                    "partition": f"{partition:02x}",
-                    "revocation_id": revocation_id,
-                    "reply_to": self._reply_to,
-                    # Told once, not once for each partition.
-                    "event_id": "" if partition else f"evt_{new_id()}",
-                    "reason": reason,
-                },
+            return await raise_floor(
+                self._store, partition, act, reason=reason, revocation_id=revocation_id, reply_to=self._reply_to
             )
         except StoreAway as fault:
             raise StoreAway(
                 "not everybody is signed out yet; repeat it with the same Idempotency-Key",
                 code="revocation_not_confirmed",
             ) from fault
-        return int(at_ms)
+
+
+async def raise_floor(
+    store: Store, partition: int, act: str, *, reason: str, revocation_id: str = "-", reply_to: str = "-"
+) -> int:
+    """Sign out one partition's accounts, and tell of it (once an act); when. Repeatable by `act`. Raises StoreAway."""
+    at_ms = await _REVOKE_EVERYBODY(
+        store,
+        {
+            "generations": keys.generations(partition),
+            "revocations": keys.revocations(partition),
+            "number": keys.number(partition),
+            "act": keys.everybody(partition, act),
+            "outbox": keys.outbox(partition),
+        },
+        {
+            "partition": f"{partition:02x}",
+            "revocation_id": revocation_id,
+            "reply_to": reply_to,
+            # Told once, not once for each partition.
+            "event_id": "" if partition else f"evt_{new_id()}",
+            "reason": reason,
+        },
+    )
+    return int(at_ms)

@@ -7,7 +7,7 @@ everything published before the script has been received and applied, and the fe
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,8 +47,8 @@ class NotFollowing(StoreAway):
 class Feed:
     """A worker's link to the store. `start` it once; read `replica` and `fence`; `close` it when answering has ended.
 
-    `row` is called at each registration, so it always states the key ids known then.
-    `heard` is called with (worker, revocation ids) when another worker has applied what this one revoked.
+    `row` is called at each registration, so it always states the key ids known then. `heard` is called with (worker,
+    revocation ids) when another worker has applied what this one revoked; `vouch` raises for epochs not to be trusted.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Feed:
         lease_seconds: float,
         heartbeat_seconds: float,
         heard: Callable[[str, list[str]], None],
+        vouch: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -80,7 +81,7 @@ class Feed:
         self._heartbeat_seconds = heartbeat_seconds
         self._heard = heard
         self._acknowledgements = Acknowledgements(store, worker, heard)
-        self._pulses = Pulse(store, clock, worker)
+        self._pulses = Pulse(store, clock, worker, vouch)
         self._subscription: Subscription | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._beat: asyncio.Task[None] | None = None
@@ -134,8 +135,6 @@ class Feed:
     def announce(self) -> None:
         """The row changed (a key came or went): write it again with the next heartbeat."""
         self._settings_changed = True
-
-    # The two loops.
 
     async def _follow(self) -> None:
         channels = [*_PARTITION_OF_CHANNEL, keys.acks(self.worker)]

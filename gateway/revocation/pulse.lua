@@ -12,6 +12,8 @@ if expected_ms ~= '0' and math.abs(now - expected_ms) > tonumber(clock_tolerance
   redis.call('HSET', deployment_key, 'even_since_ms', string.format('%.0f', now))
 end
 redis.call('HSET', pulses_key, worker, string.format('%.0f', now))
+-- Stays when the workers have said goodbye: a copy of this store then still knows how old it is.
+redis.call('HSET', deployment_key, 'pulse_ms', string.format('%.0f', now))
 local known = redis.call('HEXISTS', workers_key, worker)
 if known == 0 then redis.call('HDEL', pulses_key, worker) end
 local lease_max, born, even_since, losses = unpack(redis.call('HMGET', deployment_key, 'lease_max_ms', 'born_ms', 'even_since_ms', 'losses'))

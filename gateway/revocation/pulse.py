@@ -1,5 +1,6 @@
 """The writing half of a heartbeat, and what it tells of the store: epoch, age, clock, and what it may have lost."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,14 +57,17 @@ class Answer:
 class Pulse:
     """Sends a worker's pulses, each with the time it expects of the store by its own steady clock."""
 
-    def __init__(self, store: Store, clock: Clock, worker: str) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, worker: str, vouch: Callable[[int], Awaitable[None]] | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._worker = worker
+        self._vouch = vouch
         self._last: tuple[int, Answer] | None = None
 
     async def send(self) -> Answer:
-        """Raises StoreAway."""
+        """Raises StoreAway, also for a store that answers and must not be trusted."""
         sent_ns = self._clock.boot_ns()
         expected_ms = 0
         if self._last is not None:
@@ -82,4 +86,6 @@ class Pulse:
         if self._last is not None and epoch == then.epoch and answer.history != then.history:
             _log.warning("store_clock_stepped", store_ms=store_ms, expected_ms=expected_ms)
         self._last = (sent_ns, answer)
+        if self._vouch is not None:
+            await self._vouch(epoch)
         return answer

@@ -8,6 +8,7 @@ from latchstring_middleware.cookies import set_cookie
 from ..clock import Clock
 from ..errors import StoreAway
 from ..revocation.feed import Feed
+from ..revocation.restored import Memory
 from ..tokens.codec import Reason, Refused
 from ..tokens.keyring import KeyRing
 from .leases import Leases, OpenLease
@@ -51,6 +52,7 @@ class Checker:
         leases: Leases,
         ring: KeyRing,
         feed: Feed,
+        memory: Memory,
         renewals: Renewals,
         clock: Clock,
         policy: SessionPolicy,
@@ -59,6 +61,7 @@ class Checker:
         self._leases = leases
         self._ring = ring
         self._feed = feed
+        self._memory = memory
         self._renewals = renewals
         self._clock = clock
         self._policy = policy
@@ -102,6 +105,8 @@ class Checker:
             if not self._may_bridge(lease):
                 raise StoreAway
             return self._accept(lease, visit)
+        if self._memory.contradicts(lease.content.issued_at_ms):
+            raise StoreAway
         return await self._ask_store(lease, visit)
 
     async def _ask_store(self, lease: OpenLease, visit: Visit) -> Accepted | Denied:
@@ -150,7 +155,8 @@ class Checker:
     def _may_bridge(self, lease: OpenLease) -> bool:
         """Whether this lease stands although the store cannot be asked: it is good, or was at the last contact."""
         feed, policy = self._feed, self._policy
-        if self._is_revoked(lease):
+        # What was loaded from a store that was put back lacks what was revoked since the backup.
+        if self._is_revoked(lease) or self._memory.found:
             return False
         if feed.holds() and self._is_running(lease):
             return True

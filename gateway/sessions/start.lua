@@ -29,7 +29,8 @@ if vouched == '1' then
     if owner ~= account or state ~= 'live' or tonumber(made_in) < generation then return {'used', now} end
     if n ~= '0' then
       -- Once the cookie has come back (no lease is renewed in its first minutes), or after grace, its browser has it.
-      if n ~= '1' or came_back_at or now - tonumber(n_issued_at) >= tonumber(grace_ms) then return {'used', now} end
+      local came_back = tonumber(came_back_at or 0) > tonumber(n_issued_at)
+      if n ~= '1' or came_back or now - tonumber(n_issued_at) >= tonumber(grace_ms) then return {'used', now} end
       is_repeated, issued_at, run = true, tonumber(n_issued_at), row_run
     end
     created_at, given_device = tonumber(since), row_device

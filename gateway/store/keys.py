@@ -20,7 +20,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:repeat:<account>:<key>` | string: revocation id | TTL 24 hours | revocation |
 | `{tag}:outbox` | stream | trimmed to 7 days | hooks |
 | `{tag}:outbox:cursors` | hash: hook -> last id dealt with | with the hook | hooks |
-| `{tag0}:deployment` | hash | for ever | store, written by the pulse; moving adds its secret |
+| `{tag0}:deployment` | hash | for ever | the pulse; moving adds its secret |
 | `{tag0}:workers` | hash: worker -> row | until goodbye or a revoker's patience | revocation |
 | `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
 | `{tag0}:agreed-keys` | hash: key id -> since when every worker knows it | until the key is retired | revocation |

@@ -398,6 +398,9 @@ async def test_an_imported_session_gets_its_first_cookie_at_the_bridge(
     (after,) = await _devices(worker)
     row = await worker.store.redis.hgetall(keys.session(keys.partition_of(ADA), to_text(worker.lease(jar).session)))
 
+    repeated = await _moved_in(worker, website, session="s1")
+
+    assert worker.lease(repeated).session == worker.lease(jar).session, "its answer may have been lost"
     assert to_text(worker.lease(jar).device) == before["id"] == after["id"]
     assert (after["name"], after["first_seen_ms"]) == ("Old phone", device["first_seen_ms"])
     assert (row["created_at_ms"], row["n"]) == (str(session["created_at_ms"]), "1")

@@ -234,7 +234,7 @@ async def test_a_killed_store_is_followed_again_in_a_new_epoch(
     await _follows(later)
 
     assert time.monotonic() - since < 5.0
-    assert one.feed.epoch == epoch + 1
+    assert one.feed.epoch > epoch
     assert one.feed.epoch_stamp_ms > 0
     assert later.knows("known")
 

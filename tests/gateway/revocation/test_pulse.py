@@ -21,7 +21,7 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 
 async def _fail_over(store: Store, *, heard_ms: int) -> None:
     # What a promoted replica holds: the former primary's run id, and pulses up to the last one that reached it.
-    await store.redis.hset(keys.DEPLOYMENT, "run_id", "another")
+    await store.redis.hset(keys.DEPLOYMENT, mapping={"run_id": "another", "pulse_ms": str(heard_ms)})
     await store.redis.delete(keys.PULSES)
     await store.redis.hset(keys.PULSES, mapping={"w.2.x": str(heard_ms - 70_000), "w.3.x": str(heard_ms)})
 
