@@ -27,10 +27,10 @@ from ..clock import Clock
 from ..errors import BadRequest, EdgeError, NotFound, StoreAway
 from ..pages.forms import form_fields
 from ..pages.render import error_page, page
-from ..pages.words import clock_time, count, span
+from ..pages.words import count
 from ..revocation.receipt import Receipt
 from .card import REUSE_TOLD_DAYS, Card, cards, name_problem
-from .receipt_words import tell
+from .receipt_page import receipt_page
 from .registry import MAX_NAME_CHARS, DeviceRow
 
 BASE_URL: Final = "/latch/devices"
@@ -229,22 +229,12 @@ class DevicesPage:
 
     async def _remove(self, request: Request, chosen: list[Card]) -> Response:
         receipt = await self._devices.remove(_visitor(request).account, [one.id for one in chosen])
-        told = tell(receipt, [one.name for one in chosen], self._zone)
-        return page(
-            "removed.html",
+        return receipt_page(
+            receipt,
+            [one.name for one in chosen],
             site_name=self._site_name,
-            status=200 if told.complete else 202,
+            zone=self._zone,
             base_url=BASE_URL,
-            complete=told.complete,
-            heading=told.heading,
-            sentence=told.sentence,
-            certainty=told.certainty,
-            receipt=receipt,
-            took=span(receipt.elapsed_ms),
-            missing=[
-                {"worker": one.worker, "certain_at": clock_time(one.certain_at_ms, self._zone)}
-                for one in receipt.missing
-            ],
             signed_out_here=any(one.is_this for one in chosen),
         )
 

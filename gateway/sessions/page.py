@@ -3,9 +3,12 @@
 GET  /latch/arrived?to=…   did the browser keep the cookie? yes: on to the sealed target; no: a page that says so
 GET  /latch/sign-out       asks once more
 POST /latch/sign-out       ends the session everywhere and clears its cookies
+GET  /latch/sign-out-everywhere   asks once more
+POST /latch/sign-out-everywhere   signs the account out on every device; the answer is the receipt in words
 """
 
 import contextlib
+from datetime import UTC
 from typing import Final
 
 from starlette.requests import Request
@@ -15,6 +18,7 @@ from starlette.routing import Route
 from latchstring_middleware.cookies import clear_cookie
 
 from ..clock import Clock
+from ..devices.receipt_page import receipt_page
 from ..errors import EdgeError, NotFound
 from ..hot_route import head_of
 from ..ids import Account, to_text
@@ -28,7 +32,9 @@ from .policy import RUN_COOKIE, SESSION_COOKIE
 
 ARRIVED_URL: Final = "/latch/arrived"
 SIGN_OUT_URL: Final = "/latch/sign-out"
+EVERYWHERE_URL: Final = "/latch/sign-out-everywhere"
 _CLEARED: Final = (clear_cookie(SESSION_COOKIE), clear_cookie(RUN_COOKIE))
+_CLEAR_SITE_DATA: Final = '"cache", "storage"'
 
 
 class SessionPages:
@@ -50,6 +56,8 @@ class SessionPages:
             Route(ARRIVED_URL, self.arrived, methods=["GET"]),
             Route(SIGN_OUT_URL, self.ask, methods=["GET"]),
             Route(SIGN_OUT_URL, self.sign_out, methods=["POST"]),
+            Route(EVERYWHERE_URL, self.ask_everywhere, methods=["GET"]),
+            Route(EVERYWHERE_URL, self.sign_out_everywhere, methods=["POST"]),
         ]
 
     async def arrived(self, request: Request) -> Response:
@@ -62,7 +70,9 @@ class SessionPages:
 
     async def ask(self, request: Request) -> Response:
         """The page with the button."""
-        return page("sign_out.html", site_name=self._site_name, action=SIGN_OUT_URL, back_url="/")
+        return page(
+            "sign_out.html", site_name=self._site_name, action=SIGN_OUT_URL, everywhere_url=EVERYWHERE_URL, back_url="/"
+        )
 
     async def sign_out(self, request: Request) -> Response:
         """End the session everywhere; the browser's cookies go only when the store has said so."""
@@ -78,11 +88,30 @@ class SessionPages:
             "signed_out.html",
             site_name=self._site_name,
             sign_in_url=self._sign_in_url,
-            headers={"clear-site-data": '"cache", "storage"'},
+            headers={"clear-site-data": _CLEAR_SITE_DATA},
         )
-        for line in _CLEARED:
-            response.headers.append("set-cookie", line)
-        return response
+        return _cleared(response)
+
+    async def ask_everywhere(self, request: Request) -> Response:
+        """The page with the button for every device."""
+        return page("sign_out_everywhere.html", site_name=self._site_name, action=EVERYWHERE_URL, back_url=SIGN_OUT_URL)
+
+    async def sign_out_everywhere(self, request: Request) -> Response:
+        """Sign the account out on every device; sign-ins that were checked before are refused. 303 for a stranger."""
+        visited = visit.read(head_of(request.scope), None, arrived_ns=self._clock.boot_ns())
+        try:
+            verdict = await self._checker.check(visited)
+            if not isinstance(verdict, Accepted):
+                return RedirectResponse(self._sign_in_url, 303, {"cache-control": "no-store"})
+            account = Account(verdict.lease.account)
+            receipt = await self._revoker.revoke(account, [("account", account)], reason="signed_out_everywhere")
+        except EdgeError as error:
+            return error_page(error, site_name=self._site_name, back_url=EVERYWHERE_URL)
+        response = receipt_page(
+            receipt, ["Your account"], site_name=self._site_name, zone=UTC, base_url="/", signed_out_here=True
+        )
+        response.headers["clear-site-data"] = _CLEAR_SITE_DATA
+        return _cleared(response)
 
     async def _end(self, token: bytes | None) -> None:
         lease = self._codec.open(token or b"", Lease)
@@ -90,3 +119,9 @@ class SessionPages:
             with contextlib.suppress(NotFound):
                 session = to_text(lease.session)
                 await self._revoker.revoke(Account(lease.account), [("session", session)], reason="signed_out")
+
+
+def _cleared(response: Response) -> Response:
+    for line in _CLEARED:
+        response.headers.append("set-cookie", line)
+    return response

@@ -16,25 +16,12 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from heads import HIT, VERIFY
 from measuring import BenchError, Sample, measure
 from servers import Served, bare_asgi, latchstring, nginx
 from verify_rows import VerifyRow, verify_rows
 
 _PACKAGES = {"wrk": "wrk", "nginx": "nginx-light", "taskset": "util-linux"}
-
-_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
-#: What a proxy passes on of a browser's request.
-_BROWSER = {
-    "User-Agent": _AGENT,
-    "Accept": "image/avif,image/webp,*/*;q=0.8",
-    "Accept-Language": "en-GB,en;q=0.7",
-    "Sec-Fetch-Dest": "image",
-    "X-Forwarded-For": "203.0.113.7",
-    "X-Forwarded-Proto": "https",
-    "X-Forwarded-Host": "www.example.com",
-}
-_VERIFY = _BROWSER | {"X-Forwarded-Method": "GET", "X-Forwarded-Uri": "/watch/17"}
-_HIT = _BROWSER | {"Referer": "https://www.example.com/watch/17", "X-Latch-Hit": "0123456789abcdef0123456789abcdef"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +39,8 @@ class Contestant:
 
 def contestants(nginx_served: Served, bare: Served, own: Served) -> list[Contestant]:
     """The rows, yardsticks first; every server gets the same bytes for the same kind of request."""
-    verify = _VERIFY | {"Cookie": f"theme=dark; {own.cookie}"}
-    hit = _HIT | {"Cookie": f"theme=dark; {own.cookie}"}
+    verify = VERIFY | {"Cookie": f"theme=dark; {own.cookie}"}
+    hit = HIT | {"Cookie": f"theme=dark; {own.cookie}"}
     pixel = "/b.gif?e=view&p=%2Fwatch%2F17&id=6f0c1b5e"
     return [
         Contestant("nginx return 200", nginx_served, "/verify", verify),
@@ -84,7 +71,7 @@ def verify_contestants(cases: list[VerifyRow]) -> list[Contestant]:
             case.name,
             case.served,
             "/verify",
-            _VERIFY if case.wrk_script else _VERIFY | {"Cookie": f"theme=dark; {case.served.cookie}"},
+            VERIFY if case.wrk_script else VERIFY | {"Cookie": f"theme=dark; {case.served.cookie}"},
             {} if case.name == case.baseline else {case.baseline: 1.15},
             case.wrk_script,
         )

@@ -37,6 +37,8 @@ class Served:
     origin: str
     #: Of a browser that is signed in; empty for yardsticks.
     cookie: str = ""
+    #: Its store's process; 0 for yardsticks.
+    store_pid: int = 0
 
 
 @contextlib.contextmanager
@@ -121,7 +123,7 @@ def latchstring(
                     stack.enter_context(running(argv, origin, "/health/ready", env=environment, pass_fds=[descriptor]))
                     for _ in range(workers)
                 )
-                yield Served(pids, origin, _sign_in(origin, key))
+                yield Served(pids, origin, _sign_in(origin, key), store.pid)
     finally:
         embedded.stop(store)
         embedded.release()

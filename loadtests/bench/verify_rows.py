@@ -84,10 +84,11 @@ def _name(revocations: int, workers: int, *, seen: bool) -> str:
 
 
 def _revoke(count: int, data_dir: Path) -> None:
-    asyncio.run(_append(count, data_dir))
+    asyncio.run(append_revocations(count, data_dir))
 
 
-async def _append(count: int, data_dir: Path) -> None:
+async def append_revocations(count: int, data_dir: Path) -> None:
+    """Revoke so many sessions that nobody has, evenly over all partitions."""
     store = Store(store_url(data_dir))
     try:
         for partition in range(keys.PARTITIONS):

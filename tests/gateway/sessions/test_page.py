@@ -102,6 +102,46 @@ async def test_signing_out_ends_the_session_although_the_run_cookie_is_gone(work
     assert (await worker.verify(jar)).status_code == 401
 
 
+async def _sign_out_everywhere(worker: Worker, jar: Jar | None) -> httpx.Response:
+    cookie = {} if jar is None else {"cookie": jar.header()}
+    return await worker.client.post("/latch/sign-out-everywhere", headers={**_SAME_ORIGIN, **cookie})
+
+
+async def test_signing_out_everywhere_ends_every_sign_in_of_the_account(worker: Worker) -> None:
+    """Here and elsewhere, remembered or not, by one act whose receipt is told; nobody else is touched."""
+    jars = [await worker.signed_in(remember=remember) for remember in (True, False)]
+    other = await worker.signed_in("bob")
+    checked_at = now_ms()
+
+    asked = await worker.client.get("/latch/sign-out-everywhere")
+    answer = await _sign_out_everywhere(worker, Jar(jars[0]))
+
+    assert (asked.status_code, answer.status_code) == (200, 200)
+    assert "Your account is signed out everywhere (1 of 1 server confirmed" in answer.text
+    assert [line.partition("=")[0] for line in set_cookies(answer)] == [SESSION, RUN]
+    assert "clear-site-data" in answer.headers
+    assert [(await worker.verify(jar)).status_code for jar in (*jars, other)] == [401, 401, 200]
+    overtaken = await worker.sign_in(authenticated_at_ms=checked_at)
+    assert (overtaken.status_code, overtaken.json()["code"]) == (409, "sign_in_overtaken")
+
+
+async def test_signing_out_everywhere_is_for_the_signed_in(worker: Worker) -> None:
+    """A stranger, an old cookie and another website sign nobody out."""
+    jar = await worker.signed_in()
+    session = (await worker.verify(jar)).headers["x-latch-session"]
+    ended = await worker.signed_in()
+    await worker.api("DELETE", f"/v1/accounts/ada/sessions/{(await worker.verify(ended)).headers['x-latch-session']}")
+
+    strangers = [await _sign_out_everywhere(worker, one) for one in (None, Jar({SESSION: "junk"}), ended)]
+    forged = await worker.client.post(
+        "/latch/sign-out-everywhere", headers={"sec-fetch-site": "cross-site", "cookie": jar.header()}
+    )
+
+    assert [(a.status_code, a.headers["location"]) for a in strangers] == [(303, "/sign-in")] * 3
+    assert forged.status_code == 403
+    assert (await worker.verify(jar)).headers["x-latch-session"] == session
+
+
 @pytest.mark.parametrize("cookies", [None, Jar(), Jar({SESSION: "junk"}), Jar({RUN: "x"})])
 async def test_signing_out_without_a_session_says_signed_out(worker: Worker, cookies: Jar | None) -> None:
     """Pressing the button twice is no error."""
