@@ -1,9 +1,10 @@
-"""P5: the logs of a busy run, at their most talkative, hold no id, no token, no cookie, no credential, no address."""
+"""P5: the logs of a busy run, at their most talkative, and its metrics hold no id, token, cookie or address."""
 
 import asyncio
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from latchstring_gateway.tokens.log_names import LogNames
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
 
+_ROOT = Path(__file__).parents[2]
 _ADDRESSES = ("203.0.113.77", "2001:db8:77::1")
 _AGENT = "SecretiveBrowser/77.0 (do not tell)"
 _FORWARDED = {
@@ -93,23 +95,37 @@ def _secrets(cluster: Cluster, people: list[SignedIn], cookies: list[str]) -> li
     return [*pieces, *ids, key, credential, *_ADDRESSES, "SecretiveBrowser", "confidential", "lsk_wrong", "<script>"]
 
 
+def _label_values(scraped: str) -> set[str]:
+    # The bounds of buckets are numbers, and a fault is the name of a class.
+    return {value for label, value in re.findall(r'(\w+)="([^"]*)"', scraped) if label not in ("le", "fault")}
+
+
+def _documented_values() -> set[str]:
+    scripts = {path.stem for path in _ROOT.glob("gateway/**/*.lua")}
+    return scripts | set(re.findall(r"`([^`]+)`", (_ROOT / "docs" / "metrics.md").read_text()))
+
+
 async def test_a_busy_run_tells_what_happened_and_to_nobody_whom(
     capfd: pytest.CaptureFixture[str], evidence: Evidence
 ) -> None:
-    """Sign-ins, renewals, removals, hostile cookies, nonsense and an outage, logged at debug and searched."""
+    """Sign-ins, renewals, removals, hostile cookies, nonsense and an outage, logged at debug and searched.
+
+    The labels of the metrics have the values that are documented, and any worker tells of both.
+    """
     async with cluster_of_workers(2, log_level="debug") as cluster:
         people, cookies = await _live(cluster)
         names = LogNames(KeyRing.load(cluster.valkey.data_dir / "keys.json", SystemClock()))
         secrets = _secrets(cluster, people, cookies)
+        scraped = [(await cluster.call(worker, "GET", "/metrics")).text for worker in cluster.workers]
     logged = capfd.readouterr().err
     lines: list[dict[str, Any]] = [json.loads(line) for line in logged.splitlines() if line.startswith("{")]
 
     events = {line["event"] for line in lines}
     named = {line["session"] for line in lines if "session" in line}
-    found = [secret for secret in secrets if secret in logged]
+    found = [secret for secret in secrets if secret in logged or secret in scraped[0]]
     evidence.row(
         promise="P5",
-        tried="ids, tokens, cookies, credentials and addresses sought in the debug logs of a busy run",
+        tried="ids, tokens, cookies, credentials and addresses sought in the debug logs and metrics of a busy run",
         trials=len(secrets) * len(lines),
         violations=len(found),
     )
@@ -118,4 +134,7 @@ async def test_a_busy_run_tells_what_happened_and_to_nobody_whom(
         "session_started", "session_renewed", "session_refused", "session_ended", "device_removed",
         "account_signed_out", "revoked", "visit_refused", "store_away", "store_back",
     }  # fmt: skip
+    assert _label_values(scraped[0]) <= _documented_values()
+    assert [text.count("latchstring_") for text in scraped] == [scraped[0].count("latchstring_")] * 2
+    assert 'latchstring_fences_total{event="renewed"}' in scraped[0]
     assert {names.of("session", who.session) for who in people} <= named
