@@ -5,6 +5,7 @@ What was revoked after the backup would be good again, so nobody trusts such a s
 of it: this node's own memory, in a file that outlives its workers, or a validly signed token.
 """
 
+import asyncio
 import contextlib
 import os
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class Memory:
         self._finding = Finding(restored=False, gaps=(), dealt_with_ms=0)
 
     def remember(self, store_ms: int) -> None:
-        """The store was well at this time; cheap enough for every second. Never goes back."""
+        """The store was well at this time. Never goes back; writes a file, without waiting for the disk."""
         if self.found or store_ms <= self._seen_ms:
             return
         self._seen_ms = store_ms
@@ -95,7 +96,8 @@ class Memory:
 
     async def keep_watch(self, seen_ms: int) -> None:
         """Once a second: the store was well at `seen_ms` (0: it was not), and did anybody find out otherwise?"""
-        self.remember(seen_ms)
+        # In a thread: a slow disk must hold up no check.
+        await asyncio.to_thread(self.remember, seen_ms)
         with contextlib.suppress(StoreAway):
             # If somebody did, this worker's heartbeats fail from now on too.
             await self.examine()
