@@ -1,5 +1,6 @@
 """The evidence itself: a row without trials is red, a misspelled break is refused, and each break turns its row red."""
 
+import ast
 import json
 import os
 import subprocess
@@ -62,6 +63,20 @@ def test_every_break_says_what_it_does_and_who_notices() -> None:
         assert one.noticed_by, name
         for red in one.noticed_by:
             assert (_ROOT / red.test.partition("::")[0]).is_file(), red.test
+
+
+def test_every_row_can_turn_red() -> None:
+    """For each test that gives evidence there is a mistake that it must notice."""
+    noticing = {red.test.partition("[")[0] for one in BREAKS.values() for red in one.noticed_by}
+    giving = [
+        (str(path.relative_to(_ROOT)), one.name)
+        for path in (_ROOT / "tests" / "promises").glob("test_*.py")
+        for one in ast.walk(ast.parse(path.read_text()))
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and "evidence" in [arg.arg for arg in one.args.args]
+    ]
+    giving.remove(("tests/promises/test_evidence.py", test_a_break_turns_its_row_red.__name__))
+
+    assert [f"{file}::{name}" for file, name in giving if not {file, f"{file}::{name}"} & noticing] == []
 
 
 def test_the_product_knows_no_switch_for_mistakes() -> None:

@@ -233,7 +233,7 @@ def test_no_forged_altered_or_respelled_token_opens(seed: int, evidence: Evidenc
     chance = Random(seed)
     violations = opened = trial = 0
     deployment = _deployment(chance)
-    for trial in evidence.trials(_TRIALS, seconds=45):
+    for trial in evidence.trials(_TRIALS, seconds=30):
         if trial % _TRIALS_OF_A_RING == 0:
             deployment = _deployment(chance)
         presented, may_open = _attempt(chance, deployment)
@@ -272,7 +272,7 @@ async def test_a_lease_is_good_without_the_store_only_while_it_runs(evidence: Ev
         leases = Leases(Codec(ring), ring, Passports(ring, issuer="", audience=""), lease_seconds=10**9)
     verify = verify_handler(leases, feed, clock, fresh_only=False, count=HotCount(VERIFY, "accepted"))
     violations = accepted = trials = 0
-    for _ in evidence.trials(_LEASE_TRIALS, seconds=45):
+    for _ in evidence.trials(_LEASE_TRIALS, seconds=30):
         trials += 1
         age_ms = chance.choice((0, 150_000, 299_999, 300_000, 300_001, chance.randrange(-200_000, 2_000_000)))
         life_ms = chance.choice((1, 300_000, 300_000, 300_001, chance.randrange(10**9)))

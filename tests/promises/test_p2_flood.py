@@ -156,7 +156,7 @@ async def test_no_check_after_a_complete_receipt_is_accepted(evidence: Evidence)
     chance = Random(2)
     removals = receipts = violations = 0
     async with cluster_of_workers(_WORKERS, outage_rule="closed") as cluster:
-        for _ in evidence.trials(_REMOVALS, seconds=200):
+        for _ in evidence.trials(_REMOVALS, seconds=150):
             removals += 1
             given, accepted = await _accepts_after_receipt(cluster, chance)
             receipts += given

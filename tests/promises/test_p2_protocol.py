@@ -310,7 +310,7 @@ def test_no_walk_ends_in_an_acceptance_after_a_complete_receipt(seed: int, evide
     choice = random.Random(seed)
     make = next((broken for name, broken in _BROKEN.items() if breaks(name)), Protocol)
     walks = complete = violations = 0
-    for _ in evidence.trials(_WALKS, seconds=25):
+    for _ in evidence.trials(_WALKS, seconds=15):
         walks += 1
         protocol = make()
         protocol.everybody_follows()

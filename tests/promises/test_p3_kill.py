@@ -26,7 +26,7 @@ def test_killed_anywhere_every_hit_is_counted_exactly_once(tmp_path: Path, seed:
     unanswered: list[int] = []
     last = kills = 0
     acknowledged: set[int] = set()
-    for _round in evidence.trials(_ROUNDS, seconds=80):
+    for _round in evidence.trials(_ROUNDS, seconds=50):
         fresh = list(range(last, last + chance.randrange(5, 120)))
         last += len(fresh)
         manner = chance.choice(["before", "after", "half"])

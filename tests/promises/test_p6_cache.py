@@ -52,7 +52,7 @@ async def test_no_cookie_of_one_visitor_comes_to_another(
 ) -> None:
     """Visitors whose cookies are renewed, and strangers who then ask the cache for the same pages."""
     trials = violations = kept = 0
-    for _ in evidence.trials(_ROUNDS, seconds=60):
+    for _ in evidence.trials(_ROUNDS, seconds=30):
         visitors = [Browser(cached, gateway.sign_in("alice")["set_cookie"]) for _ in range(_VISITORS)]
         stranger = Browser(cached)
         await asyncio.sleep(_DUE_SECONDS)

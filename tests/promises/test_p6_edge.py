@@ -80,7 +80,7 @@ def test_no_spelling_of_an_identity_header_reaches_the_website(attacked: Proxy, 
     """Any case and any separators, many at once and doubled, odd ones alone: the website hears only the gateway."""
     chance = Random(attacked.name)
     trials = violations = heard = done = 0
-    for done in evidence.trials(_SPOOFED_REQUESTS, seconds=60):
+    for done in evidence.trials(_SPOOFED_REQUESTS, seconds=30):
         names = [_spelling(chance) for _ in range(_SPELLINGS_A_REQUEST)]
         if done % 4 == 0:
             names = [_odd(chance, names[0])]
@@ -127,7 +127,7 @@ def test_no_redirect_leaves_the_host(attacked: Proxy, gateway: EdgeGateway, evid
     """Pages of generated targets and spoofed headers: to the sign-in page, and from there back to the host."""
     chance = Random(attacked.name)
     trials = violations = redirected = 0
-    for _ in evidence.trials(_TARGETS, seconds=60):
+    for _ in evidence.trials(_TARGETS, seconds=30):
         target = b"/" + b"".join(chance.choices(_PIECES, k=chance.randint(1, 5)))
         answer = _get(attacked, target, [b"Accept: text/html", *chance.sample(_SPOOFS, 2)])
         trials += 1
