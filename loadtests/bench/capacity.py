@@ -1,6 +1,6 @@
 """What a session and a device weigh in the store, and what a check and a renewal cost, among a million sessions.
 
-Long: about ten minutes and 2 KB of memory a session; `--sessions` for less. Figures and what follows from them are in
+Long: some minutes and 2 KB of memory a session; `--sessions` for less. Figures and what follows from them are in
 docs/capacity.md.
 """
 

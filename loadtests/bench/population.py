@@ -1,4 +1,8 @@
-"""Fills a store with people who have signed in, by the gateway's own sign-in, and weighs what they left behind."""
+"""Fills a store with people who have signed in, and weighs what they left behind.
+
+The first are signed in by the gateway; the others are copies of their rows under ids of the same length, made by the
+store itself, for a sign-in each would take an hour. What a real row and a copy weigh is compared.
+"""
 
 import asyncio
 import secrets
@@ -6,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
+from measuring import BenchError
 from msgspec.structs import replace
 
 from latchstring_gateway import logs, wiring
@@ -16,14 +21,21 @@ from latchstring_gateway.ids import Account
 from latchstring_gateway.sessions.leases import OpenLease
 from latchstring_gateway.sessions.start import SignIn
 from latchstring_gateway.settings import Settings
+from latchstring_gateway.store import keys
 from latchstring_gateway.store.client import Store
+from latchstring_gateway.store.scripts import load
 
 #: Sign-ins under way at once.
 _AT_ONCE: Final = 24
 #: Browsers of one account: each is a device with one session.
 DEVICES_PER_ACCOUNT: Final = 2
-#: Cookies that are due for renewal, kept for the load.
-DUE_COOKIES: Final = 20_000
+#: Signed in for real; their cookies are due for renewal, and kept for the load.
+_REAL: Final = 20_000
+_MULTIPLY: Final = load(
+    Path(__file__).parent / "multiply.lua",
+    keys=("account", "outbox"),
+    args=("prefix", "account", "number", "step", "copies"),
+)
 #: Keys that are weighed one by one.
 _WEIGHED: Final = 40_000
 _AGENTS: Final = (
@@ -32,6 +44,10 @@ _AGENTS: Final = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
     "Mozilla/5.0 (SMART-TV; LINUX; Tizen 8.0) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/7.0 TV Safari",
 )
+
+
+#: By number of the account: its sessions, each with its device.
+Templates: TypeAlias = dict[int, list[tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +76,31 @@ class Population:
         try:
             await store.redis.config_set("appendonly", "no")
             empty = await _used(store)
-            await self._sign_in_all(store, progress)
+            templates = await self._sign_in(store, min(_REAL, self._sessions), progress)
+            real = await _weigh(store)
+            await self._multiply(store, templates, progress)
             self.weights = Weights(empty, await _used(store), await _weigh(store))
+            for kind in ("session", "device", "account", "browser", "devices"):
+                if abs(self.weights.by_kind[kind] / real[kind] - 1) > 0.05:
+                    raise BenchError(
+                        f"a copied {kind} weighs {self.weights.by_kind[kind]}, a real one {real[kind]} bytes"
+                    )
         finally:
             await store.close()
 
-    async def _sign_in_all(self, store: Store, progress: Callable[[int, int], None]) -> None:
+    async def _sign_in(self, store: Store, count: int, progress: Callable[[int, int], None]) -> Templates:
         clock = SystemClock()
         rooms = wiring.build(self._chosen, clock=clock, make_store=lambda _url: store)
-        numbers = iter(range(self._sessions))
+        numbers = iter(range(count))
+        due: list[str] = []
+        templates: Templates = defaultdict(list)
 
         async def sign_in_some() -> None:
             for number in numbers:
+                account = number // DEVICES_PER_ACCOUNT
                 started = await rooms.starter.start(
                     SignIn(
-                        account=Account(f"visitor{number // DEVICES_PER_ACCOUNT}@example.com"),
+                        account=_account(account),
                         remember=True,
                         authenticated_at_ms=clock.wall_ms(),
                         method="password",
@@ -83,14 +109,38 @@ class Population:
                         address=f"203.0.{secrets.randbelow(256)}.7",
                     )
                 )
-                if number < DUE_COOKIES:
-                    due.append(_due(rooms, started.set_cookie))
-                if number % 1_000 == 0:
-                    progress(number, self._sessions)
+                templates[account].append((started.session, started.device))
+                due.append(_due(rooms, started.set_cookie))
+                progress(len(due), self._sessions)
 
-        due: list[str] = []
         await asyncio.gather(*(sign_in_some() for _ in range(_AT_ONCE)))
         self._due_cookies.write_text("\n".join(due) + "\n")
+        return templates
+
+    async def _multiply(self, store: Store, templates: Templates, progress: Callable[[int, int], None]) -> None:
+        done = sum(map(len, templates.values()))
+        missing = (self._sessions - done) // DEVICES_PER_ACCOUNT
+        for number, pairs in templates.items():
+            copies = missing // len(templates) + (number < missing % len(templates))
+            name = _account(number)
+            partition = keys.partition_of(name)
+            done += await _MULTIPLY(
+                store,
+                {"account": keys.account(name), "outbox": keys.outbox(partition)},
+                {
+                    "prefix": keys.prefix(partition),
+                    "account": name,
+                    "number": number,
+                    "step": len(templates),
+                    "copies": copies,
+                },
+                tuple(word for pair in pairs for word in pair),
+            )
+            progress(done, self._sessions)
+
+
+def _account(number: int) -> Account:
+    return Account(f"visitor{number:07d}@example.com")
 
 
 def _due(rooms: wiring.Rooms, set_cookie: tuple[str, ...]) -> str:
