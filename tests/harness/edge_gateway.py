@@ -115,6 +115,10 @@ class EdgeGateway:
         except httpx.TransportError:
             return False
 
+    def all_follow(self) -> bool:
+        """Whether every worker, and not only the one that answers, knows what is revoked; as of the last second."""
+        return "latchstring_fence_holds 1.0" in self.client.get("/metrics", timeout=2).text
+
     def log(self) -> str:
         """Everything the workers have written to stdout and stderr."""
         return self.log_path.read_text(errors="replace")

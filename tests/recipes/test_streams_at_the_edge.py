@@ -25,6 +25,14 @@ _ENDED_WITHIN_SECONDS = 2.0
 
 
 @pytest.fixture(scope="module")
+def gateway() -> Iterator[EdgeGateway]:
+    """One of its own: everybody is signed out here, and then no older password opens anything in other tests."""
+    running = EdgeGateway(lease_seconds="2", last_known_good_seconds="1", fsync="never")
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
 def streaming(gateway: EdgeGateway) -> Iterator[str]:
     """Where the website with streams is; it listens to the gateway's revocations."""
     directory = Path(tempfile.mkdtemp(prefix="latch-"))
