@@ -34,6 +34,8 @@ ReferenceText = Annotated[str, Meta(min_length=1, max_length=512)]
 _MAX_ANSWER_BYTES: Final = 16_384
 #: Questions under way at once, in this worker.
 _AT_ONCE: Final = 16
+#: How long one waits for its turn.
+_QUEUE_SECONDS: Final = 5.0
 #: How long a "nobody" is remembered, and of how many cookies.
 _NOBODY_NS: Final = 60_000_000_000
 _NOBODY_MAX: Final = 10_000
@@ -102,8 +104,14 @@ class Vouching:
     async def _ask(self, key: bytes, bearer: Bearer) -> Vouched | None:
         if not self._circuit.lets(self._clock.boot_ns()):
             raise WebsiteAway("the website did not vouch for anybody lately; try again")
+        # The crowd before the door says nothing against the website.
         try:
-            async with asyncio.timeout(self._timeout_seconds), self._slots:
+            async with asyncio.timeout(_QUEUE_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise WebsiteAway("many visitors are moving in at this moment; try again") from None
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
                 vouched = await self._send(bearer)
         except (httpx.HTTPError, TimeoutError, msgspec.MsgspecError, UnicodeDecodeError, _UnexpectedAnswer) as fault:
             self._circuit.failed(self._clock.boot_ns())
@@ -111,6 +119,8 @@ class Vouching:
             told = str(fault) if isinstance(fault, _UnexpectedAnswer) else ""
             _log.warning("website_did_not_vouch", fault=type(fault).__name__, answer=told)
             raise WebsiteAway("the website could not say who its old cookie stands for; try again") from None
+        finally:
+            self._slots.release()
         self._circuit.succeeded()
         if vouched is None:
             if len(self._nobody) >= _NOBODY_MAX:
