@@ -1,15 +1,19 @@
 """The HTTP worker of `latchstring serve`, with the mistakes put in that `EVIDENCE_BREAK` asks for (evidence.py)."""
 
+import asyncio
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from latchstring_gateway.supervise import http_worker
 
 
-def put_mistakes_in() -> None:
+def put_mistakes_in() -> None:  # noqa: C901 - a list
     """Change the product's own functions in this process."""
     # Imported late: a sound worker must be as the product starts it, which minds the order of its imports.
     from harness.evidence import breaks
+    from latchstring_gateway.beacons.journal import Journal
     from latchstring_gateway.revocation.barrier import Barrier
     from latchstring_gateway.revocation.fence import Fence
     from latchstring_gateway.revocation.key_agreement import Agreement
@@ -33,20 +37,37 @@ def put_mistakes_in() -> None:
     if breaks("no-barrier"):
         Barrier.wait = _everybody_at_once  # type: ignore[assignment]
     if breaks("fence-never-over"):
-        renew = Fence.renew
-
-        def renew_for_an_hour(fence: Fence, sent_ns: int, store_ms: int) -> None:
-            renew(fence, sent_ns, store_ms)
-            fence.until_ns += 3_600 * 10**9
-
-        Fence.renew = renew_for_an_hour  # type: ignore[method-assign, assignment]
+        _never_over(Fence)
     if breaks("sign-unknown-to-others"):
         KeyRing.usable = lambda self, _agreed: setattr(self, "_agreed", None)  # type: ignore[method-assign,assignment]
     if breaks("no-lead"):
         may_sign = Agreement.may_sign
         Agreement.may_sign = lambda self, _lead_seconds: may_sign(self, 0)  # type: ignore[method-assign,assignment]
+    if breaks("answered-before-written"):
+        _answered_early(Journal)
     if breaks("any-return-target"):
         return_path.is_own = lambda target: True
+
+
+def _never_over(fence_class: Any) -> None:
+    renew = fence_class.renew
+
+    def renew_for_an_hour(fence: Any, sent_ns: int, store_ms: int, **more: Any) -> None:
+        renew(fence, sent_ns, store_ms, **more)
+        fence.until_ns += 3_600 * 10**9
+
+    fence_class.renew = renew_for_an_hour
+
+
+def _answered_early(journal_class: Any) -> None:
+    append = journal_class.append
+
+    def append_later(journal: Any, payload: bytes, done: Callable[[bool], object]) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(done, True)
+        loop.call_later(1.0, append, journal, payload, lambda _kept: None)
+
+    journal_class.append = append_later
 
 
 async def _everybody_at_once(_self: object, _id: str, workers: frozenset[str], _patience: float) -> frozenset[str]:

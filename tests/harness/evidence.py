@@ -106,10 +106,11 @@ BREAKS: dict[str, Break] = {
     "any-purpose": Break("A token opens as every purpose.", (_FORGERIES,)),
     "any-spelling": Break("Two spellings of one signature are the same token.", (_later(_FORGERIES),)),
     "retired-keys": Break("A retired key still verifies.", (_later(_FORGERIES),)),
-    "answered-before-written": Break("A hit is answered before it is in the journal.", (_KILLED, _FULL_DISK)),
+    "answered-before-written": Break(
+        "A hit is answered before it is in the journal.", (_KILLED, _FULL_DISK, _ANY_PROCESS)
+    ),
     "answered-before-synced": Break("A hit is answered before the sync that its policy asks for.", _POWER),
     "short-write-is-a-write": Break("A write that wrote less than all counts as written.", _BAD_DISK),
-    "resent-under-another-id": Break("A hit that was not answered is sent again as another one.", (_ANY_PROCESS,)),
     "stops-at-damage": Break("What comes after a damaged record is not read.", (_DAMAGED,)),
     "fence-never-over": Break("A fence that was renewed once holds for an hour.", (_FLOOD,)),
     "identity-passes": Break("The proxies leave a client's account header where it is.", (_SPELLINGS,)),

@@ -140,7 +140,9 @@ class _Listener:
             if not self._console.is_terminal:
                 name = report.nodeid.rpartition("/")[2]
                 for row in rows:
-                    self._console.print(f"{name} · {' · '.join(_cells(row))}", highlight=False, soft_wrap=True)
+                    self._console.print(
+                        f"{name} · {' · '.join(_cells(row))}", highlight=False, markup=False, soft_wrap=True
+                    )
 
     def progressed(self, done: int, total: int) -> None:
         """See `Listener`."""

@@ -36,17 +36,23 @@ def _noticed() -> list[Any]:
 
 
 def _marks(red: Red) -> list[pytest.MarkDecorator]:
-    marks = [pytest.mark.timeout(300)]
+    marks = [pytest.mark.timeout(600)]
     return marks if red.suite == "unit" else [*marks, getattr(pytest.mark, red.suite)]
 
 
 @pytest.mark.parametrize(("name", "red"), _noticed())
 def test_a_break_turns_its_row_red(name: str, red: Red, tmp_path: Path, evidence: Evidence) -> None:
-    """A mistake put in on purpose is found by the row that is there to find it."""
-    status, rows, said = run_evidence(tmp_path, red.test, EVIDENCE_BREAK=name)
+    """A mistake put in on purpose is found by the row that is there to find it, in at most three short runs.
 
-    found = status == 1 and any(row["violations"] for row in rows)
-    if not found:
+    What kills and races by chance does not meet each mistake every time; the long profile tries more than three times
+    as much.
+    """
+    found = False
+    for _ in range(3):
+        status, rows, said = run_evidence(tmp_path, red.test, EVIDENCE_BREAK=name)
+        found = status == 1 and any(row["violations"] for row in rows)
+        if found:
+            break
         print(said)
     evidence.row(
         promise="all",

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.evidence import Evidence, breaks, pick
+from harness.evidence import Evidence, pick
 from harness.service import Service, running_service
 from harness.waiting import wait_until, wait_until_async
 from latchstring_gateway.reports.ledger import ledger
@@ -47,7 +47,6 @@ class Load:
             while not self._stop.is_set():
                 hit = uuid.uuid4().hex
                 while not await self._acknowledges(client, hit):
-                    hit = uuid.uuid4().hex if breaks("resent-under-another-id") else hit
                     await asyncio.sleep(0.05)
                 self.acknowledged += 1
 
