@@ -9,7 +9,7 @@ from typing import Any
 from latchstring_gateway.supervise import http_worker
 
 
-def put_mistakes_in() -> None:  # noqa: C901 - a list
+def put_mistakes_in() -> None:
     """Change the product's own functions in this process."""
     # Imported late: a sound worker must be as the product starts it, which minds the order of its imports.
     from harness.evidence import breaks
