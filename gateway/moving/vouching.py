@@ -102,8 +102,6 @@ class Vouching:
             self._client = None
 
     async def _ask(self, key: bytes, bearer: Bearer) -> Vouched | None:
-        if not self._circuit.lets(self._clock.boot_ns()):
-            raise WebsiteAway("the website did not vouch for anybody lately; try again")
         # The crowd before the door says nothing against the website.
         try:
             async with asyncio.timeout(_QUEUE_SECONDS):
@@ -111,6 +109,9 @@ class Vouching:
         except TimeoutError:
             raise WebsiteAway("many visitors are moving in at this moment; try again") from None
         try:
+            # Asked when the turn has come: a website that failed those in front is not asked by the whole queue.
+            if not self._circuit.lets(self._clock.boot_ns()):
+                raise WebsiteAway("the website did not vouch for anybody lately; try again")
             async with asyncio.timeout(self._timeout_seconds):
                 vouched = await self._send(bearer)
         except (httpx.HTTPError, TimeoutError, msgspec.MsgspecError, UnicodeDecodeError, _UnexpectedAnswer) as fault:
