@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="where the store, the keys, the journal and the warehouse live")
     listen: str = Field("127.0.0.1:8400", description="host:port, or unix:/path, that the proxy talks to")
     workers: int = Field(2, ge=1, le=256, description="HTTP worker processes")
+    shippers: int = Field(1, ge=1, le=64, description="processes that take hits from the journal to the warehouse")
     store: str = Field("embedded", description="embedded, or redis://, rediss://, unix:// of an outside store")
     keys_file: Path | None = Field(None, description="the key ring; default: keys.json in data_dir")
     key_rotate_days: float = Field(

@@ -51,6 +51,7 @@ def serve() -> None:
         data_dir=chosen.data_dir,
         listen=chosen.listen,
         workers=chosen.workers,
+        shippers=chosen.shippers,
         embedded_store=chosen.store == "embedded",
     )
     try:

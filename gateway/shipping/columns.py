@@ -30,6 +30,7 @@ RECORD: Final = (
     Column("unit", pa.int32(), "which event of the hit, from 0", required=True),
     Column("record_id", pa.binary(16), "the record's own id; with `unit` it names a row for ever", required=True),
     Column("source", _TEXT, "the wire it came by: pixel, batch, …", required=True),
+    Column("hit_id", _TEXT, "the request id a trusted proxy gave the hit"),
 )
 
 EVENT: Final = (
@@ -66,7 +67,6 @@ SENDER: Final = (
     Column("country", _TEXT, "country of the address, ISO 3166-1 alpha-2"),
     Column("asn", pa.int64(), "number of the network that announces the address"),
     Column("provider", _TEXT, "name of that network"),
-    Column("hit_id", _TEXT, "the request id a trusted proxy gave the hit"),
 )
 
 VERDICT: Final = (

@@ -11,10 +11,22 @@ from latchstring_middleware.forwarded import TrustedProxies
 
 from ..beacons.payload import RawHit
 from ..devices.names import describe
-from .event import header
 
 #: A request id longer than this is none of our proxy's.
 MAX_HIT_ID_BYTES: Final = 128
+#: Senders that are kept in memory; then all are forgotten, which costs a few microseconds for each.
+_MAX_KNOWN: Final = 65_536
+
+#: The headers that tell of a sender, in the order of `_sender`'s arguments.
+_TELLING: Final = (
+    b"x-forwarded-for",
+    b"user-agent",
+    b"accept-language",
+    b"sec-gpc",
+    b"dnt",
+    b"sec-purpose",
+    b"purpose",
+)
 
 
 class Sender(NamedTuple):
@@ -30,8 +42,6 @@ class Sender(NamedTuple):
     country: str | None
     asn: int | None
     provider: str | None
-    #: The request id that a trusted proxy gave it.
-    hit_id: str | None
     #: Why this is no person looking, as far as the request's head says.
     machine: str | None
 
@@ -55,41 +65,65 @@ def _language(accept: bytes) -> str:
     return first if first.replace("-", "").isalnum() and first.isascii() and len(first) <= 35 else ""
 
 
-def sender_of(hit: RawHit, trusted: TrustedProxies) -> Sender:
-    """The sender of a hit. Request id and X-Forwarded-For are believed only if a trusted proxy brought them."""
-    hit_id = None
-    proxied = trusted.trusts(hit.peer)
-    if proxied and (said := header(hit, b"x-latch-hit")) and len(said) <= MAX_HIT_ID_BYTES and said.isascii():
-        hit_id = said.decode("ascii")
-    agent = describe(header(hit, b"user-agent").decode("latin-1"))
-    return Sender(
-        device_kind=agent.kind,
-        os=agent.os,
-        client=agent.client,
-        language=_language(header(hit, b"accept-language")),
-        address_prefix=truncated(trusted.client_address(hit.peer, hit.headers)),
-        gpc=header(hit, b"sec-gpc") == b"1",
-        dnt=header(hit, b"dnt") == b"1",
-        country=None,
-        asn=None,
-        provider=None,
-        hit_id=hit_id,
-        machine=_machine(hit, agent.kind),
-    )
+class Senders:
+    """Tells the sender of each hit; request id and X-Forwarded-For are believed only from a trusted proxy.
+
+    A visitor sends many hits, so whoever was told once is known by the very bytes of those headers: 1.5 µs instead of
+    20.
+    """
+
+    def __init__(self, trusted: TrustedProxies) -> None:
+        self._trusted = trusted
+        self._known: dict[tuple[object, ...], tuple[Sender, bool]] = {}
+
+    def of(self, hit: RawHit) -> tuple[Sender, str | None]:
+        """The sender of a hit, and the request id that a trusted proxy gave it."""
+        # Of a name that comes twice the first counts; X-Forwarded-For may rightly come in several lines.
+        said = dict(reversed(hit.headers))
+        key: tuple[object, ...] = (hit.peer, hit.method == b"HEAD", *map(said.get, _TELLING))
+        if len(said) != len(hit.headers):
+            key = (*key, tuple(value for name, value in hit.headers if name == b"x-forwarded-for"))
+        known = self._known.get(key)
+        if known is None:
+            known = (self._tell(hit, said), self._trusted.trusts(hit.peer))
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[key] = known
+        sender, proxied = known
+        hit_id = said.get(b"x-latch-hit") if proxied else None
+        if hit_id and len(hit_id) <= MAX_HIT_ID_BYTES and hit_id.isascii():
+            return sender, hit_id.decode("ascii")
+        return sender, None
+
+    def _tell(self, hit: RawHit, said: dict[bytes, bytes]) -> Sender:
+        agent = describe(said.get(b"user-agent", b"").decode("latin-1"))
+        return Sender(
+            device_kind=agent.kind,
+            os=agent.os,
+            client=agent.client,
+            language=_language(said.get(b"accept-language", b"")),
+            address_prefix=truncated(self._trusted.client_address(hit.peer, hit.headers)),
+            gpc=said.get(b"sec-gpc") == b"1",
+            dnt=said.get(b"dnt") == b"1",
+            country=None,
+            asn=None,
+            provider=None,
+            machine=_machine(said, agent.kind, is_head=hit.method == b"HEAD"),
+        )
 
 
-def _machine(hit: RawHit, kind: str) -> str | None:
-    purpose = header(hit, b"sec-purpose")
+def _machine(said: dict[bytes, bytes], kind: str, *, is_head: bool) -> str | None:
+    purpose = said.get(b"sec-purpose", b"")
     if purpose.startswith(b"prefetch"):
         return "prerender" if b"prerender" in purpose else "prefetch"
-    if header(hit, b"purpose") in (b"prefetch", b"preview"):
+    if said.get(b"purpose") in (b"prefetch", b"preview"):
         return "prefetch"
     if kind == "bot":
         return "bot"
-    return "head" if hit.method == b"HEAD" else None
+    return "head" if is_head else None
 
 
-def without_address(hit: RawHit, trusted: TrustedProxies, alone: bytes = b"") -> RawHit:
+def without_address(hit: RawHit, address_prefix: str, alone: bytes = b"") -> RawHit:
     """The hit as a dead letter may keep it: the client's shortened address as peer, no X-Forwarded-For, no cookie.
 
     `alone` takes the body's place where only one event of it was refused.
@@ -98,7 +132,7 @@ def without_address(hit: RawHit, trusted: TrustedProxies, alone: bytes = b"") ->
         hit.format,
         hit.source,
         hit.received_at_ms,
-        truncated(trusted.client_address(hit.peer, hit.headers)),
+        address_prefix,
         hit.method,
         hit.target,
         [(name, value) for name, value in hit.headers if name not in (b"x-forwarded-for", b"cookie")],

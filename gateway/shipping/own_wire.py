@@ -9,6 +9,7 @@ all others   properties, kept as JSON
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -48,12 +49,13 @@ def _query(query: bytes) -> dict[str, Any]:
     if len(parts) > MAX_PARAMETERS:
         raise RefusalError("too_many_parameters")
     for part in parts:
-        name, _, value = part.replace(b"+", b" ").partition(b"=")
-        if name:
-            try:
-                fields.setdefault(_unquoted(name).decode(), _unquoted(value).decode())
-            except UnicodeDecodeError:
-                raise RefusalError("not_utf8") from None
+        # Most parts have nothing to decode: 0.3 µs instead of 1.2.
+        if b"%" in part or b"+" in part or not part.isascii():
+            name, value = _decoded(part)
+        else:
+            name, _, value = part.decode("ascii").partition("=")
+        if name and name not in fields:
+            fields[name] = value
     for key in ("t", "time"):
         if key in fields:
             if not (fields[key].isascii() and fields[key].isdigit() and len(fields[key]) <= 13):
@@ -62,9 +64,13 @@ def _query(query: bytes) -> dict[str, Any]:
     return fields
 
 
-def _unquoted(value: bytes) -> bytes:
-    # Most values have nothing to decode: 0.1 µs instead of 0.7.
-    return unquote_to_bytes(value) if b"%" in value else value
+def _decoded(part: bytes) -> tuple[str, str]:
+    """Name and value of a part of a query."""
+    name, _, value = part.replace(b"+", b" ").partition(b"=")
+    try:
+        return unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()
+    except UnicodeDecodeError:
+        raise RefusalError("not_utf8") from None
 
 
 def batch(hit: RawHit) -> list[Unit]:
@@ -126,7 +132,7 @@ def _alone(said: Any) -> bytes:
 
 def _event(fields: dict[str, Any], hit: RawHit) -> Event:
     kind = fields.get("type", fields.get("e", "view"))
-    if not isinstance(kind, str) or not _TYPE.fullmatch(kind):
+    if kind != "view" and not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
         raise RefusalError("bad_type")
     event_id = fields.get("id")
     if event_id is not None and not (isinstance(event_id, str) and _ID.fullmatch(event_id)):
@@ -135,7 +141,7 @@ def _event(fields: dict[str, Any], hit: RawHit) -> Event:
     if at is not None and (isinstance(at, bool) or not isinstance(at, int) or not 0 <= at <= MAX_TIME_MS):
         raise RefusalError("bad_time")
     host, page = _page(fields.get("page", fields.get("p")), hit)
-    rest = {name: value for name, value in fields.items() if name not in _KNOWN}
+    rest = {name: value for name, value in fields.items() if name not in _KNOWN} if fields.keys() - _KNOWN else None
     try:
         properties = msgspec.json.encode(rest, order="deterministic") if rest else b""
     except (ValueError, OverflowError, RecursionError):
@@ -159,6 +165,13 @@ def _page(said: Any, hit: RawHit) -> tuple[str | None, str]:
             raise RefusalError("no_page")
     if not isinstance(said, str):
         raise RefusalError("bad_page")
+    return _host_and_path(said)
+
+
+# The same pages come again and again: 0.1 µs instead of 1.
+@lru_cache(maxsize=16_384)
+def _host_and_path(said: str) -> tuple[str | None, str]:
+    """Host and path of a page; RefusalError if it is none."""
     if _CONTROL.search(said):
         raise RefusalError("control_characters")
     match = _URL.fullmatch(said)

@@ -1,7 +1,12 @@
-"""The shipper: takes every segment that nobody writes, ships it, commits it, deletes it; one per warehouse."""
+"""The shipper: takes every segment that nobody writes, ships it, commits it, deletes it; one or several at a time.
+
+warehouse/shipper-1.lock     held by the first shipper, -2 by the second, …
+warehouse/shippers.lock      held by all of them together; by one alone, while it sweeps
+"""
 
 import contextlib
 import fcntl
+import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -19,12 +24,13 @@ from .claim import claimed, read_whole, segments_in, sweep_unborn
 from .commits import Commits
 from .durable import TEMPORARY_SUFFIX, make_directory
 from .keeping import Policy, nobody
+from .restore import restore
 from .seen import Seen
 from .ship import SegmentShipper
 
 JOURNAL: Final = "journal"
 WAREHOUSE: Final = "warehouse"
-_LOCK: Final = "shipper.lock"
+_LOCK_OF_ALL: Final = "shippers.lock"
 
 #: How long the loop rests when there is nothing to ship.
 REST_SECONDS: Final = 0.5
@@ -36,20 +42,24 @@ _log: Final = logs.get("shipping")
 
 
 class AnotherShipperError(RuntimeError):
-    """Another process ships into this warehouse."""
+    """Another process ships into this warehouse under the same number."""
 
     def __str__(self) -> str:
-        return f"another shipper is at work on {self.args[0]}; stop it, or use another data directory"
+        return f"another shipper is at work on {self.args[0]}; stop it, or use another number or data directory"
 
 
 class Shipper:
-    """Ships `data_dir`/journal into `data_dir`/warehouse; a context manager that holds the warehouse's lock.
+    """Ships `data_dir`/journal into `data_dir`/warehouse; a context manager that holds the lock of its number.
 
-    Raises AnotherShipperError when entered while another process holds it. `trusted` are the proxies whose word about
-    client address and request id is taken; `policy` says what may be kept of each event.
+    Any number of shippers share the work, each under a number of its own. Raises AnotherShipperError when entered while
+    another process has the same. `trusted` are the proxies whose word about client address and request id is taken;
+    `policy` says what may be kept of each event.
     """
 
-    def __init__(self, data_dir: Path, clock: Clock, trusted: TrustedProxies, *, policy: Policy = nobody) -> None:
+    def __init__(
+        self, data_dir: Path, clock: Clock, trusted: TrustedProxies, *, policy: Policy = nobody, number: int = 1
+    ) -> None:
+        self._number = number
         self._journal = data_dir / JOURNAL
         self._warehouse = data_dir / WAREHOUSE
         self._clock = clock
@@ -62,7 +72,7 @@ class Shipper:
         make_directory(self._warehouse)
         self._journal.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opening:
-            opening.enter_context(_locked(self._warehouse / _LOCK))
+            opening.enter_context(_locked(self._warehouse / f"shipper-{self._number}.lock"))
             self._commits = Commits(self._warehouse)
             self._seen = Seen(self._warehouse)
             opening.callback(self._seen.close)
@@ -70,8 +80,11 @@ class Shipper:
                 self._warehouse, self._clock, self._trusted, self._commits, self._seen, self._policy
             )
             sweep_unborn(self._journal)
-            self._sweep_uncommitted()
-            self._seen.catch_up(self._commits)
+            with _shared(opening, self._warehouse / _LOCK_OF_ALL) as alone:
+                # Another shipper's half-made files are no leftovers.
+                if alone:
+                    self._sweep_uncommitted()
+            restore(self._seen, self._warehouse, self._journal, self._commits)
             self._open = opening.pop_all()
         return self
 
@@ -94,6 +107,8 @@ class Shipper:
                     except Exception as error:
                         _log.exception("segment_not_shipped", segment=path.name)
                         failure = error
+                    if not gc.isenabled():
+                        gc.collect()
         self._forget()
         if failure is not None:
             raise failure
@@ -137,6 +152,20 @@ class Shipper:
         if now_ms - self._forgot_at_ms > _FORGET_EVERY_MS:
             self._forgot_at_ms = now_ms
             self._seen.forget(now_ms)
+
+
+@contextlib.contextmanager
+def _shared(opening: contextlib.ExitStack, path: Path) -> Iterator[bool]:
+    """Hold a lock together with others until `opening` ends; within the block alone, if nobody else had it (True)."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    opening.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        alone = True
+    except BlockingIOError:
+        alone = False
+    yield alone
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
 @contextlib.contextmanager

@@ -1,23 +1,25 @@
-"""What was counted already: an index beside the warehouse, derived from committed segments and nothing else.
+"""What was counted already: an index beside the warehouse, shared by all its shippers, derived and nothing else.
 
     warehouse/seen.sqlite
 
-Keys are 16-byte hashes: of the request id a trusted proxy gave a hit, and of an event's own id with its fingerprint.
-Copies that a journal wrote twice are known by runs of record numbers, a few per segment. A segment goes in as one
-transaction after its commit; one that is committed but not in here (a crash between the two, a deleted index) is read
-back from its Parquet files and dead letters.
+A key is a 64-bit hash, of the request id a trusted proxy gave a hit or of an event's own id; its print, 64 bits more,
+tells what stands behind it, an event's fingerprint included. Whoever claims a key first owns it; claims are made before
+a segment is committed, in transactions that all shippers wait for, so of two copies that are shipped at the same moment
+exactly one is counted. A shipper that dies after a claim finds it its own when the segment is shipped again. Copies
+that a journal wrote twice are known by runs of record numbers.
+
+The index may be deleted: what is committed is read back from the files (`restore.py`), the rest is claimed anew.
 """
 
+import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Collection, Iterable
+import struct
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-import pyarrow.parquet as pq
-
-from .commits import Commit, Commits, Run
-from .dead_letters import read_dead_letters
+from .commits import Run
 
 FILE: Final = "seen.sqlite"
 
@@ -25,33 +27,77 @@ FILE: Final = "seen.sqlite"
 WINDOW_MS: Final = 7 * 86_400_000
 #: Keys are kept a day longer, then forgotten.
 _KEEP_MS: Final = WINDOW_MS + 86_400_000
+#: How long a shipper waits for the others' transactions, which take a few hundredths of a second each.
+_PATIENCE_SECONDS: Final = 60.0
 _CHUNK: Final = 500
+_ONE: Final = struct.Struct("<q")
+_TWO: Final = struct.Struct("<qq")
+#: The owner of a run that belongs to segments that are committed, whichever they are.
+_COMMITTED: Final = 0
 
 _TABLES: Final = """
-CREATE TABLE IF NOT EXISTS segments (id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS seen (key BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS runs (journal TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS runs_by_journal ON runs (journal);
+CREATE TABLE IF NOT EXISTS segments (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, committed INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS seen (
+    key INTEGER PRIMARY KEY, print INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    segment INTEGER NOT NULL, offset INTEGER NOT NULL, unit INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS runs (
+    journal TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, segment INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS runs_by_end ON runs (journal, last);
+CREATE INDEX IF NOT EXISTS runs_by_segment ON runs (segment);
 """
 
 
-def hit_key(hit_id: str) -> bytes:
-    """The key of a proxy's request id."""
-    return hashlib.blake2b(hit_id.encode(), digest_size=16, person=b"hit").digest()
+class Claim(NamedTuple):
+    """A key, the place that wants to count it, and the print of what stands there."""
+
+    key: int
+    offset: int
+    #: Which event of the hit; -1 for the hit itself.
+    unit: int
+    print: int
+    at_ms: int
 
 
-def event_key(event_id: str, fingerprint: bytes) -> bytes:
-    """The key of an event's own id and what the event says."""
-    return hashlib.blake2b(event_id.encode() + b"\0" + fingerprint, digest_size=16, person=b"event").digest()
+class Owner(NamedTuple):
+    """Where the one that counts stands."""
+
+    segment: str
+    at_ms: int
+    offset: int
+    unit: int
+
+
+#: "duplicate": the same was counted. "conflict": something else was counted under the same event id.
+Verdict: TypeAlias = Literal["duplicate", "conflict"]
+
+
+def hit_claim(hit_id: str, *, at_ms: int, offset: int) -> Claim:
+    """The claim of a hit to the request id that a proxy gave it."""
+    key, print_ = _TWO.unpack(hashlib.blake2b(hit_id.encode(), digest_size=16, person=b"hit").digest())
+    return Claim(key, offset, -1, print_, at_ms)
+
+
+def event_claim(event_id: str, fingerprint: bytes, *, at_ms: int, offset: int, unit: int) -> Claim:
+    """The claim of an event to its own id; of two with the same key, those with the same print say the same."""
+    key, rest = _TWO.unpack(hashlib.blake2b(event_id.encode(), digest_size=16, person=b"event").digest())
+    # The rest of the id's hash keeps apart, should ever two ids have one key, events that say the same under both.
+    return Claim(key, offset, unit, rest ^ _ONE.unpack_from(fingerprint)[0], at_ms)
+
+
+def _other(claim: Claim) -> Claim:
+    """The same claim, by the key for events whose own id is another event's already."""
+    said = _TWO.pack(claim.key, claim.print)
+    return claim._replace(key=_ONE.unpack(hashlib.blake2b(said, digest_size=8, person=b"other").digest())[0])
 
 
 class Seen:
-    """The index of one warehouse; used by its one shipper."""
+    """The index of one warehouse. Raises sqlite3.Error if its file cannot be used."""
 
     def __init__(self, warehouse: Path) -> None:
-        self._warehouse = warehouse
-        self._base = sqlite3.connect(warehouse / FILE, isolation_level=None)
-        # A power loss may take the last transactions, never half of one: then `catch_up` finds them missing.
+        self._base = sqlite3.connect(warehouse / FILE, isolation_level=None, timeout=_PATIENCE_SECONDS)
+        # A power loss may take the last transactions, never half of one. What is committed by then is restored; what is
+        # not is claimed again.
         self._base.execute("PRAGMA journal_mode = WAL")
         self._base.execute("PRAGMA synchronous = NORMAL")
         self._base.execute("PRAGMA cache_size = -65536")
@@ -61,69 +107,132 @@ class Seen:
         """Let go of the file."""
         self._base.close()
 
-    def known(self, keys: Collection[bytes], at_ms: int) -> set[bytes]:
-        """Those of `keys` that were counted within the window around `at_ms`."""
-        found: set[bytes] = set()
-        wanted = list(keys)
-        for start in range(0, len(wanted), _CHUNK):
-            chunk = wanted[start : start + _CHUNK]
-            marks = ",".join("?" * len(chunk))
-            query = f"SELECT key FROM seen WHERE key IN ({marks}) AND at_ms BETWEEN ? AND ?"  # noqa: S608 - question marks
-            found.update(key for (key,) in self._base.execute(query, (*chunk, at_ms - WINDOW_MS, at_ms + WINDOW_MS)))
-        return found
-
-    def runs(self, journal: str) -> list[Run]:
-        """The runs of record numbers of one journal that are committed."""
-        rows = self._base.execute("SELECT journal, first, last FROM runs WHERE journal = ?", (journal,))
-        return [Run(*row) for row in rows]
-
-    def add(self, segment: str, keys: Iterable[tuple[bytes, int]], runs: Iterable[Run]) -> None:
-        """Take in a committed segment, wholly or not at all; keys come with their receipt time in milliseconds."""
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and no other shipper in between."""
         self._base.execute("BEGIN IMMEDIATE")
         try:
-            self._base.execute("INSERT OR REPLACE INTO segments VALUES (?)", (segment,))
-            # Sorted, the keys fall on neighbouring pages of the tree.
-            self._base.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", sorted(keys))
-            for run in runs:
-                self._add_run(run)
+            yield
         except BaseException:
             self._base.execute("ROLLBACK")
             raise
         self._base.execute("COMMIT")
 
+    def number(self, segment: str) -> int:
+        """The number by which the index knows a segment."""
+        self._base.execute("INSERT OR IGNORE INTO segments (id) VALUES (?)", (segment,))
+        return int(self._base.execute("SELECT number FROM segments WHERE id = ?", (segment,)).fetchone()[0])
+
+    def claim(self, segment: int, claims: Sequence[Claim]) -> dict[int, Verdict]:
+        """Claim keys for a segment, inside a transaction; gives those that others own, by their place in `claims`."""
+        before = self._base.total_changes
+        self._insert(segment, claims)
+        if self._base.total_changes - before == len(claims):
+            return {}
+        owners = self._owners(claim.key for claim in claims)
+        verdicts: dict[int, Verdict] = {}
+        for index, claim in enumerate(claims):
+            print_, owner = owners[claim.key]
+            if owner == (segment, claim.at_ms, claim.offset, claim.unit):
+                continue
+            if abs(claim.at_ms - owner[1]) > WINDOW_MS:
+                owners[claim.key] = (claim.print, self._take_over(segment, claim))
+            elif print_ == claim.print:
+                verdicts[index] = "duplicate"
+            else:
+                verdicts[index] = "conflict" if self._claim_other(segment, claim) else "duplicate"
+        return verdicts
+
+    def _claim_other(self, segment: int, claim: Claim) -> bool:
+        other = _other(claim)
+        before = self._base.total_changes
+        self._insert(segment, [other])
+        if self._base.total_changes > before:
+            return True
+        _, owner = self._owners([other.key])[other.key]
+        if owner == (segment, claim.at_ms, claim.offset, claim.unit):
+            return True
+        if abs(claim.at_ms - owner[1]) <= WINDOW_MS:
+            return False
+        self._take_over(segment, other)
+        return True
+
+    def _insert(self, segment: int, claims: Sequence[Claim]) -> None:
+        # Sorted, the keys fall on neighbouring pages of the tree; of equal ones the first place wins.
+        columns = "key, offset, unit, print, at_ms, segment"
+        insert = f"INSERT OR IGNORE INTO seen ({columns}) VALUES (?, ?, ?, ?, ?, {segment:d})"  # noqa: S608 - a number
+        self._base.executemany(insert, sorted(claims))
+
+    def _take_over(self, segment: int, claim: Claim) -> tuple[int, int, int, int]:
+        self._base.execute(
+            "UPDATE seen SET print = ?, at_ms = ?, segment = ?, offset = ?, unit = ? WHERE key = ?",
+            (claim.print, claim.at_ms, segment, claim.offset, claim.unit, claim.key),
+        )
+        return segment, claim.at_ms, claim.offset, claim.unit
+
+    def _owners(self, keys: Iterable[int]) -> dict[int, tuple[int, tuple[int, int, int, int]]]:
+        """Print and (segment, time, offset, unit) behind each key."""
+        found: dict[int, tuple[int, tuple[int, int, int, int]]] = {}
+        wanted = list(keys)
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT key, print, segment, at_ms, offset, unit FROM seen WHERE key IN ({marks})"  # noqa: S608 - question marks
+            found.update((key, (print_, tuple(owner))) for key, print_, *owner in self._base.execute(query, chunk))
+        return found
+
+    def owner(self, claim: Claim) -> Owner | None:
+        """Who counts what this claim is for; None if nobody does within the window."""
+        for key in (claim.key, _other(claim).key):
+            found = self._owners([key]).get(key)
+            if found is not None and found[0] == claim.print and abs(found[1][1] - claim.at_ms) <= WINDOW_MS:
+                number, at_ms, offset, unit = found[1]
+                (segment,) = self._base.execute("SELECT id FROM segments WHERE number = ?", (number,)).fetchone()
+                return Owner(segment, at_ms, offset, unit)
+        return None
+
+    def others(self, segment: int, run: Run) -> list[Run]:
+        """The runs of other segments that share record numbers with `run`; inside a transaction."""
+        rows = self._base.execute(
+            "SELECT journal, first, last FROM runs WHERE journal = ? AND last >= ? AND first <= ? AND segment != ?",
+            (run.journal, run.first, run.last, segment),
+        )
+        return [Run(*row) for row in rows]
+
+    def take_runs(self, segment: int, runs: Iterable[Run]) -> None:
+        """The record numbers of a segment so far; inside a transaction."""
+        self._base.execute("DELETE FROM runs WHERE segment = ?", (segment,))
+        self._base.executemany(
+            "INSERT INTO runs VALUES (?, ?, ?, ?)", [(run.journal, run.first, run.last, segment) for run in runs]
+        )
+
+    def committed(self, segment: int, runs: Iterable[Run]) -> None:
+        """A segment is committed: what it has claimed stays so."""
+        with self.transaction():
+            self.take_runs(segment, [])
+            for run in runs:
+                self._add_run(run)
+            self._base.execute("UPDATE segments SET committed = 1 WHERE number = ?", (segment,))
+
     def _add_run(self, run: Run) -> None:
         """A run that goes on where another ends becomes one with it: a journal that never failed has one in all."""
-        before = (run.journal, run.first - 1)
-        row = self._base.execute("SELECT first FROM runs WHERE journal = ? AND last = ?", before).fetchone()
-        self._base.execute("DELETE FROM runs WHERE journal = ? AND last = ?", before)
-        self._base.execute("INSERT INTO runs VALUES (?, ?, ?)", (run.journal, row[0] if row else run.first, run.last))
+        before = (run.journal, run.first - 1, _COMMITTED)
+        where = "WHERE journal = ? AND last = ? AND segment = ?"
+        row = self._base.execute(f"SELECT first FROM runs {where}", before).fetchone()  # noqa: S608 - a constant
+        self._base.execute(f"DELETE FROM runs {where}", before)  # noqa: S608 - a constant
+        first = row[0] if row else run.first
+        self._base.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", (run.journal, first, run.last, _COMMITTED))
+
+    def segments(self, *, committed: bool) -> dict[str, int]:
+        """Ids and numbers of the segments that are marked as committed, or of those that are not."""
+        rows = self._base.execute("SELECT id, number FROM segments WHERE committed = ?", (int(committed),))
+        return dict(rows.fetchall())
+
+    def give_up(self, segment: int) -> None:
+        """Free what a segment has claimed that will never be committed; inside a transaction."""
+        for table, column in (("seen", "segment"), ("runs", "segment"), ("segments", "number")):
+            self._base.execute(f"DELETE FROM {table} WHERE {column} = ?", (segment,))  # noqa: S608 - constants
 
     def forget(self, now_ms: int) -> None:
         """Drop keys that no retry can match any more."""
         self._base.execute("DELETE FROM seen WHERE at_ms < ?", (now_ms - _KEEP_MS,))
-
-    def catch_up(self, commits: Commits) -> int:
-        """Take in every committed segment that is missing; gives their number."""
-        indexed = {segment for (segment,) in self._base.execute("SELECT id FROM segments")}
-        missing = commits.ids() - indexed
-        for segment in missing:
-            commit = commits.read(segment)
-            self.add(segment, self._keys_of(commit), commit.runs)
-        return len(missing)
-
-    def _keys_of(self, commit: Commit) -> list[tuple[bytes, int]]:
-        keys: list[tuple[bytes, int]] = []
-        for entry in commit.events:
-            table = pq.ParquetFile(self._warehouse / entry.path).read(
-                ["received_at", "hit_id", "event_id", "fingerprint"]
-            )
-            columns = [table.column(0).cast("int64"), *(table.column(index) for index in (1, 2, 3))]
-            for at_ms, hit_id, event_id, fingerprint in zip(*(c.to_pylist() for c in columns), strict=True):
-                if hit_id:
-                    keys.append((hit_key(hit_id), at_ms))
-                if event_id is not None:
-                    keys.append((event_key(event_id, fingerprint), at_ms))
-        if commit.dead_letters is not None:
-            letters = read_dead_letters(self._warehouse / commit.dead_letters.path)
-            keys.extend((hit_key(letter.hit_id), letter.received_at_ms) for letter in letters if letter.hit_id)
-        return keys

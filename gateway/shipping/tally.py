@@ -64,26 +64,32 @@ def rate_at_end(times_ms: list[int]) -> int:
 
 
 class Numbers:
-    """The record numbers of a segment as runs, and whether a record was there before: here or in another segment.
+    """The record numbers of a segment as runs, and which records were there before: here or in another segment.
 
-    `committed` gives the runs of a journal that are committed; it is asked once per journal.
+    `others` gives the runs of other segments that share numbers with a run.
     """
 
-    def __init__(self, committed: Callable[[str], list[Run]]) -> None:
-        self._committed = committed
-        self._before: dict[str, list[Run]] = {}
+    def __init__(self, others: Callable[[Run], list[Run]]) -> None:
+        self._others = others
         self._runs: dict[str, list[Run]] = {}
         self._highest: dict[str, int] = {}
 
-    def is_copy(self, journal: str, number: int) -> bool:
-        """Whether this record was met before; if not, it is taken down."""
-        mine = self._runs.get(journal)
-        if mine is None:
-            mine = self._runs[journal] = []
-            self._before[journal] = self._committed(journal)
-        before = self._before[journal]
+    def copies(self, records: list[tuple[str, int]]) -> set[int]:
+        """Which of the next records (journal, number) were met before, by their place; the others are taken down."""
+        spans: dict[str, Run] = {}
+        for journal, number in records:
+            span = spans.get(journal)
+            if span is None:
+                spans[journal] = Run(journal, number, number)
+            elif not span.first <= number <= span.last:
+                spans[journal] = Run(journal, min(span.first, number), max(span.last, number))
+        before = {journal: self._others(span) for journal, span in spans.items()}
+        return {at for at, (journal, number) in enumerate(records) if self._is_copy(journal, number, before[journal])}
+
+    def _is_copy(self, journal: str, number: int, before: list[Run]) -> bool:
         if before and any(run.first <= number <= run.last for run in before):
             return True
+        mine = self._runs.setdefault(journal, [])
         # A journal counts upwards, so only a segment put together by hand needs the search.
         highest = self._highest.get(journal, -1)
         if number <= highest and any(run.first <= number <= run.last for run in mine):

@@ -33,6 +33,7 @@ class Plan:
     data_dir: Path
     listen: str
     workers: int
+    shippers: int = 1
     embedded_store: bool
     worker_argv: Sequence[str] = module_argv("http_worker")
     shipper_argv: Sequence[str] = module_argv("shipper")
@@ -45,7 +46,7 @@ def serve(plan: Plan, *, on_child_gone: GoneHook | None = None) -> int:
     """Run everything until a signal; the exit code. Call from the main thread, outside any event loop.
 
     StoreInUse, EmbeddedStoreError, CannotListen before anything is started. Children are named store, deliverer,
-    shipper, worker-1, worker-2 and so on, and find their own name in LATCHSTRING_CHILD.
+    shipper, shipper-2, worker-1, worker-2 and so on, and find their own name in LATCHSTRING_CHILD.
     """
     with ExitStack() as held:
         store = None
@@ -75,5 +76,9 @@ def gateway_groups(plan: Plan, store: EmbeddedStore | None, listener: socket.soc
         for number in range(1, plan.workers + 1)
     ]
     deliverer = Child(name="deliverer", argv=plan.deliverer_argv, env={"LATCHSTRING_CHILD": "deliverer"})
-    shipper = Child(name="shipper", argv=plan.shipper_argv, env={"LATCHSTRING_CHILD": "shipper"})
-    return [[store_child(store)] if store else [], [deliverer], [shipper], workers]
+    shippers = [
+        Child(name=name, argv=(*plan.shipper_argv, "--number", str(number)), env={"LATCHSTRING_CHILD": name})
+        for number in range(1, plan.shippers + 1)
+        for name in ["shipper" if number == 1 else f"shipper-{number}"]
+    ]
+    return [[store_child(store)] if store else [], [deliverer], shippers, workers]

@@ -13,6 +13,7 @@ import struct
 import sys
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -161,7 +162,14 @@ def ship_within(data_dir: Path, max_file_bytes: int) -> None:
         shipper.ship_once()
 
 
-def ship(data_dir: Path, die_at_call: int, die_after_seconds: float) -> None:
+def ship_together(data_dir: Path, deaths: list[float]) -> list[int | None]:
+    """Let so many shippers work at the same time, each until its death in seconds (0: it lives); gives their ends."""
+    with ThreadPoolExecutor(len(deaths)) as threads:
+        ends = [threads.submit(run, ship, data_dir, 0, death, number) for number, death in enumerate(deaths, 1)]
+        return [end.result() for end in ends]
+
+
+def ship(data_dir: Path, die_at_call: int, die_after_seconds: float, number: int = 1) -> None:
     """Ship what there is; die before the so-many-th call to the system or to SQLite, or after a time; 0 is never."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     left = die_at_call
@@ -178,7 +186,7 @@ def ship(data_dir: Path, die_at_call: int, die_after_seconds: float) -> None:
         signal.setitimer(signal.ITIMER_REAL, die_after_seconds)
     if die_at_call:
         sys.setprofile(count)
-    with Shipper(data_dir, SystemClock(), TRUSTED) as shipper:
+    with Shipper(data_dir, SystemClock(), TRUSTED, number=number) as shipper:
         shipper.ship_once()
 
 

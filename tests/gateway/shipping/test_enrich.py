@@ -1,16 +1,22 @@
 """What is told of a sender, and what is not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.hits import CHROME, TRUSTED, batch, pixel
 from latchstring_gateway.beacons import payload
-from latchstring_gateway.shipping.enrich import Sender, sender_of, truncated, without_address
+from latchstring_gateway.shipping.enrich import Sender, Senders, truncated, without_address
 
 BOT = b"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
 def _sender(*headers: tuple[bytes, bytes], peer: str = "127.0.0.1", method: bytes = b"GET") -> Sender:
-    return sender_of(payload.decode(pixel(b"", headers, peer=peer, method=method)), TRUSTED)
+    return _told(*headers, peer=peer, method=method)[0]
+
+
+def _told(*headers: tuple[bytes, bytes], peer: str = "127.0.0.1", method: bytes = b"GET") -> tuple[Sender, str | None]:
+    return Senders(TRUSTED).of(payload.decode(pixel(b"", headers, peer=peer, method=method)))
 
 
 @pytest.mark.parametrize(
@@ -31,22 +37,22 @@ def test_address_is_shortened(address: str, network: str) -> None:
 
 def test_forwarded_address_and_hit_id_of_a_trusted_proxy_are_believed() -> None:
     """Behind the proxy the client is who the proxy says it is."""
-    sender = _sender((b"x-forwarded-for", b"198.51.100.9, 203.0.113.77"), (b"x-latch-hit", b"h1"))
+    sender, hit_id = _told((b"x-forwarded-for", b"198.51.100.9, 203.0.113.77"), (b"x-latch-hit", b"h1"))
 
-    assert (sender.address_prefix, sender.hit_id) == ("203.0.113.0/24", "h1")
+    assert (sender.address_prefix, hit_id) == ("203.0.113.0/24", "h1")
 
 
 def test_stranger_is_believed_neither() -> None:
     """Who comes past the proxy cannot say where from, nor suppress another's hit by its id."""
-    sender = _sender((b"x-forwarded-for", b"203.0.113.77"), (b"x-latch-hit", b"h1"), peer="192.0.2.5")
+    sender, hit_id = _told((b"x-forwarded-for", b"203.0.113.77"), (b"x-latch-hit", b"h1"), peer="192.0.2.5")
 
-    assert (sender.address_prefix, sender.hit_id) == ("192.0.2.0/24", None)
+    assert (sender.address_prefix, hit_id) == ("192.0.2.0/24", None)
 
 
 @pytest.mark.parametrize("hit_id", [b"", b"x" * 129, b"\xff"])
 def test_hit_id_that_no_proxy_of_ours_makes_is_none(hit_id: bytes) -> None:
     """A misconfigured header must not make all hits one."""
-    assert _sender((b"x-latch-hit", hit_id)).hit_id is None
+    assert _told((b"x-latch-hit", hit_id))[1] is None
 
 
 def test_machines_are_marked_and_people_are_not() -> None:
@@ -56,7 +62,7 @@ def test_machines_are_marked_and_people_are_not() -> None:
     assert _sender((b"sec-purpose", b"prefetch")).machine == "prefetch"
     assert _sender((b"purpose", b"prefetch")).machine == "prefetch"
     assert _sender(method=b"HEAD").machine == "head"
-    bot = sender_of(payload.decode(pixel(b"").replace(CHROME, BOT.ljust(len(CHROME)))), TRUSTED)
+    bot, _ = Senders(TRUSTED).of(payload.decode(pixel(b"").replace(CHROME, BOT.ljust(len(CHROME)))))
     assert (bot.machine, bot.device_kind) == ("bot", "bot")
 
 
@@ -83,7 +89,7 @@ def test_dead_letter_keeps_neither_address_nor_cookie() -> None:
         pixel(b"p=/x", [(b"x-forwarded-for", b"203.0.113.77"), (b"cookie", b"__Host-visitor=v"), (b"dnt", b"1")])
     )
 
-    kept = without_address(raw, TRUSTED)
+    kept = without_address(raw, "203.0.113.0/24")
 
     assert kept.peer == "203.0.113.0/24"
     assert [name for name, _ in kept.headers] == [b"user-agent", b"dnt"]
@@ -94,6 +100,45 @@ def test_dead_letter_of_one_event_holds_that_event_alone() -> None:
     """The good events of the same batch are not kept a second time."""
     raw = payload.decode(batch(b'[{"page":"/a"},{"page":1}]'))
 
-    kept = without_address(raw, TRUSTED, b'{"page":1}')
+    kept = without_address(raw, "203.0.113.0/24", b'{"page":1}')
 
     assert (kept.body, kept.body_bytes) == (b'{"page":1}', 10)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["127.0.0.1", "192.0.2.5", "unix:", ""]),
+            st.sampled_from([b"GET", b"HEAD"]),
+            st.lists(
+                st.sampled_from(
+                    [
+                        (b"x-forwarded-for", b"203.0.113.77"),
+                        (b"x-forwarded-for", b"198.51.100.9"),
+                        (b"x-latch-hit", b"h1"),
+                        (b"x-latch-hit", b"h2"),
+                        (b"user-agent", BOT),
+                        (b"user-agent", CHROME),
+                        (b"accept-language", b"nl"),
+                        (b"sec-gpc", b"1"),
+                        (b"dnt", b"1"),
+                        (b"sec-purpose", b"prefetch"),
+                        (b"purpose", b"preview"),
+                        (b"referer", b"https://www.example.com/"),
+                    ]
+                ),
+                max_size=7,
+            ),
+        ),
+        max_size=20,
+    )
+)
+def test_sender_who_is_remembered_is_the_same_as_one_who_is_told_anew(
+    hits: list[tuple[str, bytes, list[tuple[bytes, bytes]]]],
+) -> None:
+    """Memory saves time and changes nothing, whatever headers come twice or in whatever order."""
+    senders = Senders(TRUSTED)
+    for peer, method, headers in hits:
+        hit = payload.RawHit(payload.FORMAT, payload.PIXEL, 0, peer, method, b"/b.gif", headers, b"", 0)
+
+        assert senders.of(hit) == Senders(TRUSTED).of(hit)

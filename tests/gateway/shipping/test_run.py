@@ -91,6 +91,7 @@ def test_retried_event_counts_once_and_another_event_of_the_same_id_counts_too(t
     (commit,) = _ship(tmp_path)
 
     assert commit.counts == [Count("batch", HOUR, received=3, good=2, duplicate=1)]
+    assert _rows(tmp_path, "page, conflict") == [("/a", False), ("/b", True)]
 
 
 def test_copy_written_after_a_failed_sync_counts_once(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_shipping_again_before_the_commit_gives_the_same(tmp_path: Path) -> None
 
 def test_more_records_than_one_piece_holds(tmp_path: Path) -> None:
     """Long segments are judged piece by piece; duplicates are found across pieces."""
-    hits = [pixel(b"p=/%d" % (n % 3), hit_id=b"h%d" % (n % 3_000)) for n in range(5_000)]
+    hits = [pixel(b"p=/%d" % (n % 3), hit_id=b"h%d" % (n % 15_000)) for n in range(25_000)]
     path = write_segment(tmp_path, hits)
     warehouse = tmp_path / "warehouse"
     warehouse.mkdir()
@@ -44,6 +44,6 @@ def test_more_records_than_one_piece_holds(tmp_path: Path) -> None:
     commit = SegmentShipper(warehouse, ManualClock(), TRUSTED, Commits(warehouse), seen).ship(path, path.read_bytes())
 
     assert commit is not None
-    assert [(count.received, count.good, count.duplicate) for count in commit.counts] == [(5_000, 3_000, 2_000)]
-    assert [run.last - run.first for run in commit.runs] == [4_999]
+    assert [(count.received, count.good, count.duplicate) for count in commit.counts] == [(25_000, 15_000, 10_000)]
+    assert [run.last - run.first for run in commit.runs] == [24_999]
     seen.close()

@@ -1,0 +1,166 @@
+"""What becomes of each event: good, bad, a duplicate, or excluded by a policy; of segments and of replayed letters."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ..beacons import payload
+from .columns import EVENT, SENDER, lateness
+from .commits import Count, Exclusion, FileEntry
+from .dead_letters import DeadLetter, base64_text, write_dead_letters
+from .enrich import Sender, without_address
+from .event import Event, Rejected, Unit
+from .keeping import Excluded, Kept, Policy
+from .parquet import EventRows
+from .seen import Claim, Seen, Verdict, event_claim, hit_claim
+from .tally import UNKNOWN, Tally, hour_of
+
+_EVENT_COLUMNS: Final = len(EVENT)
+_SENDER_COLUMNS: Final = len(SENDER)
+
+
+class Opened(NamedTuple):
+    """A hit that has been read: its events, and who sent it."""
+
+    record_id: bytes
+    offset: int
+    received_at_ms: int
+    units: list[Unit]
+    #: None, both, if the record was no hit at all; then `record` is what stood there.
+    raw: payload.RawHit | None
+    sender: Sender | None
+    hit_id: str | None = None
+    record: bytes = b""
+    #: The number of its first event: 0, unless it is one event of a batch that is judged again.
+    first_unit: int = 0
+
+
+@dataclass(slots=True)
+class Judged:
+    """What hits have become so far."""
+
+    rows: EventRows = field(default_factory=EventRows)
+    letters: list[DeadLetter] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    excluded: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    def exclusions(self) -> list[Exclusion]:
+        """The excluded events by source, hour and reason."""
+        return [Exclusion(*key, events) for key, events in sorted(self.excluded.items())]
+
+    def write_letters(self, warehouse: Path, name: str) -> FileEntry | None:
+        """Write the dead letters, durable; None if there are none."""
+        day = hour_of(self.letters[0].received_at_ms)[:10] if self.letters else ""
+        return write_dead_letters(warehouse, day, name, self.letters)
+
+
+class Judge:
+    """Judges the hits of one segment, chunk by chunk; what it finds comes together in `found`."""
+
+    def __init__(self, seen: Seen, policy: Policy, segment: int) -> None:
+        self._seen = seen
+        self._policy = policy
+        self._segment = segment
+        self.found: Final = Judged()
+
+    def judge(self, hits: Sequence[Opened], copies: Collection[int] = ()) -> None:
+        """Say of every event what it is, and put it where it belongs; inside a transaction of the index.
+
+        `copies` are the places of hits whose records were met before. The index is asked for all hits of the chunk at
+        once, first by request ids, then by the ids of events.
+        """
+        fresh = self._without_resent(hits, copies)
+        claims: list[Claim] = []
+        for hit, _, _ in fresh:
+            at_ms, offset = hit.received_at_ms, hit.offset
+            for index, unit in enumerate(hit.units, hit.first_unit):
+                if isinstance(unit, Event) and unit.event_id is not None:
+                    claims.append(event_claim(unit.event_id, unit.fingerprint, at_ms=at_ms, offset=offset, unit=index))
+        verdicts = self._seen.claim(self._segment, claims)
+        claimed = count()
+        for hit, hour, counts in fresh:
+            for index, unit in enumerate(hit.units, hit.first_unit):
+                if isinstance(unit, Rejected):
+                    counts.bad += 1
+                    self.found.letters.append(_letter(hit, unit, index))
+                else:
+                    verdict = verdicts.get(next(claimed)) if unit.event_id is not None else None
+                    self._place(hit, hour, counts, index, unit, verdict)
+
+    def _without_resent(self, hits: Sequence[Opened], copies: Collection[int]) -> list[tuple[Opened, str, Count]]:
+        """Count what has been received, and leave out copies and hits that a proxy sent again; with hour and counts."""
+        claims: list[Claim] = []
+        named: list[int] = []
+        for index, hit in enumerate(hits):
+            if hit.hit_id is not None and index not in copies:
+                claims.append(hit_claim(hit.hit_id, at_ms=hit.received_at_ms, offset=hit.offset))
+                named.append(index)
+        verdicts = self._seen.claim(self._segment, claims)
+        # A conflict would be two request ids with one key: no copy.
+        again = {named[place] for place, verdict in verdicts.items() if verdict == "duplicate"} | set(copies)
+        fresh: list[tuple[Opened, str, Count]] = []
+        for index, hit in enumerate(hits):
+            hour = hour_of(hit.received_at_ms)
+            counts = self.found.tally.of(hit.raw.source if hit.raw is not None else UNKNOWN, hour)
+            counts.received += len(hit.units)
+            if index in again:
+                counts.duplicate += len(hit.units)
+            else:
+                fresh.append((hit, hour, counts))
+        return fresh
+
+    def _place(self, hit: Opened, hour: str, counts: Count, index: int, event: Event, verdict: Verdict | None) -> None:
+        if verdict == "duplicate":
+            counts.duplicate += 1
+            return
+        assert hit.raw is not None
+        assert hit.sender is not None
+        kept = self._policy(hit.raw, event)
+        if isinstance(kept, Excluded):
+            counts.excluded += 1
+            self.found.excluded[counts.source, hour, kept.reason] += 1
+            return
+        counts.good += 1
+        row = _row(hit, counts.source, hit.sender, kept, index, conflict=verdict is not None)
+        self.found.rows.add(hour, row)
+
+
+def _row(hit: Opened, source: str, sender: Sender, kept: Kept, index: int, *, conflict: bool) -> tuple[object, ...]:
+    """A row in the order of `columns.COLUMNS`."""
+    event = kept.event
+    return (
+        hit.received_at_ms,
+        hit.offset,
+        index,
+        hit.record_id,
+        source,
+        hit.hit_id,
+        *event[:_EVENT_COLUMNS],
+        *sender[:_SENDER_COLUMNS],
+        event.machine or sender.machine,
+        kept.visitor,
+        kept.visitor_kind,
+        kept.consent,
+        conflict,
+        lateness(hit.received_at_ms, event.occurred_at, event.sent_at),
+    )
+
+
+def _letter(hit: Opened, refused: Rejected, index: int) -> DeadLetter:
+    if hit.raw is None or hit.sender is None:
+        raw = hit.record
+    else:
+        raw = payload.encode(without_address(hit.raw, hit.sender.address_prefix, refused.alone))
+    return DeadLetter(
+        received_at_ms=hit.received_at_ms,
+        source=hit.raw.source if hit.raw is not None else UNKNOWN,
+        reason=refused.reason,
+        record_id=hit.record_id.hex(),
+        offset=hit.offset,
+        unit=index,
+        hit_id=hit.hit_id,
+        payload=base64_text(raw),
+    )

@@ -1,0 +1,49 @@
+"""The index brought up to what is committed."""
+
+from pathlib import Path
+
+from harness.hits import NOW_MS, TRUSTED, batch, pixel, write_segment
+from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.shipping.commits import Commits
+from latchstring_gateway.shipping.run import Shipper
+from latchstring_gateway.shipping.seen import Seen, hit_claim
+
+
+def _ship(data_dir: Path) -> int:
+    with Shipper(data_dir, ManualClock(), TRUSTED) as shipper:
+        return shipper.ship_once()
+
+
+def test_lost_index_is_rebuilt_from_the_committed_files(tmp_path: Path) -> None:
+    """Whoever deletes the index loses nothing: Parquet files and dead letters know the ids, commits the numbers."""
+    hits = [pixel(b"p=/a", hit_id=b"h1"), pixel(b"bad", hit_id=b"h2"), batch(b'{"page":"/a","id":"e1"}')]
+    path = write_segment(tmp_path, hits, journal_id=b"journal!")
+    assert _ship(tmp_path) == 1
+    for file in (tmp_path / "warehouse").glob("seen.sqlite*"):
+        file.unlink()
+
+    again = [pixel(b"p=/a", hit_id=b"h1"), pixel(b"bad", hit_id=b"h2"), batch(b'{"id":"e1","page":"/a"}')]
+    write_segment(tmp_path, again)
+    write_segment(tmp_path, hits[:1], journal_id=b"journal!")
+    assert _ship(tmp_path) == 2
+
+    counts = [count for commit in Commits(tmp_path / "warehouse").all() for count in commit.counts]
+    assert not path.exists()
+    assert (sum(c.good for c in counts), sum(c.bad for c in counts), sum(c.duplicate for c in counts)) == (2, 1, 4)
+
+
+def test_claims_of_a_segment_that_is_nowhere_are_freed_and_those_of_one_that_waits_are_not(tmp_path: Path) -> None:
+    """A shipper died; one of its segments is still in the journal, another was removed by hand."""
+    waiting = write_segment(tmp_path, [pixel(b"p=/a", hit_id=b"h1")])
+    (tmp_path / "warehouse").mkdir()
+    seen = Seen(tmp_path / "warehouse")
+    with seen.transaction():
+        for name, hit_id in ((waiting.name.partition(".")[0], "h1"), ("A" * 22, "h2")):
+            seen.claim(seen.number(name), [hit_claim(hit_id, at_ms=NOW_MS, offset=53)])
+    seen.close()
+    write_segment(tmp_path, [pixel(b"p=/b", hit_id=b"h2"), pixel(b"p=/c", hit_id=b"h1")])
+
+    assert _ship(tmp_path) == 2
+
+    counts = [count for commit in Commits(tmp_path / "warehouse").all() for count in commit.counts]
+    assert (sum(c.good for c in counts), sum(c.duplicate for c in counts)) == (2, 1)
