@@ -1,7 +1,4 @@
-"""The rotating credential against the real script: who is a thief, and who must never be taken for one.
-
-What only a long walk finds is in `tests/promises/test_p4_rotation.py`.
-"""
+"""The rotating credential against the real script: who is a thief, and who must never be taken for one."""
 
 import json
 from pathlib import Path
