@@ -69,12 +69,14 @@ async def _live(cluster: Cluster) -> tuple[list[SignedIn], list[str]]:
     await asyncio.to_thread(cluster.valkey.kill9)
     assert (await _check(cluster, ada.cookie)).status_code == 200
     await cluster.call(cluster.workers[0], "DELETE", f"/v1/accounts/{ada.account}/devices/{ada.device}")
+
+    async def is_ready(status: int) -> bool:
+        return (await cluster.call(cluster.workers[0], "GET", "/health/ready")).status_code == status
+
+    # A quick machine has its store back before a heartbeat has missed it.
+    await wait_until_async(lambda: is_ready(503), "the worker to miss its store")
     await asyncio.to_thread(cluster.valkey.restart)
-
-    async def is_back() -> bool:
-        return (await cluster.call(cluster.workers[0], "GET", "/health/ready")).status_code == 200
-
-    await wait_until_async(is_back, "the worker to be ready again")
+    await wait_until_async(lambda: is_ready(200), "the worker to be ready again")
     assert (await _check(cluster, ada.cookie)).status_code == 200
     return people, cookies
 
