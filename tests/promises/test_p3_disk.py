@@ -117,7 +117,8 @@ def test_damage_costs_the_records_it_touches_and_no_other(
         found = ledger(data_dir)
         assert found.adds_up
         wrong += found.total.good != len(whole)
-        assert (found.damaged_ranges > 0) == (len(whole) < len(spans) or flips[0] < spans[0][0])
+        # Every byte is part of the head, of a record or of the mark at the end: none turns over unnoticed.
+        assert found.damaged_ranges > 0
 
     evidence.row(
         promise="P3",
