@@ -85,6 +85,7 @@ class Settings(BaseSettings):
         ge=0,
         description="less than this free on the journal's disk: hits get 503, so shipping can go on",
     )
+    keep_days: int = Field(400, ge=0, description="how long events are kept, by day of receipt; 0: for ever")
     bridge_url: str = Field("", description="where the website says whom its old session cookie stands for")
     bridge_cookie: str = Field("", description="the name of that cookie; both or none (docs/moving-in.md)")
     bridge_timeout_seconds: float = Field(2, gt=0, le=10, description="how long the website may take to say so")

@@ -1,6 +1,7 @@
 """The ledger: received = good + bad + duplicate + excluded + pending, by source and hour, exact after any crash.
 
-It is the sum of all commit records, checked against the rows of the files they name, and a scan of what is pending.
+It is the sum of all commit and adjustment records, checked against the rows of the files they name, and a scan of what
+is pending.
 """
 
 from collections import Counter
@@ -8,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ..shipping.commits import Commit, Commits, Count, FileEntry
+from ..shipping.adjustments import Adjustment
+from ..shipping.catalogue import read_catalogue
+from ..shipping.commits import Commit, Count, FileEntry, Loss
 from ..shipping.dead_letters import read_dead_letters
 from ..shipping.parquet import row_count
 from ..shipping.pending import pending_counts
@@ -16,18 +19,6 @@ from ..shipping.run import JOURNAL, WAREHOUSE
 
 #: The fields of a Count that add up to `received`.
 OUTCOMES: Final = ("good", "bad", "duplicate", "excluded", "pending")
-
-
-@dataclass(frozen=True, slots=True)
-class PowerLoss:
-    """A segment whose writer was cut off by the machine: with `fsync=interval` up to 100 ms of answered hits may be
-    missing after `after_ms`. `rate` is hits a second just before, the higher of there and in the segment next in time.
-    """
-
-    segment: str
-    after_ms: int | None
-    records: int
-    rate: int
 
 
 @dataclass(slots=True)
@@ -40,7 +31,7 @@ class Ledger:
     excluded: Counter[str] = field(default_factory=Counter)
     damaged_ranges: int = 0
     damaged_bytes: int = 0
-    power_losses: list[PowerLoss] = field(default_factory=list)
+    power_losses: list[Loss] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -65,21 +56,23 @@ def ledger(data_dir: Path) -> Ledger:
     """
     warehouse = data_dir / WAREHOUSE
     pending = pending_counts(data_dir / JOURNAL)
-    commits = Commits(warehouse).all()
+    catalogue = read_catalogue(warehouse)
     result = Ledger()
     sums: dict[tuple[str, str], Count] = {}
-    for commit in commits:
-        result.segments += 1
-        _check(commit, warehouse, result)
-        for count in commit.counts:
+    for commit in catalogue.commits:
+        adjustments = catalogue.adjustments_of(commit)
+        result.segments += sum(1 for _ in commit.folded) or 1
+        if not commit.expired:
+            _check(commit, adjustments, warehouse, result)
+        for count in (*commit.counts, *(change for found in adjustments for change in found.changes)):
             _add(sums.setdefault((count.source, count.hour), Count(count.source, count.hour)), count)
-        for exclusion in commit.exclusions:
+        for exclusion in (*commit.exclusions, *(one for found in adjustments for one in found.exclusions)):
             result.excluded[exclusion.reason] += exclusion.events
         result.damaged_ranges += len(commit.damaged)
         result.damaged_bytes += sum(end - start for start, end in commit.damaged)
-        if commit.rebooted:
-            result.power_losses.append(_power_loss(commit, commits))
-        pending.segments.pop(commit.segment, None)
+        result.power_losses += [_measured(loss, catalogue.commits) for loss in commit.power_losses()]
+        for segment in (commit.segment, *commit.folded):
+            pending.segments.pop(segment, None)
     for counts in pending.segments.values():
         for count in counts:
             row = sums.setdefault((count.source, count.hour), Count(count.source, count.hour))
@@ -104,28 +97,34 @@ def _accounted(row: Count) -> int:
     return sum(int(getattr(row, outcome)) for outcome in OUTCOMES)
 
 
-def _power_loss(lost: Commit, commits: list[Commit]) -> PowerLoss:
-    after_ms = lost.last_received_at_ms or 0
-    # A segment that was just begun tells little by itself. It was made while the one before still took hits, so their
-    # times may overlap.
-    others = ((abs((c.last_received_at_ms or 0) - after_ms), c.rate) for c in commits if c.records and c is not lost)
-    return PowerLoss(
-        lost.segment, lost.last_received_at_ms, lost.records, max(lost.rate, min(others, default=(0, 0))[1])
+def _measured(loss: Loss, commits: list[Commit]) -> Loss:
+    """A power loss with the higher rate of its own segment and of the record next in time.
+
+    A segment that was just begun tells little by itself. It was made while the one before still took hits, so their
+    times may overlap.
+    """
+    after_ms = loss.after_ms or 0
+    others = (
+        (abs((commit.last_received_at_ms or 0) - after_ms), commit.rate)
+        for commit in commits
+        if commit.records and commit.segment != loss.segment
     )
+    return Loss(loss.segment, loss.after_ms, loss.records, max(loss.rate, min(others, default=(0, 0))[1]))
 
 
-def _check(commit: Commit, warehouse: Path, result: Ledger) -> None:
-    """Compare a commit record with the files it names."""
-    good = sum(count.good for count in commit.counts)
-    bad = sum(count.bad for count in commit.counts)
-    rows = sum(_rows(entry, warehouse, result) for entry in commit.events)
-    excluded = sum(count.excluded for count in commit.counts)
-    reasons = sum(exclusion.events for exclusion in commit.exclusions)
+def _check(commit: Commit, adjustments: list[Adjustment], warehouse: Path, result: Ledger) -> None:
+    """Compare a commit record, and what was adjusted of it, with the files they name."""
+    counts = [*commit.counts, *(change for found in adjustments for change in found.changes)]
+    good, bad, excluded = (sum(getattr(count, name) for count in counts) for name in ("good", "bad", "excluded"))
+    exclusions = [*commit.exclusions, *(one for found in adjustments for one in found.exclusions)]
+    reasons = sum(exclusion.events for exclusion in exclusions)
     if reasons != excluded:
         result.problems.append(f"segment {commit.segment}: {excluded} hits excluded, reasons told for {reasons}")
+    files = [*commit.events, *(entry for found in adjustments for entry in found.events)]
+    rows = sum(_rows(entry, warehouse, result) for entry in files) - sum(len(found.gone_rows) for found in adjustments)
     if rows != good:
         result.problems.append(f"segment {commit.segment}: {good} good hits committed, {rows} rows found")
-    letters = _lines(commit.dead_letters, warehouse, result)
+    letters = _lines(commit.dead_letters, warehouse, result) - sum(len(found.gone_letters) for found in adjustments)
     if letters != bad:
         result.problems.append(f"segment {commit.segment}: {bad} bad hits committed, {letters} dead letters found")
 

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
-
 from ..clock import Clock
-from ..shipping.commits import Commits
 from ..shipping.pending import oldest_pending_ms
 from ..shipping.run import JOURNAL, WAREHOUSE
+from .events import committed_events
 
 _POPULAR_PAGES: Final = """
 SELECT
@@ -21,7 +19,7 @@ SELECT
     count(*) FILTER (WHERE machine IN ('prefetch', 'prerender')) AS prefetches,
     count(*) FILTER (WHERE machine = 'head')       AS heads,
     count(DISTINCT visitor)                        AS visitors
-FROM read_parquet($files, union_by_name = true)
+FROM events
 WHERE type = 'view'
   AND ($since_ms IS NULL OR epoch_ms(received_at) >= $since_ms)
 GROUP BY page
@@ -65,9 +63,5 @@ def popular_pages(data_dir: Path, clock: Clock, *, limit: int = 20, since_ms: in
 
 def _ask(warehouse: Path, sql: str, values: dict[str, Any], row: Callable[..., PageRow]) -> list[PageRow]:
     """The rows of a query over all committed events; none if there are none."""
-    files = [str(warehouse / entry.path) for commit in Commits(warehouse).all() for entry in commit.events]
-    if not files:
-        return []
-    with duckdb.connect() as base:
-        base.execute("SET TimeZone = 'UTC'")
-        return [row(*found) for found in base.execute(sql, {"files": files, **values}).fetchall()]
+    with committed_events(warehouse) as base:
+        return [] if base is None else [row(*found) for found in base.execute(sql, values).fetchall()]

@@ -1,6 +1,9 @@
 """Commit records: one durable JSON file per shipped segment. What no commit record names does not exist.
 
-warehouse/commits/<segment id>.json
+    warehouse/commits/<id>.json
+
+The id is the segment's. A record that takes the place of others (fold.py) has an id of its own and lists theirs: once
+it is there, they and their files no longer count, and are removed when no report can be reading them any more.
 """
 
 from pathlib import Path
@@ -51,8 +54,17 @@ class Run(msgspec.Struct, frozen=True):
     last: int
 
 
+class Loss(msgspec.Struct, frozen=True):
+    """A power loss: after `after_ms` some 100 ms of hits may be missing, which came at `rate` a second before."""
+
+    segment: str
+    after_ms: int | None
+    records: int
+    rate: int
+
+
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a segment has become."""
+    """All that a segment has become, or several."""
 
     version: int = 1
     segment: str
@@ -63,7 +75,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: FileEntry | None
     counts: list[Count]
     runs: list[Run]
-    #: Ranges of the segment that are no records; the segment itself is then kept in quarantine/.
+    #: Ranges of the segments that are no records; those segments are then kept in quarantine/.
     damaged: list[tuple[int, int]]
     torn_bytes: int
     #: Whether its writer finished it; False after a kill or a power loss.
@@ -75,6 +87,24 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     #: Hits a second just before that.
     rate: int = 0
     exclusions: list[Exclusion] = []
+    #: The ids of all commits whose place this one takes, those of which they had taken the place included.
+    folded: list[str] = []
+    #: The day ("2026-11-24") or hour ("2026-11-24T09") that was folded.
+    span: str = ""
+    #: Of the folded ones, since `rebooted` and `rate` are one segment's.
+    losses: list[Loss] = []
+    #: Files and dead letters are gone by age; the counts stay.
+    expired: bool = False
+
+    @property
+    def last_hour(self) -> str:
+        """The latest hour of receipt in it; empty if it has counted nothing."""
+        return max((count.hour for count in self.counts), default="")
+
+    def power_losses(self) -> list[Loss]:
+        """Each segment in it that was cut off by the machine."""
+        own = Loss(self.segment, self.last_received_at_ms, self.records, self.rate)
+        return [*self.losses, own] if self.rebooted else self.losses
 
 
 class Commits:
@@ -98,8 +128,24 @@ class Commits:
         return msgspec.json.decode(self._path(segment).read_bytes(), type=Commit)
 
     def all(self) -> list[Commit]:
-        """All commit records, oldest first."""
-        return sorted((self.read(segment) for segment in self.ids()), key=lambda c: (c.committed_at_ms, c.segment))
+        """All commit records that count, oldest first."""
+        return [commit for commit, superseded in self.everything() if not superseded]
+
+    def everything(self) -> list[tuple[Commit, bool]]:
+        """All commit records, oldest first, and whether another one has taken their place."""
+        while True:
+            try:
+                found = [self.read(commit) for commit in self.ids()]
+            except FileNotFoundError:
+                # One was removed since, so the one that took its place is there by now.
+                continue
+            superseded = {commit for fold in found for commit in fold.folded}
+            found.sort(key=lambda c: (c.committed_at_ms, c.segment))
+            return [(commit, commit.segment in superseded) for commit in found]
+
+    def remove(self, commit: str) -> None:
+        """Remove a record that does not count any more."""
+        self._path(commit).unlink(missing_ok=True)
 
     def add(self, commit: Commit) -> None:
         """Commit: when this returns it is durable; until then nothing has happened. Replaces no other record."""

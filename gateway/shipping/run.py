@@ -5,11 +5,8 @@ warehouse/shippers.lock      held by all of them together; by one alone, while i
 """
 
 import contextlib
-import fcntl
 import gc
-import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,17 +17,19 @@ from ..beacons.segment import ids_of_name
 from ..clock import Clock
 from ..ids import to_text
 from . import dead_letters, parquet
+from .adjustments import Adjustments
 from .claim import claimed, read_whole, segments_in, sweep_unborn
 from .commits import Commits
 from .durable import TEMPORARY_SUFFIX, make_directory
+from .keeper import Keeper
 from .keeping import Policy, nobody
+from .locks import SHIPPERS, LockedError, first_alone, locked
 from .restore import restore
 from .seen import Seen
 from .ship import SegmentShipper
 
 JOURNAL: Final = "journal"
 WAREHOUSE: Final = "warehouse"
-_LOCK_OF_ALL: Final = "shippers.lock"
 
 #: How long the loop rests when there is nothing to ship.
 REST_SECONDS: Final = 0.5
@@ -53,11 +52,19 @@ class Shipper:
 
     Any number of shippers share the work, each under a number of its own. Raises AnotherShipperError when entered while
     another process has the same. `trusted` are the proxies whose word about client address and request id is taken;
-    `policy` says what may be kept of each event.
+    `policy` says what may be kept of each event, `keep_days` for how long (0: for ever). The first of them also keeps
+    the warehouse small.
     """
 
     def __init__(
-        self, data_dir: Path, clock: Clock, trusted: TrustedProxies, *, policy: Policy = nobody, number: int = 1
+        self,
+        data_dir: Path,
+        clock: Clock,
+        trusted: TrustedProxies,
+        *,
+        policy: Policy = nobody,
+        number: int = 1,
+        keep_days: int = 0,
     ) -> None:
         self._number = number
         self._journal = data_dir / JOURNAL
@@ -65,6 +72,7 @@ class Shipper:
         self._clock = clock
         self._trusted = trusted
         self._policy = policy
+        self._keeper = Keeper(self._warehouse, clock, keep_days=keep_days)
         self._open = contextlib.ExitStack()
         self._forgot_at_ms = 0
 
@@ -72,7 +80,10 @@ class Shipper:
         make_directory(self._warehouse)
         self._journal.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opening:
-            opening.enter_context(_locked(self._warehouse / f"shipper-{self._number}.lock"))
+            try:
+                opening.enter_context(locked(self._warehouse / f"shipper-{self._number}.lock"))
+            except LockedError:
+                raise AnotherShipperError(self._warehouse) from None
             self._commits = Commits(self._warehouse)
             self._seen = Seen(self._warehouse)
             opening.callback(self._seen.close)
@@ -80,7 +91,7 @@ class Shipper:
                 self._warehouse, self._clock, self._trusted, self._commits, self._seen, self._policy
             )
             sweep_unborn(self._journal)
-            with _shared(opening, self._warehouse / _LOCK_OF_ALL) as alone:
+            with first_alone(opening, self._warehouse / SHIPPERS) as alone:
                 # Another shipper's half-made files are no leftovers.
                 if alone:
                     self._sweep_uncommitted()
@@ -119,16 +130,22 @@ class Shipper:
         while not stop.is_set():
             rest = REST_SECONDS
             try:
-                self.ship_once()
+                # Hits come first: a warehouse is kept when nothing waits to be shipped.
+                if not self.ship_once() and self.tidy():
+                    continue
             except Exception as error:
                 # One bad day of the disk, or one segment that is a riddle, must not end the shipper.
                 _log.error("shipping_failed", reason=str(error), retry_seconds=RETRY_SECONDS)
                 rest = RETRY_SECONDS
             stop.wait(rest)
 
+    def tidy(self) -> bool:
+        """Do the next thing that keeps the warehouse small, if this is the first shipper; False if nothing was due."""
+        return self._number == 1 and self._keeper.keep()
+
     def _ship(self, path: Path, descriptor: int) -> None:
         segment = to_text(ids_of_name(path.name)[0])
-        if not self._commits.has(segment):
+        if not (self._commits.has(segment) or self._seen.is_committed(segment)):
             data = read_whole(descriptor)
             commit = self._segments.ship(path, data)
             if commit is not None:
@@ -139,7 +156,7 @@ class Shipper:
 
     def _sweep_uncommitted(self) -> None:
         """Remove what a shipper that died has left: files that no commit record names, and half-made ones."""
-        committed = self._commits.ids()
+        committed = self._commits.ids() | Adjustments(self._warehouse).ids()
         for directory in (parquet.DIRECTORY, dead_letters.DIRECTORY):
             for path in (self._warehouse / directory).rglob("*.*"):
                 if path.is_file() and path.name.partition(".")[0] not in committed:
@@ -152,30 +169,3 @@ class Shipper:
         if now_ms - self._forgot_at_ms > _FORGET_EVERY_MS:
             self._forgot_at_ms = now_ms
             self._seen.forget(now_ms)
-
-
-@contextlib.contextmanager
-def _shared(opening: contextlib.ExitStack, path: Path) -> Iterator[bool]:
-    """Hold a lock together with others until `opening` ends; within the block alone, if nobody else had it (True)."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    opening.callback(os.close, descriptor)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        alone = True
-    except BlockingIOError:
-        alone = False
-    yield alone
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AnotherShipperError(path.parent) from None
-        yield
-    finally:
-        os.close(descriptor)

@@ -206,13 +206,15 @@ class Seen:
             "INSERT INTO runs VALUES (?, ?, ?, ?)", [(run.journal, run.first, run.last, segment) for run in runs]
         )
 
-    def committed(self, segment: int, runs: Iterable[Run]) -> None:
-        """A segment is committed: what it has claimed stays so."""
+    def committed(self, segment: int, runs: Iterable[Run], *, also: Iterable[str] = ()) -> None:
+        """A segment is committed, and so are those that were folded into it: what it has claimed stays so."""
         with self.transaction():
             self.take_runs(segment, [])
             for run in runs:
                 self._add_run(run)
             self._base.execute("UPDATE segments SET committed = 1 WHERE number = ?", (segment,))
+            add = "INSERT INTO segments (id, committed) VALUES (?, 1) ON CONFLICT (id) DO UPDATE SET committed = 1"
+            self._base.executemany(add, [(folded,) for folded in also])
 
     def _add_run(self, run: Run) -> None:
         """A run that goes on where another ends becomes one with it: a journal that never failed has one in all."""
@@ -222,6 +224,11 @@ class Seen:
         self._base.execute(f"DELETE FROM runs {where}", before)  # noqa: S608 - a constant
         first = row[0] if row else run.first
         self._base.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", (run.journal, first, run.last, _COMMITTED))
+
+    def is_committed(self, segment: str) -> bool:
+        """Whether a segment is marked as committed."""
+        found = self._base.execute("SELECT 1 FROM segments WHERE id = ? AND committed = 1", (segment,))
+        return found.fetchone() is not None
 
     def segments(self, *, committed: bool) -> dict[str, int]:
         """Ids and numbers of the segments that are marked as committed, or of those that are not."""

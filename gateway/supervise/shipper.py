@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     gc.disable()
     trusted = TrustedProxies.parse(chosen.trusted_proxies)
     try:
-        with Shipper(chosen.data_dir, SystemClock(), trusted, number=number) as shipper:
+        with Shipper(chosen.data_dir, SystemClock(), trusted, number=number, keep_days=chosen.keep_days) as shipper:
             shipper.run(stop)
     except AnotherShipperError as error:
         logs.get("shipping").error("another_shipper", reason=str(error))

@@ -19,7 +19,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import duckdb
 import structlog
 
 from harness.evidence import breaks
@@ -27,8 +26,13 @@ from harness.hits import NOW_MS, TRUSTED, pixel
 from latchstring_gateway.beacons.group import Done
 from latchstring_gateway.beacons.journal import Fsync, Journal
 from latchstring_gateway.beacons.segment_file import Disk
-from latchstring_gateway.clock import SystemClock
+from latchstring_gateway.clock import ManualClock, SystemClock
+from latchstring_gateway.reports.events import committed_events
+from latchstring_gateway.shipping.catalogue import Catalogue
+from latchstring_gateway.shipping.fold import to_fold
+from latchstring_gateway.shipping.keeper import Keeper
 from latchstring_gateway.shipping.run import Shipper
+from latchstring_gateway.shipping.tally import hour_of
 
 _ACK = struct.Struct("<I")
 
@@ -116,13 +120,10 @@ def write(
 
 def counted(data_dir: Path) -> Counter[str]:
     """How often each page is in the warehouse, as its commit records tell."""
-    with duckdb.connect() as base:
-        files = [str(path) for path in data_dir.glob("warehouse/events/dt=*/hour=*/*.parquet")]
-        if not files:
+    with committed_events(data_dir / "warehouse") as base:
+        if base is None:
             return Counter()
-        return Counter(
-            dict(base.execute("SELECT page, count(*) FROM read_parquet(?) GROUP BY page", [files]).fetchall())
-        )
+        return Counter(dict(base.execute("SELECT page, count(*) FROM events GROUP BY page").fetchall()))
 
 
 def write_hits(data_dir: Path, acks: Path, numbers: list[int], fsync: Fsync, die_at: int, manner: str) -> None:
@@ -172,7 +173,39 @@ def ship_together(data_dir: Path, deaths: list[float]) -> list[int | None]:
 def ship(data_dir: Path, die_at_call: int, die_after_seconds: float, number: int = 1) -> None:
     """Ship what there is; die before the so-many-th call to the system or to SQLite, or after a time; 0 is never."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    left = die_at_call
+    if die_after_seconds:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, die_after_seconds)
+    _die_before_call(die_at_call)
+    with Shipper(data_dir, SystemClock(), TRUSTED, number=number) as shipper:
+        shipper.ship_once()
+
+
+class HastyKeeper(Keeper):
+    """The mistake `removes-before-it-folds`."""
+
+    def _fold(self, catalogue: Catalogue, now_ms: int) -> bool:
+        found = to_fold(catalogue, hour_of(now_ms))
+        for commit in [] if found is None else found[1]:
+            self._commits.remove(commit.segment)
+        return super()._fold(catalogue, now_ms)
+
+
+def keep(data_dir: Path, days_later: list[float], die_at_call: int) -> None:
+    """Keep a warehouse until nothing is due, at several moments; die before the so-many-th call; 0 is never."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    clock = ManualClock()
+    make = HastyKeeper if breaks("removes-before-it-folds") else Keeper
+    keeper = make(data_dir / "warehouse", clock, keep_days=30)
+    _die_before_call(die_at_call)
+    for days in days_later:
+        clock.advance(days * 86_400)
+        while keeper.keep():
+            pass
+
+
+def _die_before_call(left: int) -> None:
+    """Die before the so-many-th call to the system, to SQLite, Parquet or DuckDB from now on; 0 is never."""
 
     def count(_frame: FrameType, event: str, called: Any) -> None:
         nonlocal left
@@ -181,17 +214,12 @@ def ship(data_dir: Path, die_at_call: int, die_after_seconds: float, number: int
             if left == 0:
                 die()
 
-    if die_after_seconds:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, die_after_seconds)
-    if die_at_call:
+    if left:
         sys.setprofile(count)
-    with Shipper(data_dir, SystemClock(), TRUSTED, number=number) as shipper:
-        shipper.ship_once()
 
 
 def _touches_the_disk(called: Any) -> bool:
     # Functions that only look are left out: nothing is different after them.
     if called.__module__ in ("posix", "_io", "fcntl"):
         return called.__name__ not in ("stat", "fstat", "fspath", "scandir", "listdir", "getpid", "pread", "lstat")
-    return type(getattr(called, "__self__", None)).__module__ in ("sqlite3", "pyarrow._parquet")
+    return type(getattr(called, "__self__", None)).__module__ in ("sqlite3", "pyarrow._parquet", "_duckdb")

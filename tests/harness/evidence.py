@@ -88,6 +88,11 @@ _ANY_PROCESS = Red(
     "store",
     slow=True,
 )
+_KEEPER = Red(
+    "tests/promises/test_p3_keep.py::test_keeper_killed_before_each_of_its_calls_changes_no_answer",
+    "beacons",
+    slow=True,
+)
 _SHIPPERS = Red(
     "tests/promises/test_p3_shippers.py::test_shippers_at_the_same_time_count_each_hit_once", "beacons", slow=True
 )
@@ -115,6 +120,7 @@ BREAKS: dict[str, Break] = {
     "answered-before-synced": Break("A hit is answered before the sync that its policy asks for.", _POWER),
     "short-write-is-a-write": Break("A write that wrote less than all counts as written.", _BAD_DISK),
     "forgets-what-was-claimed": Break("The index of what was counted is emptied on the way.", (_SHIPPERS,)),
+    "removes-before-it-folds": Break("What is folded is removed before the fold is recorded.", (_KEEPER,)),
     "stops-at-damage": Break("What comes after a damaged record is not read.", (_DAMAGED,)),
     "fence-never-over": Break("A fence that was renewed once holds for an hour.", (_FLOOD,)),
     "identity-passes": Break("The proxies leave a client's account header where it is.", (_SPELLINGS,)),

@@ -1,0 +1,88 @@
+"""Adjustment records: what turned out later about events that are committed, one durable JSON file each.
+
+    warehouse/adjustments/<id>.json
+
+Each belongs to one commit record and counts as long as that one does; folding works it in. Duplicates that were found
+when warehouses were put together leave `good` for `duplicate`; dead letters that can be read by now leave `bad`, and
+their rows are in a file of the adjustment's own.
+"""
+
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from .commits import Count, Exclusion, FileEntry
+from .durable import write_durably
+
+DIRECTORY: Final = "adjustments"
+_SUFFIX: Final = ".json"
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """An event for ever: its record's id (32 hex digits) and its number in the hit."""
+
+    record_id: str
+    unit: int
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """An event that is another one's duplicate, and that other one."""
+
+    loser: Unit
+    winner: Unit
+
+
+class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
+    """A change to what a commit record says."""
+
+    version: int = 1
+    id: str
+    made_at_ms: int
+    #: The commit record it belongs to.
+    commit: str
+    why: Literal["duplicates", "replay"]
+    #: What is added to the counts; most of these are negative somewhere.
+    changes: list[Count]
+    exclusions: list[Exclusion] = []
+    #: Rows that count besides.
+    events: list[FileEntry] = []
+    #: Rows, and dead letters, that count no more.
+    gone_rows: list[Unit] = []
+    gone_letters: list[Unit] = []
+    duplicates: list[Duplicate] = []
+
+
+class Adjustments:
+    """The adjustment records of one warehouse."""
+
+    def __init__(self, warehouse: Path) -> None:
+        self._directory = warehouse / DIRECTORY
+
+    def ids(self) -> set[str]:
+        """The ids of all adjustments."""
+        if not self._directory.is_dir():
+            return set()
+        return {path.name.removesuffix(_SUFFIX) for path in self._directory.iterdir() if path.name.endswith(_SUFFIX)}
+
+    def all(self) -> list[Adjustment]:
+        """All adjustment records, oldest first."""
+        found = []
+        for adjustment in self.ids():
+            try:
+                found.append(msgspec.json.decode(self._path(adjustment).read_bytes(), type=Adjustment))
+            except FileNotFoundError:
+                # Its commit does not count any more either.
+                continue
+        return sorted(found, key=lambda a: (a.made_at_ms, a.id))
+
+    def add(self, adjustment: Adjustment) -> None:
+        """When this returns it is durable and counts; until then nothing has happened."""
+        write_durably(self._path(adjustment.id), msgspec.json.encode(adjustment))
+
+    def remove(self, adjustment: str) -> None:
+        """Remove a record whose commit does not count any more."""
+        self._path(adjustment).unlink(missing_ok=True)
+
+    def _path(self, adjustment: str) -> Path:
+        return self._directory / f"{adjustment}{_SUFFIX}"

@@ -1,0 +1,162 @@
+"""Many commits become one: their files one sorted file an hour, their dead letters one, their adjustments worked in.
+
+A segment lives for ten seconds, so a day leaves thousands of small files and records. They are folded hour by hour as
+soon as an hour is over, and once more as soon as its day is over. The new record lists whose place it takes, so readers
+see either them or it; a fold that is never finished leaves files that no record names.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..ids import new_id
+from .adjustments import Adjustment
+from .catalogue import Catalogue
+from .columns import SCHEMA
+from .commits import Commit, Count, Exclusion, FileEntry
+from .dead_letters import DeadLetter, read_dead_letters, write_dead_letters
+from .durable import make_durably
+
+#: Memory for sorting; what needs more goes to the disk.
+_MEMORY: Final = "512MB"
+_ROWS_AT_A_TIME: Final = 100_000
+#: So few commits of a span are left as they are, unless the day is over.
+_ENOUGH: Final = 8
+
+_ROWS: Final = """
+SELECT {columns} FROM read_parquet($files, union_by_name = true, hive_partitioning = false) AS e
+WHERE NOT EXISTS (SELECT 1 FROM gone WHERE gone.record_id = e.record_id AND gone.unit = e.unit)
+ORDER BY page, received_at, "offset", unit
+"""
+
+
+def to_fold(catalogue: Catalogue, closed_before: str) -> tuple[str, list[Commit]] | None:
+    """The span and the commits that are best folded next, or None.
+
+    `closed_before` is an hour ("2026-11-24T09"); all before it are over. Commits of a day that is over come together,
+    with what came late; else those of an hour.
+    """
+    today = closed_before[:10]
+    spans: dict[str, list[Commit]] = {}
+    for commit in catalogue.commits:
+        if commit.last_hour < closed_before and not commit.expired:
+            day = commit.last_hour[:10]
+            spans.setdefault(day if day < today else commit.last_hour, []).append(commit)
+    for span, commits in sorted(spans.items()):
+        is_first = span < today and not any(commit.span == span for commit in commits)
+        if len(commits) >= (2 if is_first else _ENOUGH):
+            return span, commits
+    return None
+
+
+def fold(catalogue: Catalogue, span: str, commits: list[Commit], *, now_ms: int) -> Commit:
+    """Make the files of a record that takes the place of `commits`; it counts once it is added to the others.
+
+    Raises OSError or duckdb.Error, and has changed nothing that counts.
+    """
+    name = new_id()
+    adjustments = [found for commit in commits for found in catalogue.adjustments_of(commit)]
+    records: list[Commit | Adjustment] = [*commits, *adjustments]
+    entries = [entry for record in records for entry in record.events]
+    events = []
+    for partition in sorted({entry.path.rpartition("/")[0] for entry in entries}):
+        files = [str(catalogue.warehouse / e.path) for e in entries if e.path.startswith(f"{partition}/")]
+        path = f"{partition}/{name}.parquet"
+        rows: list[int] = []
+        make_durably(catalogue.warehouse / path, partial(_write_sorted, files, catalogue, rows))
+        events.append(FileEntry(path, rows[0]))
+    letters = sorted(_letters(catalogue, commits), key=lambda letter: (letter.received_at_ms, letter.record_id))
+    return msgspec.structs.replace(
+        summary(name, span, commits, adjustments, now_ms=now_ms),
+        events=events,
+        dead_letters=write_dead_letters(catalogue.warehouse, span[:10], name, letters),
+    )
+
+
+def summary(name: str, span: str, commits: list[Commit], adjustments: list[Adjustment], *, now_ms: int) -> Commit:
+    """A record that takes the place of `commits` and what was adjusted of them, without any files."""
+    return Commit(
+        segment=name,
+        committed_at_ms=now_ms,
+        parser=max(commit.parser for commit in commits),
+        records=sum(commit.records for commit in commits),
+        events=[],
+        dead_letters=None,
+        counts=added_up([*(n for c in commits for n in c.counts), *(n for a in adjustments for n in a.changes)]),
+        exclusions=_exclusions(
+            [*(x for c in commits for x in c.exclusions), *(x for a in adjustments for x in a.exclusions)]
+        ),
+        runs=[run for commit in commits for run in commit.runs],
+        damaged=[found for commit in commits for found in commit.damaged],
+        torn_bytes=sum(commit.torn_bytes for commit in commits),
+        finished=all(commit.finished for commit in commits),
+        rebooted=False,
+        last_received_at_ms=max((c.last_received_at_ms for c in commits if c.last_received_at_ms), default=None),
+        rate=max(commit.rate for commit in commits),
+        folded=sorted({folded for commit in commits for folded in (commit.segment, *commit.folded)}),
+        span=span,
+        losses=[loss for commit in commits for loss in commit.power_losses()],
+    )
+
+
+def added_up(counts: Iterable[Count]) -> list[Count]:
+    """Counts by source and hour, each once, in order."""
+    sums: dict[tuple[str, str], Count] = {}
+    for count in counts:
+        total = sums.setdefault((count.hour, count.source), Count(count.source, count.hour))
+        for field in ("received", "good", "bad", "duplicate", "excluded", "pending"):
+            setattr(total, field, getattr(total, field) + getattr(count, field))
+    return [sums[key] for key in sorted(sums)]
+
+
+def _exclusions(exclusions: Iterable[Exclusion]) -> list[Exclusion]:
+    sums: Counter[tuple[str, str, str]] = Counter()
+    for found in exclusions:
+        sums[found.source, found.hour, found.reason] += found.events
+    return [Exclusion(*key, events) for key, events in sorted(sums.items())]
+
+
+def _letters(catalogue: Catalogue, commits: list[Commit]) -> Iterator[DeadLetter]:
+    for commit in commits:
+        if commit.dead_letters is not None:
+            for letter in read_dead_letters(catalogue.warehouse / commit.dead_letters.path):
+                if (letter.record_id, letter.unit) not in catalogue.gone_letters:
+                    yield letter
+
+
+def _write_sorted(files: list[str], catalogue: Catalogue, rows: list[int], path: Path) -> None:
+    """Write the rows of `files` that count to one file; says how many there are by adding to `rows`."""
+    written = 0
+    with duckdb.connect(config={"memory_limit": _MEMORY, "threads": 1, "temp_directory": f"{path}.sorting"}) as base:
+        base.execute("SET TimeZone = 'UTC'")
+        gone = pa.table(
+            {
+                "record_id": pa.array([row for row, _ in catalogue.gone_rows], pa.binary()),
+                "unit": pa.array([unit for _, unit in catalogue.gone_rows], pa.int32()),
+            }
+        )
+        base.register("gone", gone)
+        columns = ", ".join(f'"{name}"' for name in _columns_in(files))
+        answer = base.sql(_ROWS.format(columns=columns), params={"files": files})
+        with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+            for batch in answer.to_arrow_reader(_ROWS_AT_A_TIME):
+                table = pa.Table.from_batches([batch])
+                missing = [field for field in SCHEMA if field.name not in table.column_names]
+                for field in missing:
+                    table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+                writer.write_table(table.select(SCHEMA.names).cast(SCHEMA))
+                written += table.num_rows
+    rows.append(written)
+
+
+def _columns_in(files: list[str]) -> list[str]:
+    """The columns of ours that any of the files has."""
+    there = {name for file in files for name in pq.read_schema(file).names}
+    return [name for name in SCHEMA.names if name in there]
