@@ -26,11 +26,19 @@ class Unit(msgspec.Struct, frozen=True):
     unit: int
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where an event, or a whole hit (unit -1), stood in the journal."""
+
+    segment: str
+    offset: int
+    unit: int
+
+
 class Duplicate(msgspec.Struct, frozen=True):
-    """An event that is another one's duplicate, and that other one."""
+    """An event that is another one's duplicate, and where that other one stood."""
 
     loser: Unit
-    winner: Unit
+    winner: Place
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):

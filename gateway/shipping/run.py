@@ -95,7 +95,7 @@ class Shipper:
                 # Another shipper's half-made files are no leftovers.
                 if alone:
                     self._sweep_uncommitted()
-            restore(self._seen, self._warehouse, self._journal, self._commits)
+            restore(self._seen, self._warehouse, self._journal, self._clock)
             self._open = opening.pop_all()
         return self
 

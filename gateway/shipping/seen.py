@@ -163,6 +163,14 @@ class Seen:
         insert = f"INSERT OR IGNORE INTO seen ({columns}) VALUES (?, ?, ?, ?, ?, {segment:d})"  # noqa: S608 - a number
         self._base.executemany(insert, sorted(claims))
 
+    def take_over(self, segment: int, claim: Claim) -> None:
+        """Make a segment the owner of what another one has claimed; inside a transaction."""
+        for found in (claim, _other(claim)):
+            owned = self._owners([found.key]).get(found.key)
+            if owned is not None and owned[0] == claim.print:
+                self._take_over(segment, found)
+                return
+
     def _take_over(self, segment: int, claim: Claim) -> tuple[int, int, int, int]:
         self._base.execute(
             "UPDATE seen SET print = ?, at_ms = ?, segment = ?, offset = ?, unit = ? WHERE key = ?",
