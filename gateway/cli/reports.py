@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,6 +17,7 @@ from ..clock import SystemClock
 from ..reports.ledger import Ledger
 from ..reports.ledger import ledger as read_ledger
 from ..reports.queries import PopularPages, popular_pages
+from .words import printable, utc_time
 
 DataDir = Annotated[
     Path, typer.Option("--data-dir", envvar="LATCHSTRING_DATA_DIR", help="Where journal and warehouse are.")
@@ -103,10 +104,10 @@ def _print_pages(answer: PopularPages, console: Console) -> None:
         for name, width in zip(names, widths, strict=True):
             table.add_column(name, justify="right", no_wrap=True, min_width=width)
         for page, figures in zip(answer.rows, rows, strict=True):
-            table.add_row(Text(_printable(page.page)), *figures)
+            table.add_row(Text(printable(page.page)), *figures)
         console.print(table)
         console.print(Text("Views leave out bots, prefetches and HEAD requests.", style="dim"))
-    line = f"As of {_time(answer.as_of_ms)}; complete up to {_time(answer.watermark_ms)}."
+    line = f"As of {utc_time(answer.as_of_ms)}; complete up to {utc_time(answer.watermark_ms)}."
     console.print(Text(line, style="dim"))
 
 
@@ -123,13 +124,13 @@ def _print_ledger(found: Ledger, console: Console) -> None:
             table.add_column(name.capitalize(), footer=_number(getattr(total, name)), justify="right", overflow="fold")
         for row in found.rows:
             hour = row.hour.replace("T", " ") + ":00"
-            table.add_row(hour, Text(_printable(row.source)), *(_number(getattr(row, name)) for name in columns))
+            table.add_row(hour, Text(printable(row.source)), *(_number(getattr(row, name)) for name in columns))
         console.print(table)
     if found.excluded:
         reasons = ", ".join(f"{reason} {events:,}" for reason, events in sorted(found.excluded.items()))
-        console.print(Text(f"Excluded: {_printable(reasons)}."))
+        console.print(Text(f"Excluded: {printable(reasons)}."))
     for loss in found.power_losses:
-        after = "an unknown time" if loss.after_ms is None else _time(loss.after_ms)
+        after = "an unknown time" if loss.after_ms is None else utc_time(loss.after_ms)
         console.print(
             f"Power loss: up to 100 ms of hits after {after} may be missing if fsync was not 'always', about "
             f"{_number(math.ceil(loss.rate / 10))} at the rate before (segment {loss.segment}, {loss.records} records)."
@@ -137,19 +138,10 @@ def _print_ledger(found: Ledger, console: Console) -> None:
     if found.damaged_ranges:
         console.print(f"Damaged: {found.damaged_ranges} ranges, {found.damaged_bytes} bytes, kept in quarantine/.")
     for problem in found.problems:
-        console.print(Text(f"Does not add up: {_printable(problem)}", style="bold red"))
+        console.print(Text(f"Does not add up: {printable(problem)}", style="bold red"))
     if found.rows and found.adds_up:
         console.print(Text(f"Adds up: every hit of {found.segments} committed segments is accounted for."))
 
 
 def _number(value: int | str) -> str:
     return value if isinstance(value, str) else f"{value:,}"
-
-
-def _printable(text: str) -> str:
-    """What a visitor sent must not steer the terminal."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

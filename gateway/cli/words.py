@@ -1,6 +1,7 @@
-"""How commands speak: spans of time as people say them, and how a command gives up."""
+"""How commands speak: times as people say them, text of strangers, and how a command gives up."""
 
 import sys
+from datetime import UTC, datetime
 from typing import Final, NoReturn
 
 import typer
@@ -24,6 +25,16 @@ def relative(at_ms: int, now_ms: int) -> str:
     if abs(at_ms - now_ms) < 1_000:
         return "now"
     return f"in {span(at_ms - now_ms)}" if at_ms > now_ms else f"{span(now_ms - at_ms)} ago"
+
+
+def printable(text: str) -> str:
+    """What a visitor sent, so that it cannot steer the terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def utc_time(at_ms: int) -> str:
+    """An instant, to the second."""
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def give_up(error: Exception) -> NoReturn:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ..shipping.adjustments import Adjustment
-from ..shipping.catalogue import read_catalogue
+from ..shipping.catalogue import Catalogue, read_catalogue
 from ..shipping.commits import Commit, Count, FileEntry, Loss
 from ..shipping.dead_letters import read_dead_letters
 from ..shipping.parquet import row_count
@@ -54,19 +53,17 @@ def ledger(data_dir: Path) -> Ledger:
     Pending segments are read before the commit records: one that is committed in between is then found in both and
     counted as committed.
     """
-    warehouse = data_dir / WAREHOUSE
     pending = pending_counts(data_dir / JOURNAL)
-    catalogue = read_catalogue(warehouse)
+    catalogue = read_catalogue(data_dir / WAREHOUSE)
     result = Ledger()
     sums: dict[tuple[str, str], Count] = {}
     for commit in catalogue.commits:
-        adjustments = catalogue.adjustments_of(commit)
-        result.segments += sum(1 for _ in commit.folded) or 1
+        result.segments += len(commit.folded) or 1
         if not commit.expired:
-            _check(commit, adjustments, warehouse, result)
-        for count in (*commit.counts, *(change for found in adjustments for change in found.changes)):
+            _check(commit, catalogue, result)
+        for count in catalogue.counts_of(commit):
             _add(sums.setdefault((count.source, count.hour), Count(count.source, count.hour)), count)
-        for exclusion in (*commit.exclusions, *(one for found in adjustments for one in found.exclusions)):
+        for exclusion in catalogue.exclusions_of(commit):
             result.excluded[exclusion.reason] += exclusion.events
         result.damaged_ranges += len(commit.damaged)
         result.damaged_bytes += sum(end - start for start, end in commit.damaged)
@@ -112,19 +109,19 @@ def _measured(loss: Loss, commits: list[Commit]) -> Loss:
     return Loss(loss.segment, loss.after_ms, loss.records, max(loss.rate, min(others, default=(0, 0))[1]))
 
 
-def _check(commit: Commit, adjustments: list[Adjustment], warehouse: Path, result: Ledger) -> None:
+def _check(commit: Commit, catalogue: Catalogue, result: Ledger) -> None:
     """Compare a commit record, and what was adjusted of it, with the files they name."""
-    counts = [*commit.counts, *(change for found in adjustments for change in found.changes)]
+    counts, adjustments = catalogue.counts_of(commit), catalogue.adjustments_of(commit)
     good, bad, excluded = (sum(getattr(count, name) for count in counts) for name in ("good", "bad", "excluded"))
-    exclusions = [*commit.exclusions, *(one for found in adjustments for one in found.exclusions)]
-    reasons = sum(exclusion.events for exclusion in exclusions)
+    reasons = sum(exclusion.events for exclusion in catalogue.exclusions_of(commit))
     if reasons != excluded:
         result.problems.append(f"segment {commit.segment}: {excluded} hits excluded, reasons told for {reasons}")
-    files = [*commit.events, *(entry for found in adjustments for entry in found.events)]
-    rows = sum(_rows(entry, warehouse, result) for entry in files) - sum(len(found.gone_rows) for found in adjustments)
+    rows = sum(_rows(entry, catalogue.warehouse, result) for entry in catalogue.events_of(commit))
+    rows -= sum(len(found.gone_rows) for found in adjustments)
     if rows != good:
         result.problems.append(f"segment {commit.segment}: {good} good hits committed, {rows} rows found")
-    letters = _lines(commit.dead_letters, warehouse, result) - sum(len(found.gone_letters) for found in adjustments)
+    letters = sum(_lines(entry, catalogue.warehouse, result) for entry in catalogue.letters_of(commit))
+    letters -= sum(len(found.gone_letters) for found in adjustments)
     if letters != bad:
         result.problems.append(f"segment {commit.segment}: {bad} bad hits committed, {letters} dead letters found")
 
@@ -137,9 +134,7 @@ def _rows(entry: FileEntry, warehouse: Path, result: Ledger) -> int:
         return 0
 
 
-def _lines(entry: FileEntry | None, warehouse: Path, result: Ledger) -> int:
-    if entry is None:
-        return 0
+def _lines(entry: FileEntry, warehouse: Path, result: Ledger) -> int:
     try:
         return sum(1 for _ in read_dead_letters(warehouse / entry.path))
     except (OSError, ValueError) as error:

@@ -53,8 +53,9 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     #: What is added to the counts; most of these are negative somewhere.
     changes: list[Count]
     exclusions: list[Exclusion] = []
-    #: Rows that count besides.
+    #: Rows, and dead letters, that count besides.
     events: list[FileEntry] = []
+    dead_letters: FileEntry | None = None
     #: Rows, and dead letters, that count no more.
     gone_rows: list[Unit] = []
     gone_letters: list[Unit] = []

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from .adjustments import Adjustment, Adjustments
-from .commits import Commit, Commits, FileEntry
+from .adjustments import Adjustment, Adjustments, Unit
+from .commits import Commit, Commits, Count, Exclusion, FileEntry
+from .dead_letters import DeadLetter, read_dead_letters
 
 
 @dataclass(frozen=True)
@@ -22,27 +23,47 @@ class Catalogue:
         """Record id and unit of rows that stand in files and do not count."""
         return {(bytes.fromhex(row.record_id), row.unit) for found in self.adjustments for row in found.gone_rows}
 
-    @cached_property
-    def gone_letters(self) -> set[tuple[str, int]]:
-        """Record id and unit of dead letters that stand in files and do not count."""
-        return {(letter.record_id, letter.unit) for found in self.adjustments for letter in found.gone_letters}
-
     def event_files(self) -> Iterator[FileEntry]:
         """Every Parquet file."""
         for commit in self.commits:
-            yield from commit.events
-        for adjustment in self.adjustments:
-            yield from adjustment.events
+            yield from self.events_of(commit)
 
     def letter_files(self) -> Iterator[FileEntry]:
         """Every file of dead letters."""
         for commit in self.commits:
-            if commit.dead_letters is not None:
-                yield commit.dead_letters
+            yield from self.letters_of(commit)
 
     def adjustments_of(self, commit: Commit) -> list[Adjustment]:
         """What was adjusted of one commit."""
         return self._by_commit.get(commit.segment, [])
+
+    def events_of(self, commit: Commit) -> list[FileEntry]:
+        """The Parquet files of one commit, those of adjustments included."""
+        return [*commit.events, *(entry for found in self.adjustments_of(commit) for entry in found.events)]
+
+    def letters_of(self, commit: Commit) -> list[FileEntry]:
+        """The files of dead letters of one commit, those of adjustments included."""
+        records: list[Commit | Adjustment] = [commit, *self.adjustments_of(commit)]
+        return [entry for entry in (record.dead_letters for record in records) if entry is not None]
+
+    def letters(self, commit: Commit) -> Iterator[DeadLetter]:
+        """The dead letters of one commit that count. Of a hit that was judged again, the later word counts."""
+        adjustments = self.adjustments_of(commit)
+        records: list[Commit | Adjustment] = [commit, *adjustments]
+        for place, record in enumerate(records):
+            if record.dead_letters is not None:
+                gone = {unit for found in adjustments[place:] for unit in found.gone_letters}
+                for letter in read_dead_letters(self.warehouse / record.dead_letters.path):
+                    if Unit(letter.record_id, letter.unit) not in gone:
+                        yield letter
+
+    def counts_of(self, commit: Commit) -> list[Count]:
+        """What one commit has counted, and what was adjusted of it."""
+        return [*commit.counts, *(change for found in self.adjustments_of(commit) for change in found.changes)]
+
+    def exclusions_of(self, commit: Commit) -> list[Exclusion]:
+        """What one commit has excluded, adjustments included."""
+        return [*commit.exclusions, *(one for found in self.adjustments_of(commit) for one in found.exclusions)]
 
     @cached_property
     def _by_commit(self) -> dict[str, list[Adjustment]]:

@@ -15,8 +15,8 @@ from ..ids import new_id
 from .adjustments import Adjustment, Duplicate, Place, Unit
 from .catalogue import Catalogue
 from .commits import Commit, Count, FileEntry
-from .dead_letters import read_dead_letters
 from .fold import added_up
+from .parquet import day_of
 from .seen import Claim, Seen, event_claim, hit_claim
 from .tally import hour_of
 
@@ -34,15 +34,16 @@ class Counted(NamedTuple):
     event: Claim | None
 
 
-def counted(commit: Commit, warehouse: Path) -> Iterator[Counted]:
-    """Every row and dead letter of a commit."""
-    for entry in commit.events:
-        yield from _rows(warehouse, entry)
-    if commit.dead_letters is not None:
-        for letter in read_dead_letters(warehouse / commit.dead_letters.path):
-            at_ms = letter.received_at_ms
-            hit = None if letter.hit_id is None else hit_claim(letter.hit_id, at_ms=at_ms, offset=letter.offset)
-            yield Counted(Unit(letter.record_id, letter.unit), letter.source, hour_of(at_ms), True, hit, None)
+def counted(commit: Commit, catalogue: Catalogue, *, since_day: str = "") -> Iterator[Counted]:
+    """Every row and dead letter of a commit that counts, of `since_day` ("2026-11-24") and later."""
+    gone = {unit for found in catalogue.adjustments_of(commit) for unit in found.gone_rows}
+    for entry in catalogue.events_of(commit):
+        if day_of(entry.path) >= since_day:
+            yield from (row for row in _rows(catalogue.warehouse, entry) if row.unit not in gone)
+    for letter in catalogue.letters(commit):
+        at_ms = letter.received_at_ms
+        hit = None if letter.hit_id is None else hit_claim(letter.hit_id, at_ms=at_ms, offset=letter.offset)
+        yield Counted(Unit(letter.record_id, letter.unit), letter.source, hour_of(at_ms), True, hit, None)
 
 
 def _rows(warehouse: Path, entry: FileEntry) -> Iterator[Counted]:
@@ -59,12 +60,6 @@ def _rows(warehouse: Path, entry: FileEntry) -> Iterator[Counted]:
         yield Counted(Unit(record_id.hex(), unit), source, hour_of(at_ms), False, hit, event)
 
 
-def still_counted(commit: Commit, catalogue: Catalogue) -> Iterator[Counted]:
-    """Those that no adjustment has taken back."""
-    gone = {unit for found in catalogue.adjustments_of(commit) for unit in (*found.gone_rows, *found.gone_letters)}
-    return (row for row in counted(commit, catalogue.warehouse) if row.unit not in gone)
-
-
 def claims_of(rows: Sequence[Counted]) -> list[Claim]:
     """What a commit has claimed: each hit once, and each event that has an id."""
     # Offsets of folded segments may be alike, so hits go by their keys alone.
@@ -78,6 +73,8 @@ def settle(seen: Seen, catalogue: Catalogue, commit: Commit, lost: Sequence[Clai
     Gives an adjustment for each commit that loses; they must be durable before the transaction ends.
     """
     holders = {segment: found for found in catalogue.commits for segment in (found.segment, *found.folded)}
+    by_id = {found.segment: found for found in catalogue.commits}
+    holders |= {adjustment.id: by_id[adjustment.commit] for adjustment in catalogue.adjustments}
     number = seen.number(commit.segment)
     losing: dict[str, dict[Claim, Place]] = {}
     for claim in lost:
@@ -103,7 +100,7 @@ def _adjustment(commit: Commit, catalogue: Catalogue, losing: dict[Claim, Place]
     duplicates: list[Duplicate] = []
     # A hit's claim stands for all its events; places of a fold may be alike, so a claim goes by key and print.
     by_key = {(claim.key, claim.print): place for claim, place in losing.items()}
-    for row in still_counted(commit, catalogue):
+    for row in counted(commit, catalogue):
         claims = [claim for claim in (row.hit, row.event) if claim is not None]
         place = next((by_key[key] for c in claims if (key := (c.key, c.print)) in by_key), None)
         if place is not None:

@@ -6,7 +6,7 @@ see either them or it; a fold that is never finished leaves files that no record
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,11 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..ids import new_id
-from .adjustments import Adjustment
 from .catalogue import Catalogue
 from .columns import SCHEMA
 from .commits import Commit, Count, Exclusion, FileEntry
-from .dead_letters import DeadLetter, read_dead_letters, write_dead_letters
+from .dead_letters import write_dead_letters
 from .durable import make_durably
 
 #: Memory for sorting; what needs more goes to the disk.
@@ -62,9 +61,7 @@ def fold(catalogue: Catalogue, span: str, commits: list[Commit], *, now_ms: int)
     Raises OSError or duckdb.Error, and has changed nothing that counts.
     """
     name = new_id()
-    adjustments = [found for commit in commits for found in catalogue.adjustments_of(commit)]
-    records: list[Commit | Adjustment] = [*commits, *adjustments]
-    entries = [entry for record in records for entry in record.events]
+    entries = [entry for commit in commits for entry in catalogue.events_of(commit)]
     events = []
     for partition in sorted({entry.path.rpartition("/")[0] for entry in entries}):
         files = [str(catalogue.warehouse / e.path) for e in entries if e.path.startswith(f"{partition}/")]
@@ -72,15 +69,16 @@ def fold(catalogue: Catalogue, span: str, commits: list[Commit], *, now_ms: int)
         rows: list[int] = []
         make_durably(catalogue.warehouse / path, partial(_write_sorted, files, catalogue, rows))
         events.append(FileEntry(path, rows[0]))
-    letters = sorted(_letters(catalogue, commits), key=lambda letter: (letter.received_at_ms, letter.record_id))
+    letters = [letter for commit in commits for letter in catalogue.letters(commit)]
+    letters.sort(key=lambda letter: (letter.received_at_ms, letter.record_id, letter.unit))
     return msgspec.structs.replace(
-        summary(name, span, commits, adjustments, now_ms=now_ms),
+        summary(name, span, commits, catalogue, now_ms=now_ms),
         events=events,
         dead_letters=write_dead_letters(catalogue.warehouse, span[:10], name, letters),
     )
 
 
-def summary(name: str, span: str, commits: list[Commit], adjustments: list[Adjustment], *, now_ms: int) -> Commit:
+def summary(name: str, span: str, commits: list[Commit], catalogue: Catalogue, *, now_ms: int) -> Commit:
     """A record that takes the place of `commits` and what was adjusted of them, without any files."""
     return Commit(
         segment=name,
@@ -89,10 +87,8 @@ def summary(name: str, span: str, commits: list[Commit], adjustments: list[Adjus
         records=sum(commit.records for commit in commits),
         events=[],
         dead_letters=None,
-        counts=added_up([*(n for c in commits for n in c.counts), *(n for a in adjustments for n in a.changes)]),
-        exclusions=_exclusions(
-            [*(x for c in commits for x in c.exclusions), *(x for a in adjustments for x in a.exclusions)]
-        ),
+        counts=added_up(count for commit in commits for count in catalogue.counts_of(commit)),
+        exclusions=_exclusions(found for commit in commits for found in catalogue.exclusions_of(commit)),
         runs=[run for commit in commits for run in commit.runs],
         damaged=[found for commit in commits for found in commit.damaged],
         torn_bytes=sum(commit.torn_bytes for commit in commits),
@@ -121,14 +117,6 @@ def _exclusions(exclusions: Iterable[Exclusion]) -> list[Exclusion]:
     for found in exclusions:
         sums[found.source, found.hour, found.reason] += found.events
     return [Exclusion(*key, events) for key, events in sorted(sums.items())]
-
-
-def _letters(catalogue: Catalogue, commits: list[Commit]) -> Iterator[DeadLetter]:
-    for commit in commits:
-        if commit.dead_letters is not None:
-            for letter in read_dead_letters(catalogue.warehouse / commit.dead_letters.path):
-                if (letter.record_id, letter.unit) not in catalogue.gone_letters:
-                    yield letter
 
 
 def _write_sorted(files: list[str], catalogue: Catalogue, rows: list[int], path: Path) -> None:

@@ -58,9 +58,13 @@ class Judged:
 
 
 class Judge:
-    """Judges the hits of one segment, chunk by chunk; what it finds comes together in `found`."""
+    """Judges the hits of one segment, chunk by chunk; what it finds comes together in `found`.
 
-    def __init__(self, seen: Seen, policy: Policy, segment: int) -> None:
+    Without `claims_hits` request ids are left alone: hits that are judged again have theirs.
+    """
+
+    def __init__(self, seen: Seen, policy: Policy, segment: int, *, claims_hits: bool = True) -> None:
+        self._claims_hits = claims_hits
         self._seen = seen
         self._policy = policy
         self._segment = segment
@@ -95,7 +99,7 @@ class Judge:
         claims: list[Claim] = []
         named: list[int] = []
         for index, hit in enumerate(hits):
-            if hit.hit_id is not None and index not in copies:
+            if self._claims_hits and hit.hit_id is not None and index not in copies:
                 claims.append(hit_claim(hit.hit_id, at_ms=hit.received_at_ms, offset=hit.offset))
                 named.append(index)
         verdicts = self._seen.claim(self._segment, claims)

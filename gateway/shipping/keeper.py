@@ -3,6 +3,7 @@
 One act at a time, each short, so that whoever calls it can ship in between; one process at a time, by a lock.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,7 @@ import msgspec
 from .. import logs
 from ..clock import Clock
 from ..ids import new_id
-from .adjustments import Adjustments
+from .adjustments import Adjustment, Adjustments
 from .catalogue import Catalogue, read_catalogue
 from .commits import Commit, Commits, FileEntry
 from .fold import fold, summary, to_fold
@@ -30,9 +31,20 @@ _log: Final = logs.get("shipping")
 
 
 class Keeper:
-    """Keeps one warehouse. `keep_days`: what was received longer ago goes, its counts stay; 0 keeps everything."""
+    """Keeps one warehouse. `keep_days`: what was received longer ago goes, its counts stay; 0 keeps everything.
 
-    def __init__(self, warehouse: Path, clock: Clock, *, keep_days: int = 0) -> None:
+    `committed` hears of each record that takes the place of others: what they have counted is in the index already.
+    """
+
+    def __init__(
+        self,
+        warehouse: Path,
+        clock: Clock,
+        *,
+        keep_days: int = 0,
+        committed: Callable[[Commit], object] = lambda _: None,
+    ) -> None:
+        self._committed = committed
         self._warehouse = warehouse
         self._clock = clock
         self._keep_days = keep_days
@@ -65,7 +77,7 @@ class Keeper:
             return False
         span, commits = found
         folded = fold(catalogue, span, commits, now_ms=now_ms)
-        self._commits.add(folded)
+        self._add(folded)
         _log.info("folded", span=span, commits=len(commits), rows=sum(entry.rows for entry in folded.events))
         return True
 
@@ -79,11 +91,14 @@ class Keeper:
             return False
         day = min(commit.last_hour[:10] for commit in old)
         of_day = [commit for commit in old if commit.last_hour[:10] == day]
-        adjustments = [found for commit in of_day for found in catalogue.adjustments_of(commit)]
-        summed = summary(new_id(), day, of_day, adjustments, now_ms=now_ms)
-        self._commits.add(msgspec.structs.replace(summed, expired=True))
+        summed = summary(new_id(), day, of_day, catalogue, now_ms=now_ms)
+        self._add(msgspec.structs.replace(summed, expired=True))
         _log.info("expired", day=day, commits=len(of_day))
         return True
+
+    def _add(self, commit: Commit) -> None:
+        self._commits.add(commit)
+        self._committed(commit)
 
     def _remove(self, now_ms: int) -> bool:
         """Remove files and records whose place has been taken for longer than any report runs."""
@@ -104,7 +119,7 @@ class Keeper:
         # The record goes last: as long as it is there, its files are known to be leftovers.
         for adjustment in self._adjustments.all():
             if adjustment.commit == commit.segment:
-                for entry in adjustment.events:
+                for entry in _files(adjustment):
                     (self._warehouse / entry.path).unlink(missing_ok=True)
                 self._adjustments.remove(adjustment.id)
         for entry in _files(commit):
@@ -113,5 +128,5 @@ class Keeper:
         self._commits.remove(commit.segment)
 
 
-def _files(commit: Commit) -> list[FileEntry]:
-    return [*commit.events, *([] if commit.dead_letters is None else [commit.dead_letters])]
+def _files(record: Commit | Adjustment) -> list[FileEntry]:
+    return [*record.events, *([] if record.dead_letters is None else [record.dead_letters])]

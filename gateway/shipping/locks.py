@@ -20,7 +20,7 @@ class LockedError(RuntimeError):
     """Another process holds the lock."""
 
     def __str__(self) -> str:
-        return f"{self.args[0]} is held by another process"
+        return f"{self.args[0]} is held by another process; try again when it is done"
 
 
 @contextlib.contextmanager

@@ -25,6 +25,11 @@ def partition_of(hour: str) -> str:
     return f"{DIRECTORY}/dt={day}/hour={hour_of_day}"
 
 
+def day_of(path: str) -> str:
+    """The day of a file in such a folder, as "2026-11-24"."""
+    return path.partition("/dt=")[2][:10]
+
+
 class EventRows:
     """The rows of one segment, gathered hour by hour; long segments are gathered in pieces to bound the memory."""
 

@@ -7,8 +7,9 @@ from .adjustments import Adjustments
 from .catalogue import Catalogue, read_catalogue
 from .claim import segments_in
 from .commits import Commit
-from .duplicates import claims_of, settle, still_counted
-from .seen import Seen
+from .duplicates import claims_of, counted, settle
+from .seen import KEEP_MS, Seen
+from .tally import hour_of
 
 
 def restore(seen: Seen, warehouse: Path, journal: Path, clock: Clock) -> int:
@@ -25,18 +26,29 @@ def restore(seen: Seen, warehouse: Path, journal: Path, clock: Clock) -> int:
         for segment, number in seen.segments(committed=False).items():
             if segment not in waiting and segment not in committed:
                 seen.give_up(number)
-    known = seen.segments(committed=True).keys()
-    missing = [commit for commit in catalogue.commits if not {commit.segment, *commit.folded} <= known]
-    for commit in missing:
-        if _take_in(seen, catalogue, commit, clock):
-            # What was adjusted must not be adjusted again.
-            catalogue = read_catalogue(warehouse)
-    return len(missing)
+    done = 0
+    for commit in catalogue.commits:
+        if _is_missing(seen, catalogue, commit):
+            done += 1
+            if _take_in(seen, catalogue, commit, clock):
+                # What was adjusted must not be adjusted again.
+                catalogue = read_catalogue(warehouse)
+    return done
+
+
+def _is_missing(seen: Seen, catalogue: Catalogue, commit: Commit) -> bool:
+    here = seen.is_committed(commit.segment) or (
+        bool(commit.folded) and all(seen.is_committed(segment) for segment in commit.folded)
+    )
+    return not here or not all(
+        seen.is_committed(found.id) for found in catalogue.adjustments_of(commit) if found.events
+    )
 
 
 def _take_in(seen: Seen, catalogue: Catalogue, commit: Commit, clock: Clock) -> bool:
-    """Claim for a commit what it has counted; True if something was adjusted."""
-    claims = claims_of(list(still_counted(commit, catalogue)))
+    """Claim for a commit what it has counted within the window; True if something was adjusted."""
+    since_day = hour_of(clock.wall_ms() - KEEP_MS)[:10]
+    claims = claims_of(list(counted(commit, catalogue, since_day=since_day)))
     number = seen.number(commit.segment)
     with seen.transaction():
         verdicts = seen.claim(number, claims)
@@ -44,5 +56,6 @@ def _take_in(seen: Seen, catalogue: Catalogue, commit: Commit, clock: Clock) -> 
         adjustments = settle(seen, catalogue, commit, lost, now_ms=clock.wall_ms())
         for adjustment in adjustments:
             Adjustments(catalogue.warehouse).add(adjustment)
-    seen.committed(number, commit.runs, also=commit.folded)
+    replayed = [found.id for found in catalogue.adjustments_of(commit) if found.events]
+    seen.committed(number, commit.runs, also=[*commit.folded, *replayed])
     return bool(adjustments)

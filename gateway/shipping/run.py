@@ -72,7 +72,7 @@ class Shipper:
         self._clock = clock
         self._trusted = trusted
         self._policy = policy
-        self._keeper = Keeper(self._warehouse, clock, keep_days=keep_days)
+        self._keep_days = keep_days
         self._open = contextlib.ExitStack()
         self._forgot_at_ms = 0
 
@@ -89,6 +89,9 @@ class Shipper:
             opening.callback(self._seen.close)
             self._segments = SegmentShipper(
                 self._warehouse, self._clock, self._trusted, self._commits, self._seen, self._policy
+            )
+            self._keeper = Keeper(
+                self._warehouse, self._clock, keep_days=self._keep_days, committed=self._seen.holds_already
             )
             sweep_unborn(self._journal)
             with first_alone(opening, self._warehouse / SHIPPERS) as alone:

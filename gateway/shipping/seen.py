@@ -19,14 +19,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from .commits import Run
+from .commits import Commit, Run
+from .locks import locked
 
 FILE: Final = "seen.sqlite"
+_LOCK: Final = "seen.lock"
 
 #: A retry counts once within this time.
 WINDOW_MS: Final = 7 * 86_400_000
 #: Keys are kept a day longer, then forgotten.
-_KEEP_MS: Final = WINDOW_MS + 86_400_000
+KEEP_MS: Final = WINDOW_MS + 86_400_000
 #: How long a shipper waits for the others' transactions, which take a few hundredths of a second each.
 _PATIENCE_SECONDS: Final = 60.0
 _CHUNK: Final = 500
@@ -95,6 +97,11 @@ class Seen:
     """The index of one warehouse. Raises sqlite3.Error if its file cannot be used."""
 
     def __init__(self, warehouse: Path) -> None:
+        # SQLite does not wait for one who is just turning a new file into a WAL; so they come one after the other.
+        with locked(warehouse / _LOCK, wait=True):
+            self._open(warehouse)
+
+    def _open(self, warehouse: Path) -> None:
         self._base = sqlite3.connect(warehouse / FILE, isolation_level=None, timeout=_PATIENCE_SECONDS)
         # A power loss may take the last transactions, never half of one. What is committed by then is restored; what is
         # not is claimed again.
@@ -233,6 +240,14 @@ class Seen:
         first = row[0] if row else run.first
         self._base.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", (run.journal, first, run.last, _COMMITTED))
 
+    def mark_committed(self, segment: str) -> None:
+        """Mark a segment, inside a transaction."""
+        self._base.execute("UPDATE segments SET committed = 1 WHERE id = ?", (segment,))
+
+    def holds_already(self, commit: Commit) -> None:
+        """A record takes the place of others that are in here."""
+        self.committed(self.number(commit.segment), [])
+
     def is_committed(self, segment: str) -> bool:
         """Whether a segment is marked as committed."""
         found = self._base.execute("SELECT 1 FROM segments WHERE id = ? AND committed = 1", (segment,))
@@ -250,4 +265,4 @@ class Seen:
 
     def forget(self, now_ms: int) -> None:
         """Drop keys that no retry can match any more."""
-        self._base.execute("DELETE FROM seen WHERE at_ms < ?", (now_ms - _KEEP_MS,))
+        self._base.execute("DELETE FROM seen WHERE at_ms < ?", (now_ms - KEEP_MS,))
