@@ -60,6 +60,18 @@ JOURNAL_FSYNC: Final = Gauge(
     multiprocess_mode="livemin",
 )
 HITS: Final = Counter("latchstring_hits", "Beacon requests that were answered, by outcome.", ["outcome"])
+LEDGER: Final = Gauge(
+    "latchstring_ledger_events",
+    "Events that are committed, by source and what became of them.",
+    ["source", "outcome"],
+    multiprocess_mode="mostrecent",
+)
+EXCLUDED: Final = Gauge(
+    "latchstring_excluded_events",
+    "Events that a policy kept out of the warehouse, by reason.",
+    ["reason"],
+    multiprocess_mode="mostrecent",
+)
 BACKLOG_BYTES: Final = Gauge(
     "latchstring_backlog_bytes", "Size of the journal segments that wait to be shipped.", multiprocess_mode="livemin"
 )

@@ -19,8 +19,8 @@ from ..store.client import Store
 from ..store.embedded import EmbeddedStoreError
 from ..supervise import serving
 from ..supervise.children import GoneHook
-from ..supervise.http_worker import metrics_directory
 from ..supervise.listening import CannotListen
+from ..supervise.shared_metrics import metrics_directory
 from ..tokens.keyring import KeyFileError, KeyRing, create_key_file
 from .new_directory import was_used
 

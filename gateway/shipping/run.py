@@ -27,6 +27,7 @@ from .locks import SHIPPERS, LockedError, first_alone, locked
 from .restore import restore
 from .seen import Seen
 from .ship import SegmentShipper
+from .telling import tell_ledger
 
 JOURNAL: Final = "journal"
 WAREHOUSE: Final = "warehouse"
@@ -36,6 +37,8 @@ REST_SECONDS: Final = 0.5
 #: How long it rests when the warehouse could not take a segment.
 RETRY_SECONDS: Final = 5.0
 _FORGET_EVERY_MS: Final = 3_600_000
+#: How often the metrics hear of the ledger's sums.
+_TELL_EVERY_NS: Final = 5_000_000_000
 
 _log: Final = logs.get("shipping")
 
@@ -75,6 +78,7 @@ class Shipper:
         self._keep_days = keep_days
         self._open = contextlib.ExitStack()
         self._forgot_at_ms = 0
+        self._told_ns = -_TELL_EVERY_NS
 
     def __enter__(self) -> "Shipper":
         make_directory(self._warehouse)
@@ -133,6 +137,7 @@ class Shipper:
         while not stop.is_set():
             rest = REST_SECONDS
             try:
+                self._tell()
                 # Hits come first: a warehouse is kept when nothing waits to be shipped.
                 if not self.ship_once() and self.tidy():
                     continue
@@ -141,6 +146,12 @@ class Shipper:
                 _log.error("shipping_failed", reason=str(error), retry_seconds=RETRY_SECONDS)
                 rest = RETRY_SECONDS
             stop.wait(rest)
+
+    def _tell(self) -> None:
+        now_ns = self._clock.boot_ns()
+        if self._number == 1 and now_ns - self._told_ns > _TELL_EVERY_NS:
+            self._told_ns = now_ns
+            tell_ledger(self._warehouse)
 
     def tidy(self) -> bool:
         """Do the next thing that keeps the warehouse small, if this is the first shipper; False if nothing was due."""

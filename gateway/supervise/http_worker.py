@@ -5,7 +5,6 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import uvicorn
 
@@ -13,6 +12,7 @@ from .. import logs, settings
 from ..settings import Settings, SettingsError
 from ..tokens.keyring import KeyFileError
 from .listening import LISTEN_FD_VARIABLE
+from .shared_metrics import share_metrics
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(chosen: Settings, listening: socket.socket) -> None:
     """Run one worker on an open socket until SIGTERM or SIGINT. Raises KeyFileError."""
-    _prepare_metrics(chosen.data_dir)
+    share_metrics(chosen.data_dir)
     # Imported late: prometheus_client reads its directory from the environment when it is imported.
     from .. import app, wiring
     from ..beacons.journal import Journal
@@ -80,18 +80,6 @@ class _Server(uvicorn.Server):
         """See uvicorn."""
         self._end_streams()
         await super().shutdown(sockets)
-
-
-def metrics_directory(data_dir: Path) -> Path:
-    """Where the workers of a node keep their metrics, so that any of them can tell all."""
-    return data_dir / "run" / "metrics"
-
-
-def _prepare_metrics(data_dir: Path) -> None:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        directory = metrics_directory(data_dir)
-        directory.mkdir(parents=True, exist_ok=True)
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
 
 
 if __name__ == "__main__":

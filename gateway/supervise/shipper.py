@@ -12,7 +12,7 @@ from latchstring_middleware.forwarded import TrustedProxies
 from .. import logs, settings
 from ..clock import SystemClock
 from ..settings import SettingsError
-from ..shipping.run import AnotherShipperError, Shipper
+from .shared_metrics import share_metrics
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)  # noqa: T201 - before there is a log
         return os.EX_CONFIG
     logs.configure(level=chosen.log_level)
+    share_metrics(chosen.data_dir)
+    # Imported late: prometheus_client reads its directory from the environment when it is imported.
+    from ..shipping.run import AnotherShipperError, Shipper
+
     stop = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
