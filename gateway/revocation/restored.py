@@ -21,6 +21,8 @@ from ..store.scripts import load
 _EXAMINE = load(Path(__file__).parent / "examine.lua", keys=("deployment", "pulses"), args=("seen_ms",))
 #: The span of a loss begins this long before the store's last memory, and a fail-over may lose as much again.
 LOSS_WINDOW_MS: Final = 5_000
+#: For how long a store may have served before a heartbeat found it: one of the longest, and its time limits.
+UNHEARD_MS: Final = 10_000
 CODE: Final = "store_restored"
 REMEDY: Final = "run `latchstring store restored` (docs/restoring.md)"
 
@@ -45,7 +47,7 @@ class Finding:
     def is_contradicted_by(self, at_ms: int) -> bool:
         """Whether the store was there at this time although it remembers nothing of it."""
         return at_ms > self.dealt_with_ms and any(
-            last_ms + LOSS_WINDOW_MS < at_ms < started_ms for last_ms, started_ms in self.gaps
+            last_ms + LOSS_WINDOW_MS < at_ms < started_ms - UNHEARD_MS for last_ms, started_ms in self.gaps
         )
 
 

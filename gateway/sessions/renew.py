@@ -173,11 +173,10 @@ class Renewals:
         return Renewed(self._leases.seal(self._reissued(lease.content, now_ms, n, fresh_until_ms)), note)
 
     def _why_unknown(self, content: Lease, now_ms: int) -> Ended:
-        if self._feed.history.may_lack(content.issued_at_ms):
-            return "lost"
-        # A row is kept longer than any of its tokens is good.
-        is_past = now_ms >= content.authenticated_at_ms + self._policy.family_ms(remembered=content.remembered)
-        return "over" if is_past else "unknown"
+        if now_ms >= content.authenticated_at_ms + self._policy.family_ms(remembered=content.remembered):
+            # Its row is kept longer than any of its tokens is good, and was let go since.
+            return "over"
+        return "lost" if self._feed.history.may_lack(content.issued_at_ms) else "unknown"
 
     def _reissued(self, former: Lease, now_ms: int, n: int, fresh_until_ms: int) -> Lease:
         lease_ms = round(self._policy.lease_seconds * 1000)

@@ -57,6 +57,10 @@ _FAULTS = "tests/promises/test_p7_faults.py::test_a_fault_of_the_store_signs_nob
 _FORGERIES = Red("tests/promises/test_p1_tokens.py::test_no_forged_altered_or_respelled_token_opens[0]")
 _LEASE_TIMES = Red("tests/promises/test_p1_tokens.py::test_a_lease_is_good_without_the_store_only_while_it_runs")
 
+_ROTATION = Red(
+    "tests/promises/test_p4_rotation.py::test_no_walk_signs_an_honest_browser_out_and_every_copy_is_found",
+    suite="store",
+)
 _KILLED = Red(
     "tests/promises/test_p3_kill.py::test_killed_anywhere_every_hit_is_counted_exactly_once[1]", "beacons", slow=True
 )
@@ -176,6 +180,21 @@ BREAKS: dict[str, Break] = {
         "Renewals take every connection, and heartbeats have none of their own.",
         (Red(f"{_CROWD}::test_a_crowd_on_a_slow_store_harms_nobody_who_is_well", "store", slow=True),),
     ),
+    "no-grace": Break("A successor counts as used two minutes after it was handed out.", (_later(_ROTATION),)),
+    "no-used-after": Break("A successor counts as used as soon as it comes back.", (_later(_ROTATION),)),
+    "no-tombstone": Break("The row of a sign-in that ended for reuse is deleted.", (_ROTATION,)),
+    "no-adoption": Break(
+        "A token ahead of the store is never taken for one that a fail-over lost.", (_later(_ROTATION),)
+    ),
+    "advance-unused": Break(
+        "The counter moves on from a token that nobody is known to have kept.", (_later(_ROTATION),)
+    ),
+    "accuse-unheard": Break(
+        "A worker accuses before it has asked for the store's epoch and clock.", (_later(_ROTATION),)
+    ),
+    "clock-unwatched": Break("A store clock that was set is not noticed.", (_later(_ROTATION),)),
+    "replay-forgotten": Break("A replay does not count as handing the successor out.", (_later(_ROTATION),)),
+    "copy-let-in": Break("The former token is answered with its successor for ever.", (_later(_ROTATION),)),
 }
 
 

@@ -60,6 +60,19 @@ async def test_a_fail_over_may_have_lost_what_came_after_the_last_pulse_that_sur
     assert not history.may_lack(now_ms() - 60_000)
 
 
+async def test_a_successor_whose_clock_is_behind_knows_what_the_former_store_wrote_last(store: Store) -> None:
+    """Its stamp lies before the lost writes; a pulse of a clock that was never right says nothing."""
+    pulse = Pulse(store, SystemClock(), "w.1.x")
+    await pulse.send()
+    heard_ms = now_ms() + 55_000
+    await _fail_over(store, heard_ms=heard_ms)
+    await store.redis.hset(keys.PULSES, "w.4.x", str(now_ms() + 3_600_000))
+
+    history = (await pulse.send()).history
+
+    assert history.losses.split() == [f"{heard_ms - 5_000}-{heard_ms + 5_000}"]
+
+
 async def test_losses_are_remembered_over_later_epochs_and_bounded(store: Store) -> None:
     """Somebody whose token was lost comes back after the next fail-over too; 64 are kept, the oldest go."""
     pulse = Pulse(store, SystemClock(), "w.1.x")

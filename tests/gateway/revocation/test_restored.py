@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from harness.put_back import Stand, wait_distrusted, wait_seen
 from harness.valkey import Valkey
 from harness.waiting import wait_until_async
-from harness.worker_app import SESSION, Jar, Worker
+from harness.worker_app import SESSION, Jar, Worker, now_ms
 from latchstring_gateway.revocation.restored import Memory
+from latchstring_gateway.store import keys
 from latchstring_gateway.store.client import Store
 
 pytestmark = pytest.mark.store
@@ -82,12 +83,37 @@ async def test_a_worker_without_a_memory_is_told_by_a_token(stand: Stand) -> Non
     await stand.put_back()
 
     async with stand.worker(node="two") as worker:
-        ran_out = Jar({**lost, SESSION: worker.seal(replace(lease, lease_end_ms=lease.issued_at_ms + 1))})
+        # Half a minute before the store was started again: the copy is as if made a minute before.
+        issued_ms = lease.issued_at_ms - 30_000
+        ran_out = Jar(
+            {**lost, SESSION: worker.seal(replace(lease, issued_at_ms=issued_ms, lease_end_ms=issued_ms + 1))}
+        )
         first = await worker.navigate(ran_out)
         await wait_distrusted(worker)
 
         assert first.status_code == 503
         assert "set-cookie" not in first.headers
+
+
+async def test_a_cookie_given_out_before_the_first_heartbeat_is_no_proof(stand: Stand) -> None:
+    """The store was away for a minute, and a sign-in came to it before any heartbeat: its cookie closed the website.
+
+    It was issued between the store's last memory and the epoch's stamp, as only a lost one should be.
+    """
+    async with stand.worker() as worker:
+        jar = await worker.signed_in()
+        lease = worker.lease(jar)
+    with stand.valkey.client() as client:
+        client.hset(keys.DEPLOYMENT, mapping={"run_id": "another", "pulse_ms": now_ms() - 60_000})
+
+    async with stand.worker(node="two") as worker:
+        stamp_ms = worker.rooms.feed.epoch_stamp_ms
+        early = replace(lease, issued_at_ms=stamp_ms - 150, lease_end_ms=stamp_ms)
+        answer = await worker.navigate(Jar({**jar, SESSION: worker.seal(early)}))
+
+        assert stamp_ms > lease.issued_at_ms
+        assert answer.status_code == 200
+        assert (await worker.client.get("/health/ready")).status_code == 200
 
 
 async def test_what_one_node_finds_out_every_node_heeds(stand: Stand) -> None:
