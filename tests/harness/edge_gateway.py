@@ -18,6 +18,7 @@ from harness.valkey import Valkey
 from harness.waiting import wait_until
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.service_keys import ServiceKeys
+from latchstring_gateway.store import keys
 from latchstring_gateway.store.client import Store
 from latchstring_gateway.supervise.launch import launched
 from latchstring_gateway.tokens.keyring import create_key_file
@@ -85,6 +86,8 @@ class EdgeGateway:
         for _ in range(workers):
             self.start_worker()
         if workers:
+            # One that answers says nothing of its neighbours on the socket.
+            wait_until(lambda: self.registered() >= workers, "every worker to be registered", 20)
             wait_until(self.is_ready, "the gateway to be ready", 20)
 
     async def _service_key(self) -> str:
@@ -114,6 +117,11 @@ class EdgeGateway:
             return self.client.get("/health/ready", timeout=2).status_code == 200
         except httpx.TransportError:
             return False
+
+    def registered(self) -> int:
+        """How many workers stand in the registry: those a receipt waits for."""
+        with self.valkey.client() as client:
+            return int(client.hlen(keys.WORKERS))  # type: ignore[arg-type]  # of a blocking client
 
     def all_follow(self) -> bool:
         """Whether every worker, and not only the one that answers, knows what is revoked; as of the last second."""
