@@ -121,7 +121,7 @@ class EdgeGateway:
     def registered(self) -> int:
         """How many workers stand in the registry: those a receipt waits for."""
         with self.valkey.client() as client:
-            return int(client.hlen(keys.WORKERS))  # type: ignore[arg-type]  # of a blocking client
+            return int(client.hlen(keys.WORKERS))
 
     def all_follow(self) -> bool:
         """Whether every worker, and not only the one that answers, knows what is revoked; as of the last second."""

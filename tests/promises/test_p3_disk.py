@@ -40,7 +40,7 @@ async def test_failing_writes_and_syncs_lose_and_double_nothing(
         data_dir = tmp_path / str(trial)
         disk = UnluckyDisk(chance, luck=0.875)
         journal = Journal(data_dir / "journal", SystemClock(), fsync=fsync, segment_max_bytes=5_000, disk=disk)
-        numbers = range(200)
+        numbers = range(400)
         kept = await send_until_kept(journal, numbers, group=chance.randrange(1, 12))
         disk.luck = 1.0
         await journal.close()
