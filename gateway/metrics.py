@@ -72,6 +72,16 @@ EXCLUDED: Final = Gauge(
     ["reason"],
     multiprocess_mode="mostrecent",
 )
+SINK_BYTES: Final = Gauge(
+    "latchstring_sink_waiting_bytes",
+    "Size of the Parquet files that wait for the sink.",
+    multiprocess_mode="mostrecent",
+)
+SINK_SECONDS: Final = Gauge(
+    "latchstring_sink_waiting_seconds",
+    "Since the longest waiting commit was made; 0 without any.",
+    multiprocess_mode="mostrecent",
+)
 BACKLOG_BYTES: Final = Gauge(
     "latchstring_backlog_bytes", "Size of the journal segments that wait to be shipped.", multiprocess_mode="livemin"
 )

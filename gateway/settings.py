@@ -19,6 +19,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 #: As browsers send it; an IPv6 address stands in brackets.
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _URL: Final = re.compile(_ORIGIN.pattern + r"(/[\x21-\x22\x24-\x7e]*)?")
+_DATABASE: Final = re.compile(r"https?://([^/@\s]+@)?[^/@\s]+/[A-Za-z0-9_]+/?")
 #: A cookie's name (RFC 6265bis section 4.1.1).
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 
@@ -85,6 +86,7 @@ class Settings(BaseSettings):
         ge=0,
         description="less than this free on the journal's disk: hits get 503, so shipping can go on",
     )
+    clickhouse: str = Field("", description="URL of a ClickHouse database that all events are sent to; empty: none")
     keep_days: int = Field(400, ge=0, description="how long events are kept, by day of receipt; 0: for ever")
     bridge_url: str = Field("", description="where the website says whom its old session cookie stands for")
     bridge_cookie: str = Field("", description="the name of that cookie; both or none (docs/moving-in.md)")
@@ -144,6 +146,14 @@ class Settings(BaseSettings):
         if bad:
             raise ValueError("expected origins such as https://app.example.com, between commas; never * or null")
         return text.lower()
+
+    @field_validator("clickhouse")
+    @classmethod
+    def _database(cls, text: str) -> str:
+        if text and _DATABASE.fullmatch(text) is None:
+            # The value is not repeated: a password may be in it.
+            raise ValueError("expected http(s)://[user:password@]host[:port]/database")
+        return text
 
     @field_validator("listen")
     @classmethod

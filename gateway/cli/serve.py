@@ -52,6 +52,7 @@ def serve() -> None:
         listen=chosen.listen,
         workers=chosen.workers,
         shippers=chosen.shippers,
+        sends=bool(chosen.clickhouse),
         embedded_store=chosen.store == "embedded",
     )
     try:

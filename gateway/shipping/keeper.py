@@ -34,6 +34,7 @@ class Keeper:
     """Keeps one warehouse. `keep_days`: what was received longer ago goes, its counts stay; 0 keeps everything.
 
     `committed` hears of each record that takes the place of others: what they have counted is in the index already.
+    `may_go` says of each commit and adjustment, by id, whether its files may go: with a sink, those that were sent.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Keeper:
         *,
         keep_days: int = 0,
         committed: Callable[[Commit], object] = lambda _: None,
+        may_go: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._committed = committed
+        self._may_go = may_go
         self._warehouse = warehouse
         self._clock = clock
         self._keep_days = keep_days
@@ -63,13 +66,19 @@ class Keeper:
         self._rested_ms = now_ms
         try:
             with locked(self._warehouse / KEEPER):
-                catalogue = read_catalogue(self._warehouse)
+                catalogue = self._that_may_go(read_catalogue(self._warehouse))
                 done = self._expire(catalogue, now_ms) or self._fold(catalogue, now_ms) or self._remove(now_ms)
         except LockedError:
             return False
         if done:
             self._rested_ms = 0
         return done
+
+    def _that_may_go(self, catalogue: Catalogue) -> Catalogue:
+        def may_go(commit: Commit) -> bool:
+            return all(map(self._may_go, (commit.segment, *(found.id for found in catalogue.adjustments_of(commit)))))
+
+        return Catalogue(self._warehouse, list(filter(may_go, catalogue.commits)), catalogue.adjustments)
 
     def _fold(self, catalogue: Catalogue, now_ms: int) -> bool:
         found = to_fold(catalogue, hour_of(now_ms - _SETTLED_MS))

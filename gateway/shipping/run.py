@@ -55,8 +55,8 @@ class Shipper:
 
     Any number of shippers share the work, each under a number of its own. Raises AnotherShipperError when entered while
     another process has the same. `trusted` are the proxies whose word about client address and request id is taken;
-    `policy` says what may be kept of each event, `keep_days` for how long (0: for ever). The first of them also keeps
-    the warehouse small.
+    `policy` says what may be kept of each event, `keep_days` for how long (0: for ever), `sends` whether a sender sends
+    everything on, before which nothing may go. The first of them also keeps the warehouse small.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Shipper:
         policy: Policy = nobody,
         number: int = 1,
         keep_days: int = 0,
+        sends: bool = False,
     ) -> None:
         self._number = number
         self._journal = data_dir / JOURNAL
@@ -76,6 +77,7 @@ class Shipper:
         self._trusted = trusted
         self._policy = policy
         self._keep_days = keep_days
+        self._sends = sends
         self._open = contextlib.ExitStack()
         self._forgot_at_ms = 0
         self._told_ns = -_TELL_EVERY_NS
@@ -95,7 +97,11 @@ class Shipper:
                 self._warehouse, self._clock, self._trusted, self._commits, self._seen, self._policy
             )
             self._keeper = Keeper(
-                self._warehouse, self._clock, keep_days=self._keep_days, committed=self._seen.holds_already
+                self._warehouse,
+                self._clock,
+                keep_days=self._keep_days,
+                committed=self._seen.holds_already,
+                may_go=self._seen.is_sent if self._sends else lambda _: True,
             )
             sweep_unborn(self._journal)
             with first_alone(opening, self._warehouse / SHIPPERS) as alone:

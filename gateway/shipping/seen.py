@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS seen (
     segment INTEGER NOT NULL, offset INTEGER NOT NULL, unit INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
     journal TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, segment INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS sent (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS runs_by_end ON runs (journal, last);
 CREATE INDEX IF NOT EXISTS runs_by_segment ON runs (segment);
 """
@@ -240,13 +241,23 @@ class Seen:
         first = row[0] if row else run.first
         self._base.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", (run.journal, first, run.last, _COMMITTED))
 
+    def is_sent(self, record: str) -> bool:
+        """Whether a commit or an adjustment was sent to the sink."""
+        return self._base.execute("SELECT 1 FROM sent WHERE id = ?", (record,)).fetchone() is not None
+
+    def mark_sent(self, record: str) -> None:
+        """A commit or an adjustment is in the sink."""
+        self._base.execute("INSERT OR IGNORE INTO sent VALUES (?)", (record,))
+
     def mark_committed(self, segment: str) -> None:
         """Mark a segment, inside a transaction."""
         self._base.execute("UPDATE segments SET committed = 1 WHERE id = ?", (segment,))
 
     def holds_already(self, commit: Commit) -> None:
-        """A record takes the place of others that are in here."""
+        """A record takes the place of others that are in here; if all of them were sent, it was."""
         self.committed(self.number(commit.segment), [])
+        if all(self.is_sent(folded) for folded in commit.folded):
+            self.mark_sent(commit.segment)
 
     def is_committed(self, segment: str) -> bool:
         """Whether a segment is marked as committed."""

@@ -34,10 +34,12 @@ class Plan:
     listen: str
     workers: int
     shippers: int = 1
+    sends: bool = False
     embedded_store: bool
     worker_argv: Sequence[str] = module_argv("http_worker")
     shipper_argv: Sequence[str] = module_argv("shipper")
     deliverer_argv: Sequence[str] = module_argv("deliverer")
+    sender_argv: Sequence[str] = module_argv("sender")
     #: How long a worker may finish what it has begun; uvicorn itself gives up after 10.
     drain_seconds: float = 12.0
 
@@ -46,7 +48,7 @@ def serve(plan: Plan, *, on_child_gone: GoneHook | None = None) -> int:
     """Run everything until a signal; the exit code. Call from the main thread, outside any event loop.
 
     StoreInUse, EmbeddedStoreError, CannotListen before anything is started. Children are named store, deliverer,
-    shipper, shipper-2, worker-1, worker-2 and so on, and find their own name in LATCHSTRING_CHILD.
+    shipper, shipper-2, sender, worker-1, worker-2 and so on, and find their own name in LATCHSTRING_CHILD.
     """
     with ExitStack() as held:
         store = None
@@ -81,4 +83,5 @@ def gateway_groups(plan: Plan, store: EmbeddedStore | None, listener: socket.soc
         for number in range(1, plan.shippers + 1)
         for name in ["shipper" if number == 1 else f"shipper-{number}"]
     ]
-    return [[store_child(store)] if store else [], [deliverer], shippers, workers]
+    sender = Child(name="sender", argv=plan.sender_argv, env={"LATCHSTRING_CHILD": "sender"})
+    return [[store_child(store)] if store else [], [deliverer], [*shippers, *([sender] if plan.sends else [])], workers]

@@ -37,8 +37,16 @@ def main(arguments: list[str] | None = None) -> int:
     # fifths of the time. `Shipper.run` calls it after each segment.
     gc.disable()
     trusted = TrustedProxies.parse(chosen.trusted_proxies)
+    shipper = Shipper(
+        chosen.data_dir,
+        SystemClock(),
+        trusted,
+        number=number,
+        keep_days=chosen.keep_days,
+        sends=bool(chosen.clickhouse),
+    )
     try:
-        with Shipper(chosen.data_dir, SystemClock(), trusted, number=number, keep_days=chosen.keep_days) as shipper:
+        with shipper:
             shipper.run(stop)
     except AnotherShipperError as error:
         logs.get("shipping").error("another_shipper", reason=str(error))

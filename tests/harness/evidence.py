@@ -102,6 +102,7 @@ _WAREHOUSES = Red(
     "beacons",
     slow=True,
 )
+_SINK = Red("tests/promises/test_p3_sink.py::test_sink_that_fails_in_every_way_has_each_hit_once", "beacons", slow=True)
 _SHIPPERS = Red(
     "tests/promises/test_p3_shippers.py::test_shippers_at_the_same_time_count_each_hit_once", "beacons", slow=True
 )
@@ -131,6 +132,7 @@ BREAKS: dict[str, Break] = {
     "forgets-what-was-claimed": Break("The index of what was counted is emptied on the way.", (_SHIPPERS,)),
     "removes-before-it-folds": Break("What is folded is removed before the fold is recorded.", (_KEEPER,)),
     "duplicates-stand": Break("What both of two nodes have counted stays counted twice.", (_WAREHOUSES,)),
+    "marked-before-sent": Break("A commit is marked as sent before the sink has it.", (_SINK,)),
     "stops-at-damage": Break("What comes after a damaged record is not read.", (_DAMAGED,)),
     "fence-never-over": Break("A fence that was renewed once holds for an hour.", (_FLOOD,)),
     "identity-passes": Break("The proxies leave a client's account header where it is.", (_SPELLINGS,)),
