@@ -34,6 +34,7 @@ bench: ## Verify and hit beside nginx and bare uvicorn, and verify case by case:
 	@scripts/set-up dev
 	@scripts/system-packages "the benchmark" wrk:wrk nginx-light:nginx
 	@.venv/bin/python loadtests/bench/run.py
+	@.venv/bin/python loadtests/bench/shipper.py
 
 lock: ## Write requirements/*.txt again from pyproject.toml (ARGS=--upgrade: newest versions)
 	@scripts/lock $(ARGS)

@@ -15,6 +15,7 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from socket import AF_INET, inet_pton
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import quote
 
@@ -73,10 +74,11 @@ class OriginalRequest(NamedTuple):
 class TrustedProxies:
     """The peers whose word is taken: addresses, networks, and "unix:" for any peer on a Unix socket."""
 
-    __slots__ = ("_networks", "_seen", "_unix")
+    __slots__ = ("_ipv4", "_networks", "_seen", "_unix")
 
     def __init__(self, networks: Iterable[_Network], *, unix: bool = False) -> None:
         self._networks = tuple(networks)
+        self._ipv4 = [(int(n.network_address), int(n.netmask)) for n in self._networks if isinstance(n, IPv4Network)]
         self._unix = unix
         #: Canonical spelling and verdict by address as spelled: the same few proxies and the clients of the moment come
         #: again and again, and parsing is dear (`original_request`: 2.3 us instead of 7.3).
@@ -119,7 +121,8 @@ class TrustedProxies:
         if text == UNIX:
             known = (UNIX, self._unix)
         else:
-            address = _hop_address(text)
+            known = self._known_ipv4(text)
+            address = _hop_address(text) if known is None else None
             if address is not None:
                 # An address is never inside a network of the other version.
                 known = (str(address), any(address in network for network in self._networks))
@@ -128,6 +131,15 @@ class TrustedProxies:
                 self._seen.clear()
             self._seen[text] = known
         return known
+
+    def _known_ipv4(self, text: str) -> tuple[str, bool] | None:
+        """As `_known` for an IPv4 address in its one canonical spelling: 1 us instead of 8; None for all others."""
+        try:
+            packed = inet_pton(AF_INET, text)
+        except (OSError, ValueError):
+            return None
+        number = int.from_bytes(packed, "big")
+        return text, any(number & mask == network for network, mask in self._ipv4)
 
     def client_address(self, peer: str, headers: Headers) -> str:
         """The address of the client, in canonical spelling, as far back as trusted hops vouch for it.

@@ -5,6 +5,7 @@ The full address and the user agent end here: neither goes on to the warehouse.
 
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from socket import AF_INET, inet_pton
 from typing import Final, NamedTuple
 
 from latchstring_middleware.forwarded import TrustedProxies
@@ -49,6 +50,15 @@ class Sender(NamedTuple):
 @lru_cache(maxsize=16_384)
 def truncated(address: str) -> str:
     """The network of an address: /24 for IPv4, /48 for IPv6; empty for what is no address."""
+    try:
+        first, second, third, _ = inet_pton(AF_INET, address)
+    except (OSError, ValueError):
+        return _truncated(address)
+    # Nearly all of IPv4, 1 µs instead of 10.
+    return f"{first}.{second}.{third}.0/24"
+
+
+def _truncated(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -57,9 +57,42 @@ class Judged:
         return write_dead_letters(warehouse, day, name, self.letters)
 
 
+class Wishes(NamedTuple):
+    """Hits and what they claim: each its request id, if it has one, and the ids of its events, in order."""
+
+    hits: Sequence[Opened]
+    of_hits: list[Claim | None]
+    of_events: list[list[Claim]]
+
+
+class Verdicts(NamedTuple):
+    """What the index said: the places of hits that are copies or were sent again, and of the other hits' events."""
+
+    again: set[int]
+    events: dict[int, Verdict]
+
+
+def wishes(hits: Sequence[Opened]) -> Wishes:
+    """What hits claim."""
+    of_hits: list[Claim | None] = []
+    of_events: list[list[Claim]] = []
+    for hit in hits:
+        at_ms, offset = hit.received_at_ms, hit.offset
+        of_hits.append(None if hit.hit_id is None else hit_claim(hit.hit_id, at_ms=at_ms, offset=offset))
+        of_events.append(
+            [
+                event_claim(unit.event_id, unit.fingerprint, at_ms=at_ms, offset=offset, unit=index)
+                for index, unit in enumerate(hit.units, hit.first_unit)
+                if isinstance(unit, Event) and unit.event_id is not None
+            ]
+        )
+    return Wishes(hits, of_hits, of_events)
+
+
 class Judge:
     """Judges the hits of one segment, chunk by chunk; what it finds comes together in `found`.
 
+    Only `claim` needs a transaction of the index, for which others wait; what takes time is done before and after.
     Without `claims_hits` request ids are left alone: hits that are judged again have theirs.
     """
 
@@ -70,51 +103,39 @@ class Judge:
         self._segment = segment
         self.found: Final = Judged()
 
-    def judge(self, hits: Sequence[Opened], copies: Collection[int] = ()) -> None:
-        """Say of every event what it is, and put it where it belongs; inside a transaction of the index.
+    def claim(self, wished: Wishes, copies: Collection[int] = ()) -> Verdicts:
+        """Claim for the segment what was not counted yet: first request ids, then the ids of the other hits' events.
 
-        `copies` are the places of hits whose records were met before. The index is asked for all hits of the chunk at
-        once, first by request ids, then by the ids of events.
+        `copies` are the places of hits whose records were met before.
         """
-        fresh = self._without_resent(hits, copies)
-        claims: list[Claim] = []
-        for hit, _, _ in fresh:
-            at_ms, offset = hit.received_at_ms, hit.offset
-            for index, unit in enumerate(hit.units, hit.first_unit):
-                if isinstance(unit, Event) and unit.event_id is not None:
-                    claims.append(event_claim(unit.event_id, unit.fingerprint, at_ms=at_ms, offset=offset, unit=index))
-        verdicts = self._seen.claim(self._segment, claims)
+        named = [
+            (place, claim)
+            for place, claim in enumerate(wished.of_hits)
+            if claim is not None and self._claims_hits and place not in copies
+        ]
+        verdicts = self._seen.claim(self._segment, [claim for _, claim in named])
+        # A conflict would be two request ids with one key: no copy.
+        again = {named[at][0] for at, verdict in verdicts.items() if verdict == "duplicate"} | set(copies)
+        fresh = [claim for at, claims in enumerate(wished.of_events) if at not in again for claim in claims]
+        return Verdicts(again, self._seen.claim(self._segment, fresh))
+
+    def place(self, hits: Sequence[Opened], verdicts: Verdicts) -> None:
+        """Say of every event what it is, and put it where it belongs."""
         claimed = count()
-        for hit, hour, counts in fresh:
+        for place, hit in enumerate(hits):
+            hour = hour_of(hit.received_at_ms)
+            counts = self.found.tally.of(hit.raw.source if hit.raw is not None else UNKNOWN, hour)
+            counts.received += len(hit.units)
+            if place in verdicts.again:
+                counts.duplicate += len(hit.units)
+                continue
             for index, unit in enumerate(hit.units, hit.first_unit):
                 if isinstance(unit, Rejected):
                     counts.bad += 1
                     self.found.letters.append(_letter(hit, unit, index))
                 else:
-                    verdict = verdicts.get(next(claimed)) if unit.event_id is not None else None
+                    verdict = verdicts.events.get(next(claimed)) if unit.event_id is not None else None
                     self._place(hit, hour, counts, index, unit, verdict)
-
-    def _without_resent(self, hits: Sequence[Opened], copies: Collection[int]) -> list[tuple[Opened, str, Count]]:
-        """Count what has been received, and leave out copies and hits that a proxy sent again; with hour and counts."""
-        claims: list[Claim] = []
-        named: list[int] = []
-        for index, hit in enumerate(hits):
-            if self._claims_hits and hit.hit_id is not None and index not in copies:
-                claims.append(hit_claim(hit.hit_id, at_ms=hit.received_at_ms, offset=hit.offset))
-                named.append(index)
-        verdicts = self._seen.claim(self._segment, claims)
-        # A conflict would be two request ids with one key: no copy.
-        again = {named[place] for place, verdict in verdicts.items() if verdict == "duplicate"} | set(copies)
-        fresh: list[tuple[Opened, str, Count]] = []
-        for index, hit in enumerate(hits):
-            hour = hour_of(hit.received_at_ms)
-            counts = self.found.tally.of(hit.raw.source if hit.raw is not None else UNKNOWN, hour)
-            counts.received += len(hit.units)
-            if index in again:
-                counts.duplicate += len(hit.units)
-            else:
-                fresh.append((hit, hour, counts))
-        return fresh
 
     def _place(self, hit: Opened, hour: str, counts: Count, index: int, event: Event, verdict: Verdict | None) -> None:
         if verdict == "duplicate":

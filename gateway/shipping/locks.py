@@ -24,12 +24,12 @@ class LockedError(RuntimeError):
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold a lock alone. LockedError if somebody else has it, unless `wait`."""
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock alone. LockedError if somebody else has it."""
     descriptor = _open(path)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockedError(path) from None
         yield

@@ -31,6 +31,8 @@ _NOT_A_PAGE_END: Final = re.compile(r"[?#]")
 _BODY_TYPES: Final = frozenset(
     {"", "application/json", "text/plain", "application/x-ndjson", "application/ndjson", "application/jsonl"}
 )
+#: Longer parts and pages are not remembered.
+_MAX_KNOWN: Final = 256
 _KNOWN: Final = frozenset({"e", "type", "p", "page", "id", "t", "time"})
 
 
@@ -49,9 +51,9 @@ def _query(query: bytes) -> dict[str, Any]:
     if len(parts) > MAX_PARAMETERS:
         raise RefusalError("too_many_parameters")
     for part in parts:
-        # Most parts have nothing to decode: 0.3 µs instead of 1.2.
+        # Most parts have nothing to decode, and the same pages come again: 0.3 µs instead of 1.2.
         if b"%" in part or b"+" in part or not part.isascii():
-            name, value = _decoded(part)
+            name, value = _known_part(part) if len(part) <= _MAX_KNOWN else _decoded(part)
         else:
             name, _, value = part.decode("ascii").partition("=")
         if name and name not in fields:
@@ -71,6 +73,9 @@ def _decoded(part: bytes) -> tuple[str, str]:
         return unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()
     except UnicodeDecodeError:
         raise RefusalError("not_utf8") from None
+
+
+_known_part = lru_cache(maxsize=16_384)(_decoded)
 
 
 def batch(hit: RawHit) -> list[Unit]:
@@ -141,7 +146,7 @@ def _event(fields: dict[str, Any], hit: RawHit) -> Event:
     if at is not None and (isinstance(at, bool) or not isinstance(at, int) or not 0 <= at <= MAX_TIME_MS):
         raise RefusalError("bad_time")
     host, page = _page(fields.get("page", fields.get("p")), hit)
-    rest = {name: value for name, value in fields.items() if name not in _KNOWN} if fields.keys() - _KNOWN else None
+    rest = {name: value for name, value in fields.items() if name not in _KNOWN}
     try:
         properties = msgspec.json.encode(rest, order="deterministic") if rest else b""
     except (ValueError, OverflowError, RecursionError):
@@ -165,11 +170,9 @@ def _page(said: Any, hit: RawHit) -> tuple[str | None, str]:
             raise RefusalError("no_page")
     if not isinstance(said, str):
         raise RefusalError("bad_page")
-    return _host_and_path(said)
+    return _known_page(said) if len(said) <= _MAX_KNOWN else _host_and_path(said)
 
 
-# The same pages come again and again: 0.1 µs instead of 1.
-@lru_cache(maxsize=16_384)
 def _host_and_path(said: str) -> tuple[str | None, str]:
     """Host and path of a page; RefusalError if it is none."""
     if _CONTROL.search(said):
@@ -184,3 +187,6 @@ def _host_and_path(said: str) -> tuple[str | None, str]:
     if len(page) > MAX_PAGE_CHARS:
         raise RefusalError("page_too_long")
     return host, page
+
+
+_known_page = lru_cache(maxsize=16_384)(_host_and_path)

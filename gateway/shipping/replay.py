@@ -23,7 +23,7 @@ from .decode import units
 from .enrich import Senders
 from .event import Event
 from .fold import added_up
-from .judge import Judge, Opened
+from .judge import Judge, Opened, wishes
 from .keeping import Policy, nobody
 from .locks import KEEPER, SHIPPERS, locked, shared
 from .restore import restore
@@ -94,7 +94,8 @@ def _replay_commit(
     before_ms = max((found.made_at_ms for found in catalogue.adjustments_of(commit)), default=0)
     with seen.transaction():
         judge = Judge(seen, policy, seen.number(name), claims_hits=False)
-        judge.judge([hit for _, hit in opened])
+        hits = [hit for _, hit in opened]
+        judge.place(hits, judge.claim(wishes(hits)))
         found = judge.found
         counts = found.tally.counts()
         # Each letter was one bad event; its hour and source may be known better by now.

@@ -16,7 +16,7 @@ from .decode import PARSER_VERSION, units
 from .durable import make_durably
 from .enrich import Senders
 from .event import Rejected
-from .judge import Judge, Opened
+from .judge import Judge, Opened, wishes
 from .keeping import Policy, nobody
 from .seen import Seen
 from .tally import Numbers, rate_at_end
@@ -63,13 +63,15 @@ class SegmentShipper:
         times_ms: list[int] = []
         records = iter(scan)
         while chunk := list(islice(records, _CHUNK)):
-            # What waits for nobody comes before the transaction, for which other shippers wait.
             opened = [self._open(record) for record in chunk]
             times_ms += [hit.received_at_ms for hit in opened]
+            wished = wishes(opened)
+            numbered = _numbered(chunk)
             with self._seen.transaction():
-                copies = numbers.copies([(record.journal_id.hex(), record.number) for record in chunk])
+                copies = numbers.copies(numbered)
                 self._seen.take_runs(number, numbers.runs())
-                judge.judge(opened, copies)
+                verdicts = judge.claim(wished, copies)
+            judge.place(opened, verdicts)
             judge.found.rows.pack()
         finished = scan.finished_with is not None
         rebooted = not finished and made_in != self._boot_id
@@ -107,6 +109,12 @@ class SegmentShipper:
             return Opened(record_id, record.offset, self._clock.wall_ms(), [refused], None, None, None, record.payload)
         sender, hit_id = self._senders.of(raw)
         return Opened(record_id, record.offset, raw.received_at_ms, units(raw), raw, sender, hit_id)
+
+
+def _numbered(records: list[Record]) -> list[tuple[str, int]]:
+    """Journal and number of each record."""
+    names = {journal_id: journal_id.hex() for journal_id in {record.journal_id for record in records}}
+    return [(names[record.journal_id], record.number) for record in records]
 
 
 def _made_at_ms(scan: Scan) -> int | None:

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchstring_middleware.forwarded import MAX_SEEN, MAX_TARGET_BYTES, ForwardedError, OriginalRequest, TrustedProxies
+from latchstring_middleware.forwarded import (
+    MAX_SEEN,
+    MAX_TARGET_BYTES,
+    ForwardedError,
+    OriginalRequest,
+    TrustedProxies,
+    _hop_address,
+)
 
 PROXY = "10.0.0.1"
 STRANGER = "192.0.2.10"
@@ -182,6 +189,19 @@ def test_whatever_a_client_writes_an_appending_proxy_gives_its_address(forged: l
     said = ", ".join([*forged, "203.0.113.9"]).encode("utf-8", "replace")
 
     assert PROXIES.client_address(PROXY, [(b"x-forwarded-for", said)]) == "203.0.113.9"
+
+
+@given(st.one_of(st.ip_addresses().map(str), st.text(alphabet="0123456789.:", max_size=17), st.text(max_size=12)))
+def test_the_short_way_for_ipv4_says_what_the_long_way_says(text: str) -> None:
+    """Trusted or not, and in the same spelling; what it does not take, the long way judges."""
+    proxies = TrustedProxies.parse("10.0.0.0/8,192.0.2.1,2001:db8::/32,128.0.0.0/1")
+    address = _hop_address(text)
+
+    told = proxies._known_ipv4(text)
+
+    if told is not None:
+        assert address is not None
+        assert told == (str(address), any(address in network for network in proxies._networks))
 
 
 def test_a_trusted_proxy_tells_the_original_request() -> None:

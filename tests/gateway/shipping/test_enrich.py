@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from harness.hits import CHROME, TRUSTED, batch, pixel
 from latchstring_gateway.beacons import payload
-from latchstring_gateway.shipping.enrich import Sender, Senders, truncated, without_address
+from latchstring_gateway.shipping.enrich import Sender, Senders, _truncated, truncated, without_address
 
 BOT = b"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
@@ -142,3 +142,9 @@ def test_sender_who_is_remembered_is_the_same_as_one_who_is_told_anew(
         hit = payload.RawHit(payload.FORMAT, payload.PIXEL, 0, peer, method, b"/b.gif", headers, b"", 0)
 
         assert senders.of(hit) == Senders(TRUSTED).of(hit)
+
+
+@given(st.one_of(st.ip_addresses().map(str), st.text(alphabet="0123456789.", max_size=16), st.text(max_size=12)))
+def test_short_way_for_ipv4_gives_what_the_long_way_gives(address: str) -> None:
+    """However an address is spelled, and whatever is none."""
+    assert truncated(address) == _truncated(address)
