@@ -54,6 +54,11 @@ EVENT: Final = (
     Column("position_ms", pa.int64(), "position in the title, milliseconds"),
     Column("playback_rate", pa.float64(), "speed of playback, 1 is normal"),
     Column("ping", pa.int64(), "running number of a heartbeat within its viewing, from 0"),
+    Column("viewing", _TEXT, "random id of one viewing of one title; names nobody"),
+    Column("message", _TEXT, "the mailing that a link or an open pixel stood in"),
+    Column("recipient", _TEXT, "keyed hash of whom the mail went to, if the website said so when it made the link"),
+    Column("fetched_by", _TEXT, "of what stands in a mail: direct, privacy_proxy, scanner or unknown"),
+    Column("rule", _TEXT, "the rule that decided `fetched_by`"),
 )
 
 SENDER: Final = (

@@ -8,7 +8,7 @@ from . import own_wire
 from .event import Rejected, Unit
 
 #: Raised when the same bytes would be read differently than before; stands in every commit record.
-PARSER_VERSION: Final = 1
+PARSER_VERSION: Final = 2
 
 MAX_TARGET_BYTES: Final = 16 * 1024
 

@@ -33,6 +33,11 @@ class Event(NamedTuple):
     position_ms: int | None = None
     playback_rate: float | None = None
     ping: int | None = None
+    viewing: str | None = None
+    message: str | None = None
+    recipient: str | None = None
+    fetched_by: str | None = None
+    rule: str | None = None
     #: The pseudonym the tracker uses. No column of its own: the policy decides whether and how it is kept.
     visitor: str | None = None
     #: Why the wire takes this for a machine; wins over what the request's headers say.

@@ -4,11 +4,11 @@ e, type      what happened, [A-Za-z0-9][A-Za-z0-9_.:-]{0,63}; "view" unless told
 p, page      path or URL of the page; the Referer's unless told; query and fragment are dropped
 id           the tracker's own id of the event, 1 to 128 visible characters; a retry carries the same
 t, time      when it happened by the sender's clock, milliseconds since the epoch
+app, …       fields that have columns of their own: own_fields.py
 all others   properties, kept as JSON
 """
 
 import hashlib
-import re
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -17,23 +17,18 @@ import msgspec
 
 from ..beacons.payload import RawHit
 from .event import MAX_TIME_MS, Event, RefusalError, Rejected, Unit, header
+from .own_fields import CONTROL, FIELDS, ID, LABEL, MAX_PATH_CHARS, PATH_END, URL, columns_of
 
-MAX_PAGE_CHARS: Final = 1_024
 MAX_PROPERTIES_BYTES: Final = 16 * 1024
 MAX_PARAMETERS: Final = 200
 MAX_EVENTS: Final = 1_000
 
-_TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:\-]{0,63}")
-_ID: Final = re.compile(r"[!-~]{1,128}")
-_URL: Final = re.compile(r"https?://([^/?#@\s]{1,255})(/[^?#]*)?(?:[?#].*)?", re.IGNORECASE | re.DOTALL)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_NOT_A_PAGE_END: Final = re.compile(r"[?#]")
 _BODY_TYPES: Final = frozenset(
     {"", "application/json", "text/plain", "application/x-ndjson", "application/ndjson", "application/jsonl"}
 )
 #: Longer parts and pages are not remembered.
 _MAX_KNOWN: Final = 256
-_KNOWN: Final = frozenset({"e", "type", "p", "page", "id", "t", "time"})
+_KNOWN: Final = frozenset({"e", "type", "p", "page", "id", "t", "time"}) | FIELDS.keys()
 
 
 def pixel(hit: RawHit) -> list[Unit]:
@@ -137,10 +132,10 @@ def _alone(said: Any) -> bytes:
 
 def _event(fields: dict[str, Any], hit: RawHit) -> Event:
     kind = fields.get("type", fields.get("e", "view"))
-    if kind != "view" and not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
+    if kind != "view" and not (isinstance(kind, str) and LABEL.fullmatch(kind)):
         raise RefusalError("bad_type")
     event_id = fields.get("id")
-    if event_id is not None and not (isinstance(event_id, str) and _ID.fullmatch(event_id)):
+    if event_id is not None and not (isinstance(event_id, str) and ID.fullmatch(event_id)):
         raise RefusalError("bad_id")
     at = fields.get("time", fields.get("t"))
     if at is not None and (isinstance(at, bool) or not isinstance(at, int) or not 0 <= at <= MAX_TIME_MS):
@@ -155,8 +150,16 @@ def _event(fields: dict[str, Any], hit: RawHit) -> Event:
     if len(properties) > MAX_PROPERTIES_BYTES:
         raise RefusalError("properties_too_long")
     said = msgspec.json.encode((kind, page, host, at)) + properties
-    fingerprint = hashlib.blake2b(said, digest_size=16).digest()
-    return Event(kind, page, host, event_id, at, properties.decode() or None, fingerprint)
+    if FIELDS.keys().isdisjoint(fields):
+        return Event(kind, page, host, event_id, at, properties.decode() or None, _fingerprint(said))
+    told = columns_of(fields)
+    # When it was sent is no part of what it says: a retry is sent later.
+    said += msgspec.json.encode({name: told[name] for name in told if name != "sent_at"})
+    return Event(kind, page, host, event_id, at, properties.decode() or None, _fingerprint(said), **told)
+
+
+def _fingerprint(said: bytes) -> bytes:
+    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 def _page(said: Any, hit: RawHit) -> tuple[str | None, str]:
@@ -175,16 +178,16 @@ def _page(said: Any, hit: RawHit) -> tuple[str | None, str]:
 
 def _host_and_path(said: str) -> tuple[str | None, str]:
     """Host and path of a page; RefusalError if it is none."""
-    if _CONTROL.search(said):
+    if CONTROL.search(said):
         raise RefusalError("control_characters")
-    match = _URL.fullmatch(said)
+    match = URL.fullmatch(said)
     if match is not None:
-        host, page = match[1].lower(), match[2] or "/"
+        host, page = match[2].lower(), match[3] or "/"
     elif said.startswith("/"):
-        host, page = None, _NOT_A_PAGE_END.split(said, maxsplit=1)[0]
+        host, page = None, PATH_END.split(said, maxsplit=1)[0]
     else:
         raise RefusalError("bad_page")
-    if len(page) > MAX_PAGE_CHARS:
+    if len(page) > MAX_PATH_CHARS:
         raise RefusalError("page_too_long")
     return host, page
 

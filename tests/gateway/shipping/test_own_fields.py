@@ -1,0 +1,123 @@
+"""Fields of our own wire with columns of their own: read alike from a query and from JSON, or refused by name."""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from harness.hits import batch, pixel
+from latchstring_gateway.beacons import payload
+from latchstring_gateway.shipping.decode import units
+from latchstring_gateway.shipping.event import Event, Rejected, Unit
+from latchstring_gateway.shipping.own_fields import FIELDS
+
+_HEARTBEAT: dict[str, Any] = {
+    "type": "heartbeat",
+    "page": "/watch/salt",
+    "id": "e-1",
+    "app": "lantern",
+    "platform": "web",
+    "session": "s-1",
+    "user": "u-1",
+    "viewing": "v-1",
+    "campaign": "Autumn 2026",
+    "media": "salt-and-static",
+    "referrer": "https://Search.Example/find?q=secret",
+    "link": "https://Shop.Example/buy?token=secret#top",
+    "play_state": "playing",
+    "position_ms": 61_500,
+    "playback_rate": 1.25,
+    "ping": 4,
+    "sent": 1_800_000_000_000,
+}
+
+
+def _unit(data: bytes) -> Unit:
+    (unit,) = units(payload.decode(data))
+    return unit
+
+
+def _event(data: bytes) -> Event:
+    unit = _unit(data)
+    assert isinstance(unit, Event)
+    return unit
+
+
+def test_every_field_lands_in_its_column() -> None:
+    """What has a column is in it and not in the properties; of addresses only what is needed."""
+    event = _event(batch(json.dumps(_HEARTBEAT).encode()))
+
+    told = {column: getattr(event, column) for column, _ in FIELDS.values()}
+    assert event.properties is None
+    assert told == {
+        **{name: _HEARTBEAT[name] for name in ("app", "platform", "session", "user", "viewing", "campaign", "media")},
+        **{name: _HEARTBEAT[name] for name in ("play_state", "position_ms", "playback_rate", "ping")},
+        "referrer_host": "search.example",
+        "link": "https://shop.example/buy",
+        "sent_at": 1_800_000_000_000,
+    }
+
+
+def test_a_pixel_and_a_batch_say_the_same_event() -> None:
+    """A batch that seemed to be lost and went again as a pixel is a copy: same columns, same fingerprint."""
+    as_pixel = _event(pixel(urlencode(_HEARTBEAT).encode()))
+
+    assert as_pixel == _event(batch(json.dumps(_HEARTBEAT).encode()))
+
+
+def test_a_retry_sent_later_says_the_same() -> None:
+    """When it was sent is no part of what an event says; everything else is."""
+    first = _event(batch(json.dumps(_HEARTBEAT).encode())).fingerprint
+
+    assert _event(batch(json.dumps({**_HEARTBEAT, "sent": 1_800_000_000_999}).encode())).fingerprint == first
+    for name, other in (("position_ms", 61_501), ("ping", 5), ("media", "x"), ("campaign", "x"), ("playback_rate", 1)):
+        assert _event(batch(json.dumps({**_HEARTBEAT, name: other}).encode())).fingerprint != first
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        *(("app", said) for said in ("", "a b", "x" * 65, 7, None)),
+        ("platform", "web\n"),
+        *(("session", said) for said in ("", "x" * 129, "a b", ["s"])),
+        ("user", "ad\u00e4"),
+        ("viewing", {}),
+        *(("campaign", said) for said in ("", "x" * 129, "a\x1bb", 5, True)),
+        ("media", "x" * 257),
+        *(("referrer", said) for said in ("", "a/b", "https://user@evil.example/", "a b", "https://", 1)),
+        *(("link", said) for said in ("", "javascript:alert(1)", "mailto:a@b", "/a\r\nb", "/" + "x" * 1_024, None)),
+        ("play_state", "\u0661"),
+        *(("position_ms", said) for said in (-1, 1.5, True, "1.5", "-1", "", "\u0661", 2**53, "9" * 16, None)),
+        *(("playback_rate", said) for said in (-1, 100.5, True, "fast", "1e3", "nan", "inf", "", None)),
+        ("ping", "0x1"),
+        *(("sent", said) for said in (-1, 9_999_999_999_999, "yesterday")),
+    ],
+)
+def test_a_field_that_is_not_what_it_should_be_is_refused_by_name(name: str, said: object) -> None:
+    """The dead letter says which field it was."""
+    unit = _unit(batch(json.dumps({"page": "/a", name: said}).encode()))
+
+    assert isinstance(unit, Rejected)
+    assert unit.reason == f"bad_{name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "kept"),
+    [
+        ("position_ms", "0061", 61),
+        ("ping", 0, 0),
+        ("playback_rate", 0, 0.0),
+        ("playback_rate", "1", 1.0),
+        ("playback_rate", 100, 100.0),
+        ("referrer", "Search.Example:8080", "search.example:8080"),
+        ("link", "/buy?x#y", "/buy"),
+        ("link", "HTTPS://A.example", "https://a.example/"),
+        ("campaign", "\u00dcber 'Autumn'", "\u00dcber 'Autumn'"),
+    ],
+)
+def test_values_are_kept_in_one_spelling(name: str, said: object, kept: object) -> None:
+    """Two spellings of one value are one value."""
+    event = _event(batch(json.dumps({"page": "/a", name: said}).encode()))
+
+    assert getattr(event, FIELDS[name][0]) == kept
