@@ -9,6 +9,7 @@
     ├── TooLarge            413
     ├── WrongMediaType      415
     ├── StoreAway           503  cannot be known now: never a reason to forget anybody
+    │   └── TooFewReplicas  503  recorded, but a fail-over could still lose it
     └── WebsiteAway         503  the same, where the website is asked
 
 A store fault is never "not signed in": two types, two statuses.
@@ -90,6 +91,16 @@ class StoreAway(EdgeError):
 
     def __init__(self, detail: str = "the store did not answer; try again", *, code: str = "store_away") -> None:
         super().__init__(code, detail, retry_after_seconds=2)
+
+
+class TooFewReplicas(StoreAway):
+    """It was carried out, but fewer replicas have confirmed it than were asked for: nothing may rest on it yet."""
+
+    def __init__(self, have: int, wanted: int) -> None:
+        super().__init__(
+            f"recorded, but only {have} of {wanted} replicas have confirmed it; repeat it",
+            code="recorded_not_confirmed",
+        )
 
 
 class WebsiteAway(EdgeError):

@@ -12,6 +12,8 @@ from latchstring_middleware.forwarded import TrustedProxies
 from .revocation.receipt import WorkerRow
 from .sessions.policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE, SessionPolicy
 from .sessions.return_path import is_own
+from .store import address
+from .store.client import Replicas
 from .store.embedded import store_url
 
 _PREFIX: Final = "LATCHSTRING_"
@@ -41,7 +43,17 @@ class Settings(BaseSettings):
     listen: str = Field("127.0.0.1:8400", description="host:port, or unix:/path, that the proxy talks to")
     workers: int = Field(2, ge=1, le=256, description="HTTP worker processes")
     shippers: int = Field(1, ge=1, le=64, description="processes that take hits from the journal to the warehouse")
-    store: str = Field("embedded", description="embedded, or redis://, rediss://, unix:// of an outside store")
+    store: str = Field(
+        "embedded", description="embedded, or the URL of an outside store, of its Sentinels or of a Cluster"
+    )
+    store_password_file: Path | None = Field(None, description="the store's password, kept out of the URL")
+    store_sentinel_password_file: Path | None = Field(None, description="the Sentinels' password")
+    store_check_replicas: int | None = Field(
+        None, ge=0, le=9, description="replicas that confirm what a check rests on; default: 1 if replicated, else 0"
+    )
+    store_write_replicas: int | None = Field(
+        None, ge=0, le=9, description="replicas that confirm a revocation or sign-in; default: as above"
+    )
     keys_file: Path | None = Field(None, description="the key ring; default: keys.json in data_dir")
     key_rotate_days: float = Field(
         0, ge=0, le=3_650, description="age at which a worker replaces the signing key; 0: only by hand"
@@ -104,9 +116,16 @@ class Settings(BaseSettings):
     @field_validator("store")
     @classmethod
     def _known_store(cls, text: str) -> str:
-        if text != "embedded" and not text.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("expected embedded, or a URL that begins with redis://, rediss:// or unix://")
+        if text != "embedded":
+            address.parse(text)
         return text
+
+    @field_validator("store_password_file", "store_sentinel_password_file")
+    @classmethod
+    def _readable(cls, path: Path | None) -> Path | None:
+        if path is not None and not _password(path):
+            raise ValueError("expected a readable file with the password on its first line")
+        return path
 
     @field_validator("sign_in_url")
     @classmethod
@@ -180,8 +199,21 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        """Where the store listens."""
-        return store_url(self.data_dir) if self.store == "embedded" else self.store
+        """Where the store listens, passwords included: not for logs."""
+        if self.store == "embedded":
+            return store_url(self.data_dir)
+        return address.with_passwords(
+            self.store,
+            password=_password(self.store_password_file),
+            sentinel_password=_password(self.store_sentinel_password_file),
+        )
+
+    @property
+    def replicas(self) -> Replicas:
+        """How many replicas confirm what is read and written."""
+        usual = int(self.store != "embedded" and address.parse(self.store).kind != "one")
+        checks, writes = self.store_check_replicas, self.store_write_replicas
+        return Replicas(usual if checks is None else checks, usual if writes is None else writes)
 
     @property
     def keys_path(self) -> Path:
@@ -229,6 +261,13 @@ def read(**overrides: Any) -> Settings:
 
 def _listed(text: str) -> list[str]:
     return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def _password(path: Path | None) -> str | None:
+    try:
+        return None if path is None else path.read_text(encoding="utf-8").splitlines()[0].strip() or None
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _told(mistake: Any) -> str:

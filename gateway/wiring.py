@@ -22,6 +22,7 @@ from .moving.bridge import Bridge
 from .moving.vouching import Vouching
 from .revocation import registry
 from .revocation.barrier import Barrier
+from .revocation.certify import Certifier
 from .revocation.everybody import EverybodyRevoker
 from .revocation.feed import Feed
 from .revocation.listeners import Listeners
@@ -76,10 +77,10 @@ class Rooms:
     bridge: Bridge | None
 
 
-def build(settings: Settings, *, clock: Clock | None = None, make_store: Callable[[str], Store] = Store) -> Rooms:
+def build(settings: Settings, *, clock: Clock | None = None, make_store: Callable[..., Store] = Store) -> Rooms:
     """Make the rooms of one worker; starts nothing. Raises KeyFileError."""
     clock = clock or SystemClock()
-    store = make_store(settings.store_url)
+    store = make_store(settings.store_url, replicas=settings.replicas)
     ring = KeyRing.load(settings.keys_path, clock)
     codec = Codec(ring)
     policy = settings.session_policy()
@@ -90,7 +91,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     feed = Feed(
         # Connections of its own: in one pool, a crowd of renewals kept the heartbeat waiting until the store, which was
         # merely slow, counted as away.
-        make_store(settings.store_url),
+        make_store(settings.store_url, replicas=settings.replicas),
         clock,
         worker=registry.worker_id(registry.this_host(), os.getpid(), new_id()),
         row=lambda: settings.worker_row(ring.known_ids()),
@@ -99,11 +100,12 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         heard=barrier.heard,
         vouch=memory.vouch,
     )
-    listeners = Listeners(lambda: feed.fence.contact_store_ms)
+    listeners = Listeners(lambda: feed.contact_store_ms)
     feed.replica.tell = listeners.tell
     names = LogNames(ring)
     story = Story(names, leases)
-    revoker = Revoker(store, clock, feed, barrier, names)
+    certifier = Certifier(store, clock, feed, barrier)
+    revoker = Revoker(store, clock, certifier, barrier, names, reply_to=feed.worker)
     starter = Starter(store, codec, leases, policy, story)
     trusted = TrustedProxies.parse(settings.trusted_proxies)
     old_cookie = OldCookie(settings.bridge_cookie.encode()) if settings.bridge_cookie else None
@@ -137,7 +139,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         listeners=listeners,
         memory=memory,
         revoker=revoker,
-        everybody=EverybodyRevoker(store, clock, revoker, barrier, reply_to=feed.worker),
+        everybody=EverybodyRevoker(store, clock, certifier, barrier, reply_to=feed.worker),
         checker=checker,
         judge=Judge(
             checker=checker,
@@ -181,9 +183,8 @@ class Running:
     def __init__(self, rooms: Rooms, *, every_second: Callable[[], None] = lambda: None) -> None:
         self._rooms = rooms
         self._every_second = every_second
-        fence = rooms.feed.fence
         self._fence_totals = [
-            metrics.HotTotal(metrics.FENCES, event, read=partial(getattr, fence, event))
+            metrics.HotTotal(metrics.FENCES, event, read=partial(rooms.feed.fence_total, event))
             for event in ("renewed", "dropped", "lapsed")
         ]
         self._watching: list[asyncio.Task[None]] = []
@@ -220,7 +221,7 @@ class Running:
         while True:
             await self._rooms.key_watch.agree()
             feed = self._rooms.feed
-            await self._rooms.memory.keep_watch(feed.fence.contact_store_ms if feed.holds() else 0)
+            await self._rooms.memory.keep_watch(feed.contact_store_ms if feed.holds() else 0)
             await asyncio.sleep(_WATCH_SECONDS)
 
     def _tell_fence(self) -> None:

@@ -1,5 +1,6 @@
 """`latchstring serve`: everything one node runs, until a signal."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -17,6 +18,7 @@ from ..revocation import registry
 from ..settings import Settings, SettingsError
 from ..store.client import Store
 from ..store.embedded import EmbeddedStoreError
+from ..store.examine import Findings, examine
 from ..supervise import serving
 from ..supervise.children import GoneHook
 from ..supervise.listening import CannotListen
@@ -43,6 +45,8 @@ def serve() -> None:
     try:
         chosen = settings.read()
         prepare(chosen)
+        if chosen.store != "embedded":
+            asyncio.run(examine_store(chosen))
     except (SettingsError, KeyFileError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(os.EX_CONFIG) from None
@@ -79,6 +83,24 @@ def prepare(chosen: Settings) -> None:
     shutil.rmtree(metrics_directory(chosen.data_dir), ignore_errors=True)
     for name in ("journal", "warehouse", "run", metrics_directory(Path())):
         (chosen.data_dir / name).mkdir(mode=0o700, exist_ok=True)
+
+
+async def examine_store(chosen: Settings) -> None:
+    """Tell on stderr what an outside store cannot keep. Raises SettingsError for what must not be.
+
+    A store that does not answer now is waited for by the workers.
+    """
+    store = Store(chosen.store_url, replicas=chosen.replicas)
+    try:
+        found = await examine(store)
+    except StoreAway:
+        found = Findings(warned=["the store did not answer, so what it keeps could not be examined"])
+    finally:
+        await store.close()
+    for line in found.warned:
+        print(f"warning: {line}", file=sys.stderr)
+    if found.refused:
+        raise SettingsError([f"LATCHSTRING_STORE: {line}" for line in found.refused])
 
 
 def _goodbye_for(chosen: Settings) -> GoneHook:

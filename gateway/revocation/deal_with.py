@@ -61,7 +61,7 @@ async def deal_with_restored(store: Store, *, backup_ms: int) -> Dealt:
     for start in range(0, keys.PARTITIONS, _AT_ONCE):
         chunk = range(start, start + _AT_ONCE)
         calls = (raise_floor(store, partition, act, reason="store_restored") for partition in chunk)
-        ended_at_ms = max(ended_at_ms, *await asyncio.gather(*calls))
+        ended_at_ms = max(ended_at_ms, *(at_ms for at_ms, _entry in await asyncio.gather(*calls)))
     # Last: whoever trusts the store from here on has loaded what was written above.
     trusted_again_ms = await _TRUST_AGAIN(store, {"deployment": keys.DEPLOYMENT}, {})
     return Dealt(finding.restored, remembered_ms, started_ms, ended_at_ms, trusted_again_ms, len(workers))

@@ -13,12 +13,12 @@ from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
 from .barrier import Barrier
+from .certify import EVERYBODY, Appended, Certifier
 from .receipt import Receipt
-from .revoke import EVERYBODY, Revoker
 
 _REVOKE_EVERYBODY = load(
     Path(__file__).parent / "revoke_everybody.lua",
-    keys=("generations", "revocations", "number", "act", "outbox"),
+    keys=("generations", "revocations", "number", "home", "act", "outbox"),
     args=("partition", "revocation_id", "reply_to", "event_id", "reason"),
 )
 #: Store calls under way at once: fewer than the pool holds, so that checks find a connection.
@@ -28,10 +28,10 @@ _AT_ONCE: Final = 16
 class EverybodyRevoker:
     """Signs all accounts out, on behalf of the worker `reply_to`, whose feed hears the acknowledgements."""
 
-    def __init__(self, store: Store, clock: Clock, revoker: Revoker, barrier: Barrier, *, reply_to: str) -> None:
+    def __init__(self, store: Store, clock: Clock, certifier: Certifier, barrier: Barrier, *, reply_to: str) -> None:
         self._store = store
         self._clock = clock
-        self._revoker = revoker
+        self._certifier = certifier
         self._barrier = barrier
         self._reply_to = reply_to
 
@@ -48,14 +48,11 @@ class EverybodyRevoker:
         for one in ids:
             self._barrier.open(one)
         try:
-            times_ms: list[int] = []
+            entries: list[Appended] = []
             for start in range(0, keys.PARTITIONS, _AT_ONCE):
                 chunk = range(start, min(start + _AT_ONCE, keys.PARTITIONS))
-                times_ms += await asyncio.gather(*(self._append(p, act, ids[p], reason) for p in chunk))
-            # Judged by the last of them: who has been silent since then can lack any.
-            return await self._revoker.certify(
-                EVERYBODY + act, ids, at_ms=max(times_ms), started_ns=started_ns, reason=reason
-            )
+                entries += await asyncio.gather(*(self._append(p, act, ids[p], reason) for p in chunk))
+            return await self._certifier.certify(EVERYBODY + act, entries, started_ns=started_ns, reason=reason)
         except StoreAway:
             metrics.REVOCATIONS.labels("unconfirmed").inc()
             raise
@@ -63,11 +60,12 @@ class EverybodyRevoker:
             for one in ids:
                 self._barrier.close(one)
 
-    async def _append(self, partition: int, act: str, revocation_id: str, reason: str) -> int:
+    async def _append(self, partition: int, act: str, revocation_id: str, reason: str) -> Appended:
         try:
-            return await raise_floor(
+            _at_ms, entry = await raise_floor(
                 self._store, partition, act, reason=reason, revocation_id=revocation_id, reply_to=self._reply_to
             )
+            return entry
         except StoreAway as fault:
             raise StoreAway(
                 "not everybody is signed out yet; repeat it with the same Idempotency-Key",
@@ -77,14 +75,15 @@ class EverybodyRevoker:
 
 async def raise_floor(
     store: Store, partition: int, act: str, *, reason: str, revocation_id: str = "-", reply_to: str = "-"
-) -> int:
+) -> tuple[int, Appended]:
     """Sign out one partition's accounts, and tell of it (once an act); when. Repeatable by `act`. Raises StoreAway."""
-    at_ms = await _REVOKE_EVERYBODY(
+    at_ms, run_id, home_age_ms = await _REVOKE_EVERYBODY(
         store,
         {
             "generations": keys.generations(partition),
             "revocations": keys.revocations(partition),
             "number": keys.number(partition),
+            "home": keys.home(partition),
             "act": keys.everybody(partition, act),
             "outbox": keys.outbox(partition),
         },
@@ -96,5 +95,6 @@ async def raise_floor(
             "event_id": "" if partition else f"evt_{new_id()}",
             "reason": reason,
         },
+        replicas=store.replicas.writes,
     )
-    return int(at_ms)
+    return int(at_ms), Appended(revocation_id, partition, run_id, home_age_ms)

@@ -1,11 +1,11 @@
 -- Whether this store was put back from a backup: somebody has seen it alive at a time of which it remembers nothing, by
 -- more than a fail-over may lose, and no operator has spoken since. Notes the finding, so that every worker learns of it.
 -- INCLUDE epoch.lua
--- KEYS deployment pulses
+-- KEYS deployment
 -- ARGV seen_ms
 -- RETURNS {restored_ms or 0, losses 'from-until …', dealt_with_ms or 0}
 local t = redis.call('TIME')
-current_epoch(deployment_key, pulses_key, t[1] * 1000 + math.floor(t[2] / 1000))
+current_epoch(deployment_key, t[1] * 1000 + math.floor(t[2] / 1000))
 local losses, restored, dealt_with = unpack(redis.call('HMGET', deployment_key, 'losses', 'restored_ms', 'dealt_with_ms'))
 seen_ms = tonumber(seen_ms)
 for from, to in string.gmatch(losses or '', '(%d+)%-(%d+)') do

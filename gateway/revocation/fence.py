@@ -43,12 +43,15 @@ class Fence:
         self.dropped = 0
         self.lapsed = 0
 
-    def renew(self, sent_ns: int, store_ms: int) -> None:
-        """A heartbeat sent at `sent_ns`, answered at store time `store_ms`, has been followed by its PONG."""
+    def renew(self, sent_ns: int, store_ms: int, *, not_after_ns: int | None = None) -> None:
+        """A heartbeat sent at `sent_ns`, answered at store time `store_ms`, has been followed by its PONG.
+
+        `not_after_ns` is the last contact with another server on which this one's word depends.
+        """
         self.renewed += 1
         self.lapsed += 0 < self.until_ns < sent_ns
-        self.until_ns = sent_ns + self.length_ns
-        self.contact_ns = sent_ns
+        self.contact_ns = sent_ns if not_after_ns is None else min(sent_ns, not_after_ns)
+        self.until_ns = self.contact_ns + self.length_ns
         self.contact_store_ms = store_ms
         # Anchored at the sending, the store's time is never guessed too low: a lease never lives longer than it says.
         self.anchor_ms = store_ms

@@ -1,6 +1,7 @@
 """Giving back to the store the revocations it has lost and a worker still holds: after a fail-over or a flush."""
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +23,12 @@ _AT_ONCE: Final = 16
 _log = logs.get("revocation")
 
 
-async def give_back(store: Store, replica: Replica) -> None:
-    """Put every held entry back that the store lacks; idempotent. Raises StoreAway: some may be back, do it again."""
-    held = replica.holdings()
+async def give_back(store: Store, replica: Replica, partitions: Collection[int] = range(keys.PARTITIONS)) -> None:
+    """Put every held entry of these partitions back that the store lacks; idempotent.
+
+    Raises StoreAway: some may be back, do it again.
+    """
+    held = replica.holdings(partitions)
     keep_ms = replica.keep_ns // 1_000_000
     for start in range(0, len(held), _AT_ONCE):
         await asyncio.gather(*(_give_back(store, keep_ms, *one) for one in held[start : start + _AT_ONCE]))

@@ -13,8 +13,8 @@ from ..store.scripts import load
 
 _PULSE = load(
     Path(__file__).parent / "pulse.lua",
-    keys=("deployment", "workers", "pulses"),
-    args=("worker", "expected_ms", "clock_tolerance_ms"),
+    keys=("epoch", "workers", "pulses"),
+    args=("worker", "holds_registry", "expected_ms", "clock_tolerance_ms"),
 )
 #: A store's time further off than this from what its last answer promised means that a clock was set. Answers take up
 #: to the two seconds of a store call, and that is no step.
@@ -25,7 +25,7 @@ _log = logs.get("revocation")
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What has happened to the store, by its own clock.
+    """What has happened to a server of the store, by its own clock.
 
     `born_ms`: its first heartbeat; what is older was never here. `even_since_ms`: its clock is known to have run evenly
     since (a fail-over brings another machine's clock). `losses`: the spans, "from-until", whose writes fail-overs may
@@ -48,6 +48,7 @@ class Answer:
 
     known: bool
     store_ms: int
+    run_id: str
     epoch: int
     stamp_ms: int
     lease_max_ms: int
@@ -55,34 +56,51 @@ class Answer:
 
 
 class Pulse:
-    """Sends a worker's pulses, each with the time it expects of the store by its own steady clock."""
+    """Sends a worker's pulses to the server whose lowest partition is `lowest`.
+
+    Each goes with the time that is expected there by the worker's own steady clock.
+    """
 
     def __init__(
-        self, store: Store, clock: Clock, worker: str, vouch: Callable[[int], Awaitable[None]] | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        worker: str,
+        vouch: Callable[[int], Awaitable[None]] | None = None,
+        *,
+        lowest: int = 0,
     ) -> None:
         self._store = store
         self._clock = clock
         self._worker = worker
         self._vouch = vouch
+        self._holds_registry = lowest == 0
+        self._keys = {
+            "epoch": keys.DEPLOYMENT if self._holds_registry else keys.home(lowest),
+            "workers": f"{keys.prefix(lowest)}workers",
+            "pulses": f"{keys.prefix(lowest)}pulses",
+        }
         self._last: tuple[int, Answer] | None = None
 
-    async def send(self) -> Answer:
-        """Raises StoreAway, also for a store that answers and must not be trusted."""
+    async def send(self, *, replicas: int = 0) -> Answer:
+        """Raises StoreAway, also for a store that answers and must not be trusted, and TooFewReplicas."""
         sent_ns = self._clock.boot_ns()
         expected_ms = 0
         if self._last is not None:
             then_ns, then = self._last
             expected_ms = then.store_ms + (sent_ns - then_ns) // 1_000_000
-        known, store_ms, epoch, stamp_ms, lease_max_ms, *history = await _PULSE(
+        known, store_ms, run_id, epoch, stamp_ms, lease_max_ms, *history = await _PULSE(
             self._store,
-            {"deployment": keys.DEPLOYMENT, "workers": keys.WORKERS, "pulses": keys.PULSES},
+            self._keys,
             {
                 "worker": self._worker,
+                "holds_registry": int(self._holds_registry),
                 "expected_ms": expected_ms,
                 "clock_tolerance_ms": CLOCK_TOLERANCE_MS,
             },
+            replicas=replicas,
         )
-        answer = Answer(bool(known), store_ms, epoch, stamp_ms, lease_max_ms, History(*history))
+        answer = Answer(bool(known), store_ms, run_id, epoch, stamp_ms, lease_max_ms, History(*history))
         if self._last is not None and epoch == then.epoch and answer.history != then.history:
             _log.warning("store_clock_stepped", store_ms=store_ms, expected_ms=expected_ms)
         self._last = (sent_ns, answer)

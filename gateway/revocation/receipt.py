@@ -66,13 +66,14 @@ class WorkerRow:
         raw = json.loads(text)
         return cls(raw["fence_ms"], raw["rule"], raw["last_known_good_ms"], raw["verify_cache_ms"], tuple(raw["keys"]))
 
-    def certain_at_ms(self, at_ms: int, pulse_ms: int) -> int:
+    def certain_at_ms(self, at_ms: int, pulse_ms: int, settled_ms: int = 0) -> int:
         """When (store time) this worker, silent ever since, no longer accepts what was revoked at `at_ms`.
 
-        Its last heartbeat that can lack the entry was sent before min(at, pulse): a fence runs out one fence later,
-        an outage is bridged for `last_known_good_ms` after it; a tenth more for clocks of unequal rates.
+        Its last heartbeat that can lack the entry was sent before min(at, pulse), or, unheard of here, to a former
+        server before `settled_ms`: a fence runs out one fence later, an outage is bridged for `last_known_good_ms`
+        after it; a tenth more for clocks of unequal rates.
         """
-        silent_since = min(at_ms, pulse_ms)
+        silent_since = max(min(at_ms, pulse_ms), settled_ms)
         span = self.fence_ms
         if self.rule == "last-known-good":
             span = max(span, self.last_known_good_ms)
@@ -97,17 +98,19 @@ def write(
     durable: bool,
     workers: Iterable[Registered],
     applied: frozenset[str],
+    settled_ms: int = 0,
     not_before_ms: int = 0,
 ) -> Receipt:
     """Judge a revocation at store time `now_ms`, given who was registered after it was appended and who applied it.
 
-    `not_before_ms` is the time before which no receipt may be complete (a fail-over's bound).
+    `settled_ms` is since when no former server can have renewed a fence, 0 if there never was one; `not_before_ms` the
+    time before which no receipt may be complete (a fail-over's bound).
     """
     everybody = tuple(workers)
     missing = tuple(
         Missing(one.worker, certain)
         for one in everybody
-        if one.worker not in applied and (certain := one.row.certain_at_ms(at_ms, one.pulse_ms)) > now_ms
+        if one.worker not in applied and (certain := one.row.certain_at_ms(at_ms, one.pulse_ms, settled_ms)) > now_ms
     )
     cached = max((at_ms + one.row.verify_cache_ms for one in everybody if one.row.verify_cache_ms), default=0)
     certain_at = max((m.certain_at_ms for m in missing), default=0)

@@ -23,6 +23,8 @@ class RollCall:
     """The registry as one instant saw it."""
 
     workers: tuple[Registered, ...]
+    now_ms: int
+    run_id: str
     #: When (its clock) this store was first met after its last restart or fail-over; 0 if it never had one.
     stamp_ms: int
 
@@ -96,14 +98,22 @@ def worker_id(host: str, pid: int, random: str) -> WorkerId:
 
 
 async def roll_call(store: Store) -> RollCall:
-    """Every registered worker with its last pulse, and the stamp; notices a restart. Raises StoreAway."""
-    rows, pulses, stamp_ms = await _ROLL_CALL(
-        store, {"deployment": keys.DEPLOYMENT, "workers": keys.WORKERS, "pulses": keys.PULSES}, {}
+    """Every registered worker with its last pulse, and the stamp; notices a restart.
+
+    Confirmed by as many replicas as a check needs: no former primary's. Raises StoreAway.
+    """
+    rows, pulses, now_ms, run_id, stamp_ms = await _ROLL_CALL(
+        store,
+        {"deployment": keys.DEPLOYMENT, "workers": keys.WORKERS, "pulses": keys.PULSES},
+        {},
+        replicas=store.replicas.checks,
     )
     pulse_of = dict(zip(pulses[::2], pulses[1::2], strict=True))
     found = sorted(zip(rows[::2], rows[1::2], strict=True))
     return RollCall(
         tuple(Registered(worker, WorkerRow.from_json(row), int(pulse_of.get(worker, 0))) for worker, row in found),
+        now_ms,
+        run_id,
         stamp_ms,
     )
 

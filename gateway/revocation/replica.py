@@ -5,7 +5,7 @@ longer-lived token goes to the store. A million revocations a day at 300 s lease
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from ..ids import Account
 from ..store.keys import PARTITIONS, partition_of
@@ -72,15 +72,15 @@ class Replica:
             self.behind.discard(partition)
         return new
 
-    def forget_numbers(self) -> None:
-        """The connection or the store's epoch changed: keep what is known, trust no number."""
-        self.behind.update(range(PARTITIONS))
-        self._numbers = [0] * PARTITIONS
-        self._heard_from = [0] * PARTITIONS
+    def forget_numbers(self, partitions: Collection[int] = range(PARTITIONS)) -> None:
+        """The connection to a server, or its epoch, changed: keep what is known, trust no number of its partitions."""
+        self.behind.update(partitions)
+        for partition in partitions:
+            self._numbers[partition] = self._heard_from[partition] = 0
 
-    def holdings(self) -> list[tuple[int, Entry]]:
-        """Every entry held, with its partition."""
-        return [(partition, entry) for _since_ns, partition, entry in self._held.values()]
+    def holdings(self, partitions: Collection[int] = range(PARTITIONS)) -> list[tuple[int, Entry]]:
+        """Every entry held of these partitions, with its partition."""
+        return [(partition, entry) for _since_ns, partition, entry in self._held.values() if partition in partitions]
 
     def prune(self, now_ns: int) -> None:
         """Forget what is older than `keep_ns`; cheap enough for every heartbeat."""

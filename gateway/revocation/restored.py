@@ -18,7 +18,7 @@ from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
 
-_EXAMINE = load(Path(__file__).parent / "examine.lua", keys=("deployment", "pulses"), args=("seen_ms",))
+_EXAMINE = load(Path(__file__).parent / "examine.lua", keys=("deployment",), args=("seen_ms",))
 #: The span of a loss begins this long before the store's last memory, and a fail-over may lose as much again.
 LOSS_WINDOW_MS: Final = 5_000
 #: For how long a store may have served before a heartbeat found it: one of the longest, and its time limits.
@@ -53,9 +53,7 @@ class Finding:
 
 async def examine(store: Store, *, seen_ms: int) -> Finding:
     """Look at the store, and note in it that it was restored if `seen_ms` proves so. Raises StoreAway."""
-    restored_ms, losses, dealt_with_ms = await _EXAMINE(
-        store, {"deployment": keys.DEPLOYMENT, "pulses": keys.PULSES}, {"seen_ms": seen_ms}
-    )
+    restored_ms, losses, dealt_with_ms = await _EXAMINE(store, {"deployment": keys.DEPLOYMENT}, {"seen_ms": seen_ms})
     spans = [span.split("-") for span in losses.split()]
     gaps = tuple((int(since) + LOSS_WINDOW_MS, int(until)) for since, until in spans)
     return Finding(bool(restored_ms), gaps, dealt_with_ms)

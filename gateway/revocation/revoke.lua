@@ -1,24 +1,29 @@
 -- Revoke devices, sessions or a whole account: change the records, append to the stream, ring, note the event. Atomic.
--- INCLUDE append.lua
--- KEYS account devices generations revocations number receipt outbox repeat
+-- INCLUDE append.lua epoch.lua
+-- KEYS account devices generations revocations number home receipt outbox repeat
 -- ARGV prefix account revocation_id reply_to event_prefix reason
 -- REST pairs of words: kind (device | session | account | disable), id
--- RETURNS {'ok' | 'repeated' | 'unknown_device' | 'unknown_session', revocation id, at_ms, number of entries}
+-- RETURNS {'ok', revocation id, run_id, home_age_ms} or {'repeated' | 'unknown_device' | 'unknown_session', id}
 local earlier = redis.call('GET', repeat_key)
-if earlier then return {'repeated', earlier, 0, 0} end
+if earlier then
+  -- A write, so that replicas can confirm what was recorded before it.
+  redis.call('PEXPIRE', repeat_key, 86400000)
+  return {'repeated', earlier}
+end
 
 local first = 7
 for i = first, #ARGV, 2 do
   local kind, id = ARGV[i], ARGV[i + 1]
   if kind == 'device' and redis.call('HGET', prefix .. 'device:' .. id, 'account') ~= account then
-    return {'unknown_device', id, 0, 0}
+    return {'unknown_device', id}
   end
   if kind == 'session' and redis.call('HGET', prefix .. 'session:' .. id, 'account') ~= account then
-    return {'unknown_session', id, 0, 0}
+    return {'unknown_session', id}
   end
 end
 
 local at_ms = store_ms()
+local run_id, _, since_ms = current_epoch(home_key, at_ms)
 local entries = 0
 for i = first, #ARGV, 2 do
   local kind, id = ARGV[i], ARGV[i + 1]
@@ -56,7 +61,7 @@ for i = first, #ARGV, 2 do
   entries = entries + 1
   append_event(outbox_key, at_ms, event_prefix .. entries, event, account, data)
 end
-redis.call('HSET', receipt_key, 'at_ms', string.format('%.0f', at_ms), 'account', account, 'entries', entries)
+redis.call('HSET', receipt_key, 'at_ms', string.format('%.0f', at_ms), 'account', account, 'entries', entries, 'run_id', run_id)
 redis.call('PEXPIRE', receipt_key, 86400000)
 redis.call('SET', repeat_key, revocation_id, 'PX', 86400000)
-return {'ok', revocation_id, at_ms, entries}
+return {'ok', revocation_id, run_id, since_ms > 0 and at_ms - since_ms or -1}

@@ -1,9 +1,9 @@
 -- Sign out every account of one partition: raise its floor, append to the stream, ring, note the event. Atomic.
 -- Repeated with the same act it only rings again: who signed in since stays in.
--- INCLUDE append.lua
--- KEYS generations revocations number act outbox
+-- INCLUDE append.lua epoch.lua
+-- KEYS generations revocations number home act outbox
 -- ARGV partition revocation_id reply_to event_id reason
--- RETURNS at_ms
+-- RETURNS {at_ms, run_id, home_age_ms}
 local at_ms, generation = unpack(redis.call('HMGET', act_key, 'at_ms', 'generation'))
 if not at_ms then
   at_ms = string.format('%.0f', store_ms())
@@ -17,4 +17,6 @@ if not at_ms then
   end
 end
 append_entry(revocations_key, number_key, at_ms, 'everybody', partition, generation, revocation_id, reply_to)
-return at_ms
+local now = store_ms()
+local run_id, _, since_ms = current_epoch(home_key, now)
+return {at_ms, run_id, since_ms > 0 and now - since_ms or -1}

@@ -56,7 +56,7 @@ class RevocationStream:
             raise StoreAway
         if len(self._listeners) >= MAX_STREAMS:
             raise StoreAway(f"this worker has {MAX_STREAMS} streams already", code="too_many_streams")
-        now_ms = self._feed.store_ms()
+        now_ms = self._feed.registry_link.store_ms()
         since_ms = _since_ms(request.headers.get("last-event-id", ""), now_ms)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         if request.method == "HEAD":
@@ -114,7 +114,7 @@ class RevocationStream:
                 position = f"({page[-1][0]}"
 
     def _known_until_ms(self) -> int:
-        return self._feed.fence.contact_store_ms
+        return self._feed.contact_store_ms
 
 
 def _since_ms(last_event_id: str, now_ms: int) -> int | None:

@@ -15,7 +15,6 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from ..errors import StoreAway
-from ..store.client import Store
 
 #: After a stall of this process a time limit is over before the answer, long in the socket, has been read.
 _AFTER_STALL_SECONDS: Final = 0.1
@@ -24,10 +23,14 @@ _AFTER_STALL_SECONDS: Final = 0.1
 class Subscription:
     """A connection that has subscribed; `take` is called with (channel, message) for every bell, in order."""
 
-    def __init__(self, store: Store, take: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, connection: AbstractConnection, take: Callable[[str, str], None], *, timeout_seconds: float
+    ) -> None:
+        #: The run id of the server at the other end; a PONG of another one says nothing.
+        self.run_id = ""
         self._take = take
-        self._timeout_seconds = store.timeout_seconds
-        self._connection: AbstractConnection = store.raw_connection()
+        self._timeout_seconds = timeout_seconds
+        self._connection = connection
         self._pongs: deque[asyncio.Future[None]] = deque()
 
     async def open(self, channels: Sequence[str]) -> None:
@@ -36,7 +39,11 @@ class Subscription:
         Raises RedisError, OSError or StoreAway. The caller closes it in any case.
         """
         await self._connection.connect()
-        await self._connection.send_command("SSUBSCRIBE", *channels, check_health=False)
+        await self._connection.send_command("INFO", "server", check_health=False)
+        self.run_id = _run_id(await self._connection.read_response(timeout=self._timeout_seconds))
+        # One command a channel: a Cluster takes no two slots in one.
+        commands = self._connection.pack_commands([("SSUBSCRIBE", channel) for channel in channels])
+        await self._connection.send_packed_command(commands, check_health=False)
         confirmed = 0
         while confirmed < len(channels):
             # With a time limit of its own, redis-py answers None instead of raising when it is over.
@@ -98,3 +105,10 @@ class Subscription:
                 pong.set_result(None)
         elif kind == "sunsubscribe":
             raise StoreAway("the store moved a partition")
+
+
+def _run_id(info: str | None) -> str:
+    for line in (info or "").splitlines():
+        if line.startswith("run_id:"):
+            return line.removeprefix("run_id:").strip()
+    raise StoreAway("the store did not say who it is")

@@ -86,13 +86,15 @@ class Checker:
         lease = self._open(visit.token)
         if isinstance(lease, Denied):
             return lease
-        if not self._feed.holds() and not self._feed.store_away and self._is_running(lease):
+        link = self._feed.links[lease.partition]
+        if not link.holds() and not link.store_away and self._is_running(lease):
             # A stall of this process, or a store that went away: one shared heartbeat tells which.
-            await self._feed.refresh()
+            await self._feed.refresh(lease.partition)
+            link = self._feed.links[lease.partition]
         if self._is_revoked(lease):
             # What is revoked stays so, however old the knowledge.
             return Denied("revoked", clear=True)
-        if self._feed.holds():
+        if link.holds():
             can_wait = visit.carry == "none" or not self._is_due(lease) or self._renewals.crowded
             if self._is_running(lease) and can_wait:
                 return self._accept(lease, visit)
@@ -100,7 +102,7 @@ class Checker:
                 vouched = self._vouched.get((lease.token, visit.background))
                 if vouched is not None and self._is_running(vouched) and not self._is_revoked(vouched):
                     return self._accept(vouched, visit)
-        if self._feed.store_away:
+        if link.store_away:
             # Nobody waits for a store that is known to be away; heartbeats find out when it is back.
             if not self._may_bridge(lease):
                 raise StoreAway
@@ -154,24 +156,24 @@ class Checker:
 
     def _may_bridge(self, lease: OpenLease) -> bool:
         """Whether this lease stands although the store cannot be asked: it is good, or was at the last contact."""
-        feed, policy = self._feed, self._policy
+        link, policy = self._feed.links[lease.partition], self._policy
         # What was loaded from a store that was put back lacks what was revoked since the backup.
         if self._is_revoked(lease) or self._memory.found:
             return False
-        if feed.holds() and self._is_running(lease):
+        if link.holds() and self._is_running(lease):
             return True
-        silent_ns = self._clock.boot_ns() - feed.fence.contact_ns
+        silent_ns = self._clock.boot_ns() - link.fence.contact_ns
         return (
             policy.outage_rule == "last-known-good"
-            and feed.loaded
+            and link.loaded
             and silent_ns <= policy.last_known_good_seconds * 1e9
-            and lease.begins_at_ms <= feed.fence.contact_store_ms < lease.ends_at_ms
+            and lease.begins_at_ms <= link.fence.contact_store_ms < lease.ends_at_ms
         )
 
     def _accept(self, lease: OpenLease, visit: Visit, *, set_cookie: str | None = None) -> Accepted | Denied:
         content = lease.content
         # A worker that hears no heartbeat knows the store's time only from the lease that the store has just renewed.
-        now_ms = max(self._feed.store_ms(), content.issued_at_ms)
+        now_ms = max(self._store_ms(lease), content.issued_at_ms)
         fresh = now_ms < content.fresh_until_ms and visit.run == lease.run
         if not fresh and not content.remembered:
             # The browser was closed, or the session's own limits are over; the box was not ticked.
@@ -183,11 +185,14 @@ class Checker:
             self._vouched.pop(next(iter(self._vouched)))
         self._vouched[presented] = renewed
 
+    def _store_ms(self, lease: OpenLease) -> int:
+        return self._feed.links[lease.partition].store_ms()
+
     def _is_running(self, lease: OpenLease) -> bool:
-        return lease.begins_at_ms <= self._feed.store_ms() < lease.ends_at_ms
+        return lease.begins_at_ms <= self._store_ms(lease) < lease.ends_at_ms
 
     def _is_due(self, lease: OpenLease) -> bool:
-        return self._feed.store_ms() >= lease.renew_at_ms
+        return self._store_ms(lease) >= lease.renew_at_ms
 
     def _is_revoked(self, lease: OpenLease) -> bool:
         return self._feed.replica.is_revoked(lease.session, lease.device, lease.account, lease.content.generation)

@@ -157,7 +157,7 @@ class Renewals:
         if answer[0] in ("unsure", "unknown"):
             # What looks like theft or a stranger may be a store that has lost its last writes, or whose clock was set.
             # A heartbeat that begins now learns of it; where it fails, a fence from before may still hold.
-            if not await self._feed.refresh() or self._feed.store_away:
+            if not await self._feed.refresh(lease.partition) or self._feed.links[lease.partition].store_away:
                 raise StoreAway
             answer = await self._redeem(key, lease, may_accuse=True)
         if answer[0] == "unsure":
@@ -165,18 +165,19 @@ class Renewals:
         if answer[0] != "ok":
             reason = cast(Ended, answer[0])
             if reason == "unknown":
-                reason = self._why_unknown(lease.content, answer[1])
+                reason = self._why_unknown(lease, answer[1])
             CREDENTIALS.labels(reason).inc()
             return Over(reason)
         _ok, now_ms, n, fresh_until_ms, note = answer
         CREDENTIALS.labels(note).inc()
         return Renewed(self._leases.seal(self._reissued(lease.content, now_ms, n, fresh_until_ms)), note)
 
-    def _why_unknown(self, content: Lease, now_ms: int) -> Ended:
+    def _why_unknown(self, lease: OpenLease, now_ms: int) -> Ended:
+        content = lease.content
         if now_ms >= content.authenticated_at_ms + self._policy.family_ms(remembered=content.remembered):
             # Its row is kept longer than any of its tokens is good, and was let go since.
             return "over"
-        return "lost" if self._feed.history.may_lack(content.issued_at_ms) else "unknown"
+        return "lost" if self._feed.links[lease.partition].history.may_lack(content.issued_at_ms) else "unknown"
 
     def _reissued(self, former: Lease, now_ms: int, n: int, fresh_until_ms: int) -> Lease:
         lease_ms = round(self._policy.lease_seconds * 1000)
@@ -187,7 +188,8 @@ class Renewals:
 
     async def _redeem(self, key: _Key, lease: OpenLease, *, may_accuse: bool) -> tuple[str, int, int, int, str]:
         _token, advance, extend, origin = key
-        policy, partition, feed = self._policy, lease.partition, self._feed
+        policy, partition = self._policy, lease.partition
+        link = self._feed.links[partition]
         answer = await _RENEW(
             self._store,
             {
@@ -207,7 +209,7 @@ class Renewals:
                 "generation": lease.content.generation,
                 "may_advance": int(advance),
                 "extend": int(extend),
-                "expected_ms": feed.store_ms() if feed.holds() else 0,
+                "expected_ms": link.store_ms() if link.holds() else 0,
                 "may_accuse": int(may_accuse),
                 "place": origin.place,
                 "kind": origin.kind,
@@ -219,12 +221,14 @@ class Renewals:
                 "grace_ms": round(policy.grace_seconds * 1000),
                 "used_after_ms": USED_AFTER_MS,
                 "clock_tolerance_ms": CLOCK_TOLERANCE_MS,
-                "even_since_ms": feed.history.even_since_ms,
-                "losses": feed.history.losses,
+                "even_since_ms": link.history.even_since_ms,
+                "losses": link.history.losses,
                 # Of the token that was shown, not of the one it is exchanged for: that one may never arrive.
                 "key_id": lease.key_id,
                 "event_id": f"evt_{new_id()}",
             },
+            # Of a former primary that others no longer follow, not even a yes counts.
+            replicas=self._store.replicas.checks,
         )
         if answer[0] != "ok":
             return (answer[0], int(answer[1]), 0, 0, "")

@@ -138,8 +138,8 @@ class Starter:
 
         Where the account has as many sessions as the policy allows, the ones begun longest ago end too, or this one is
         refused. Raises Conflict (account disabled; signed out everywhere since the check; too many sessions),
-        BadRequest (authenticated_at stale or in the future), StoreAway. Not idempotent: repeating it makes another
-        session and ends nothing by itself.
+        BadRequest (authenticated_at stale or in the future), StoreAway, TooFewReplicas. Not idempotent: repeating
+        it makes another session and ends nothing by itself.
 
         An old session is begun once. Repeated, it is the same session until its cookie has come back, for as long as
         grace; then Conflict, as for one that is over, was ended, or whose device was removed.
@@ -198,6 +198,7 @@ class Starter:
                 "given_device": old.device if old else "",
                 "grace_ms": round(policy.grace_seconds * 1000),
             },
+            replicas=self._store.replicas.writes,
         )
         if answer[0] in _REFUSALS:
             self._story.not_started(account=sign_in.account, reason=answer[0])

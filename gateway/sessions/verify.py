@@ -21,8 +21,8 @@ _COOKIE_CHARS: Final = 6
 
 def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool, count: HotCount) -> Handler:
     """The handler of one forward-auth route; with `fresh_only` a merely remembered user goes the long way to a 401."""
-    fence, boot_ns, by_line = feed.fence, clock.boot_ns, leases.by_line
-    # Both are the same objects for the feed's whole life.
+    fences, boot_ns, by_line = feed.fences, clock.boot_ns, leases.by_line
+    # All are the same objects for the feed's whole life.
     revoked, generations, floors = feed.replica.revoked, feed.replica.generations, feed.replica.floors
 
     def verify(head: Head) -> Reply | None:
@@ -39,7 +39,7 @@ def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool
             return None
         lease, same_run = known
         now_ns = boot_ns()
-        content = lease.content
+        content, fence = lease.content, fences[lease.partition]
         if fence.until_ns <= now_ns:
             return None
         now_ms = fence.anchor_ms + (now_ns - fence.anchor_ns) // 1_000_000

@@ -1,46 +1,114 @@
-"""The way to the store: one redis client a process, short time limits, and one kind of failure.
+"""The way to the store: a pool of connections a server, short time limits, and one kind of failure.
 
 Every fault (refused, timed out, READONLY, LOADING, wrong password, pool exhausted) is `StoreAway`, never an answer.
 """
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import MovedError, RedisError
 
-from ..errors import StoreAway
+from ..errors import StoreAway, TooFewReplicas
+from . import topology
+from .address import Place, parse
+from .keys import PARTITIONS
+from .routed import Routed, partition_of_words
 
 T = TypeVar("T")
 
 #: Long enough for an fsync on a busy disk, short enough that a page is not kept waiting by a dead store.
 TIMEOUT_SECONDS: Final = 2.0
-#: Connections a process may hold; a caller waits up to TIMEOUT_SECONDS for one, then the store counts as away.
+#: Connections a process may hold to one server; a caller waits up to TIMEOUT_SECONDS for one, then the store counts as
+#: away.
 MAX_CONNECTIONS: Final = 32
+#: A fault makes the next call ask where the store is now, at most this often.
+_LOOK_AGAIN_SECONDS: Final = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """How many replicas must have what was written: `checks` before a worker trusts a server's answer, `writes` before
+    a revocation or sign-in is told to anybody. Together at least as many as each server has (docs/revocation.md).
+    """
+
+    checks: int = 0
+    writes: int = 0
+
+
+class Node:
+    """One server and the pool of connections to it; `place` is None where the URL itself says how to connect."""
+
+    def __init__(self, place: Place | None, options: dict[str, Any], timeout_seconds: float) -> None:
+        self.place = place
+        # A blind retry could run a script twice; callers repeat by idempotency id instead.
+        where: dict[str, Any] = {} if place is None else {"host": place[0], "port": place[1]}
+        usual: dict[str, Any] = {
+            "connection_class": Connection,
+            "socket_timeout": timeout_seconds,
+            "socket_connect_timeout": timeout_seconds,
+            "retry": Retry(NoBackoff(), 0),
+            "protocol": 2,
+            "decode_responses": True,
+        }
+        pool = BlockingConnectionPool(
+            **{**usual, **options, **where, "max_connections": MAX_CONNECTIONS, "timeout": timeout_seconds}
+        )
+        self.redis: Redis = Redis(connection_pool=pool)
+
+    async def close(self) -> None:
+        """Close every connection, also those in use: their calls fail."""
+        await self.redis.aclose(close_connection_pool=True)
 
 
 class Store:
-    """A connection pool to the store at `url` (redis://, rediss:// or unix://)."""
+    """The store at `url` (see address.py): its servers, found when first needed and again after a fault.
 
-    def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    `redis` sends each command to the server of its key's partition.
+    """
+
+    def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, replicas: Replicas | None = None) -> None:
         self.url = url
         self.timeout_seconds = timeout_seconds
-        # A blind retry could run a script twice; callers repeat by idempotency id instead.
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=timeout_seconds,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            decode_responses=True,
-        )
-        self.redis: Redis = Redis(connection_pool=pool)
+        self.replicas = replicas or Replicas()
+        self._address = parse(url)
+        self._nodes: dict[Place | None, Node] = {}
+        #: The server of each partition; empty until it is known.
+        self._of: tuple[Node, ...] = ()
+        self._is_suspect = False
+        self._looked_at = -_LOOK_AGAIN_SECONDS
+        self._look: asyncio.Task[None] | None = None
+        if self._address.kind == "one":
+            self._place((None,) * PARTITIONS)
+        self.redis: Redis = Routed(self.node_of, self.send)
+
+    async def node_of(self, partition: int) -> Node:
+        """The server of a partition, as far as is known. Raises StoreAway if it never was."""
+        if self._address.kind != "one" and (self._is_suspect or not self._of):
+            await self._look_again()
+        return self._of[partition]
+
+    async def raw_connection(self, partition: int) -> AbstractConnection:
+        """A connection to the partition's server outside the pool, for a subscription; the caller opens and closes it.
+
+        Raises StoreAway.
+        """
+        node = await self.node_of(partition)
+        connection: AbstractConnection = node.redis.connection_pool.make_connection()
+        return connection
+
+    async def shares(self) -> tuple[tuple[int, ...], ...]:
+        """The partitions of each server, lowest first: what one connection follows. Raises StoreAway."""
+        await self.node_of(0)
+        held: dict[Node, list[int]] = {}
+        for partition, node in enumerate(self._of):
+            held.setdefault(node, []).append(partition)
+        return tuple(tuple(partitions) for partitions in held.values())
 
     async def guard(self, call: Awaitable[T]) -> T:
         """Await a store call; every fault becomes StoreAway.
@@ -51,20 +119,87 @@ class Store:
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 answer = await call
+        except TooFewReplicas:
+            self.suspect()
+            _heed_cancellation(before)
+            raise
         except (RedisError, OSError, TimeoutError) as fault:
+            self.suspect()
             _heed_cancellation(before)
             raise StoreAway(f"the store did not answer ({type(fault).__name__}); try again") from fault
         _heed_cancellation(before)
         return answer
 
-    def raw_connection(self) -> AbstractConnection:
-        """A connection outside the pool, for a subscription; the caller connects and closes it."""
-        connection: AbstractConnection = self.redis.connection_pool.make_connection()
-        return connection
+    async def send(self, *words: Any, replicas: int = 0, **options: Any) -> Any:
+        """Send one command; with `replicas`, a writing one, and return when that many have confirmed it too.
+
+        Raises what redis-py raises, and TooFewReplicas; for `guard`.
+        """
+        partition = partition_of_words(words)
+        for is_last in (False, True):
+            node = await self.node_of(partition)
+            try:
+                if replicas:
+                    return await self._send_confirmed(node, words, replicas)
+                return await node.redis.execute_command(*words, **options)
+            except MovedError:
+                # It was not carried out there.
+                self._looked_at = -_LOOK_AGAIN_SECONDS
+                self.suspect()
+                if is_last:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _send_confirmed(self, node: Node, words: tuple[Any, ...], replicas: int) -> Any:
+        # WAIT counts the writes of its own connection, so both go out on one.
+        pipe = node.redis.pipeline(transaction=False)
+        pipe.execute_command(*words)
+        pipe.execute_command("WAIT", replicas, round(self.timeout_seconds * 500))
+        answer, have = await pipe.execute(raise_on_error=False)
+        for one in (answer, have):
+            if isinstance(one, Exception):
+                raise one
+        if have < replicas:
+            raise TooFewReplicas(have, replicas)
+        return answer
+
+    def suspect(self) -> None:
+        """Something speaks against what is known of the servers: ask again before the next call."""
+        self._is_suspect = True
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.redis.aclose(close_connection_pool=True)
+        if self._look is not None:
+            self._look.cancel()
+            await asyncio.gather(self._look, return_exceptions=True)
+        await self.redis.aclose()
+        for node in self._nodes.values():
+            await node.close()
+
+    async def _look_again(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._look is None or (self._look.done() and now - self._looked_at >= _LOOK_AGAIN_SECONDS):
+            self._looked_at = now
+            self._look = asyncio.create_task(self._find())
+        await asyncio.wait({self._look})
+        if not self._of:
+            raise StoreAway("where the store is could not be found out; try again")
+
+    async def _find(self) -> None:
+        known = [place for place in self._nodes if place is not None]
+        try:
+            places = await topology.find(self._address, known)
+        except StoreAway:
+            return
+        self._is_suspect = False
+        self._place(places)
+        for place in self._nodes.keys() - set(places):
+            await self._nodes.pop(place).close()
+
+    def _place(self, places: tuple[Place | None, ...]) -> None:
+        for place in set(places) - self._nodes.keys():
+            self._nodes[place] = Node(place, self._address.options, self.timeout_seconds)
+        self._of = tuple(self._nodes[place] for place in places)
 
 
 def _cancellations() -> int:

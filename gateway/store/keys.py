@@ -15,6 +15,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:revocations` | stream | trimmed to 24 hours | revocation |
 | `{tag}:number` | integer: entries ever written | for ever, 256 of them | revocation |
 | `{tag}:generations` | hash: last given, floor, not_before_ms | for ever, 256 of them | revocation |
+| `{tag}:home` | hash: run id and epoch of its server, and since when | for ever, 256 of them | revocation |
 | `{tag}:receipt:<id>` | hash | TTL 24 hours | revocation |
 | `{tag}:everybody:<act>` | hash: at_ms, generation | TTL 24 hours | revocation |
 | `{tag}:repeat:<account>:<key>` | string: revocation id | TTL 24 hours | revocation |
@@ -108,6 +109,11 @@ def number(partition: int) -> str:
 def generations(partition: int) -> str:
     """The last generation an account of the partition was given, and the one below which nobody is signed in."""
     return f"{prefix(partition)}generations"
+
+
+def home(partition: int) -> str:
+    """Which server holds the partition, and since when."""
+    return f"{prefix(partition)}home"
 
 
 def receipt(partition: int, revocation_id: str) -> str:

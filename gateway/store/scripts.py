@@ -44,22 +44,29 @@ class Script:
     digest: str
 
     async def __call__(
-        self, store: Store, keys: Mapping[str, str], args: Mapping[str, Value], rest: tuple[Value, ...] = ()
+        self,
+        store: Store,
+        keys: Mapping[str, str],
+        args: Mapping[str, Value],
+        rest: tuple[Value, ...] = (),
+        *,
+        replicas: int = 0,
     ) -> Any:
-        """Run atomically on the store; `rest` follows the named arguments as ARGV.
+        """Run atomically on the server of its keys; `rest` follows the named arguments as ARGV.
 
-        Raises StoreAway if the store does not answer in time: the script may or may not have run.
+        With `replicas`, for a script that writes: returns when that many have confirmed it. Raises StoreAway if the
+        store does not answer in time (the script may or may not have run), and TooFewReplicas (it has).
         """
         ordered_keys = [keys[name] for name in self.keys]
         ordered_args = [args[name] for name in self.args]
         with _measured(self.name):
-            return await store.guard(self._run(store, [*ordered_keys, *ordered_args, *rest]))
+            return await store.guard(self._run(store, [*ordered_keys, *ordered_args, *rest], replicas))
 
-    async def _run(self, store: Store, words: list[Value]) -> Any:
+    async def _run(self, store: Store, words: list[Value], replicas: int) -> Any:
         try:
-            return await store.redis.execute_command("EVALSHA", self.digest, len(self.keys), *words)
+            return await store.send("EVALSHA", self.digest, len(self.keys), *words, replicas=replicas)
         except NoScriptError:
-            return await store.redis.execute_command("EVAL", self.text, len(self.keys), *words)
+            return await store.send("EVAL", self.text, len(self.keys), *words, replicas=replicas)
 
 
 def load(path: Path, *, keys: tuple[str, ...], args: tuple[str, ...]) -> Script:

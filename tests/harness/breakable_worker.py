@@ -17,6 +17,8 @@ def put_mistakes_in() -> None:
     from latchstring_gateway.revocation.barrier import Barrier
     from latchstring_gateway.revocation.fence import Fence
     from latchstring_gateway.revocation.key_agreement import Agreement
+    from latchstring_gateway.revocation.receipt import Receipt
+    from latchstring_gateway.revocation.revoke import Revoker
     from latchstring_gateway.sessions import answers, return_path
     from latchstring_gateway.sessions.check import Checker
     from latchstring_gateway.sessions.policy import SESSION_COOKIE
@@ -38,6 +40,8 @@ def put_mistakes_in() -> None:
         Barrier.wait = _everybody_at_once  # type: ignore[assignment]
     if breaks("fence-never-over"):
         _never_over(Fence)
+    if breaks("receipt-first"):
+        _receipt_first(Revoker, Receipt)
     if breaks("sign-unknown-to-others"):
         KeyRing.usable = lambda self, _agreed: setattr(self, "_agreed", None)  # type: ignore[method-assign,assignment]
     if breaks("no-lead"):
@@ -68,6 +72,24 @@ def _answered_early(journal_class: Any) -> None:
         loop.call_later(1.0, append, journal, payload, lambda _kept: None)
 
     journal_class.append = append_later
+
+
+def _receipt_first(revoker: Any, receipt: Any) -> None:
+    revoke, under_way = revoker.revoke, set()
+
+    async def answer_early(one: Any, account: str, *what: Any, **more: Any) -> Any:
+        if account == "nobody":
+            # By these removals the harness finds out who is there.
+            return await revoke(one, account, *what, **more)
+
+        async def later() -> None:
+            await asyncio.sleep(0.5)
+            await revoke(one, account, *what, **more)
+
+        under_way.add(asyncio.create_task(later()))
+        return receipt("00.early", "complete", 1, 1, 0, durable=True)
+
+    revoker.revoke = answer_early
 
 
 async def _everybody_at_once(_self: object, _id: str, workers: frozenset[str], _patience: float) -> frozenset[str]:

@@ -82,10 +82,9 @@ class SignedIn:
 
 
 @dataclass
-class Cluster:
-    """A store, workers, and the website's backend."""
+class Workers:
+    """Workers on some store, and the website's backend."""
 
-    valkey: Valkey
     workers: list[WorkerProcess]
     env: dict[str, str]
     credential: dict[str, str]
@@ -110,7 +109,7 @@ class Cluster:
 
     def aged(self, who: SignedIn, *, seconds: float) -> SignedIn:
         """The same browser as it would be with a lease that much older."""
-        codec = Codec(KeyRing.load(self.valkey.data_dir / "keys.json", SystemClock()))
+        codec = Codec(KeyRing.load(Path(self.env["LATCHSTRING_DATA_DIR"]) / "keys.json", SystemClock()))
         token = who.cookie.partition("=")[2].partition(";")[0]
         lease = codec.open(token.encode(), Lease)
         assert isinstance(lease, Lease)
@@ -162,38 +161,55 @@ class Cluster:
         await wait_until_async(is_acknowledged, f"{count} workers to follow", timeout_seconds)
 
 
+@dataclass
+class Cluster(Workers):
+    """A store of their own besides."""
+
+    valkey: Valkey
+
+
 @asynccontextmanager
 async def cluster_of_workers(count: int, **settings: str) -> AsyncIterator[Cluster]:
     """A store and `count` workers that all follow it; `settings` are LATCHSTRING_* in lower case."""
-    data_dir = Path(tempfile.mkdtemp(prefix="latch-"))
-    valkey = Valkey(data_dir)
+    valkey = Valkey(Path(tempfile.mkdtemp(prefix="latch-")))
+    try:
+        async with workers_on(valkey.url, count, valkey.data_dir, **settings) as running:
+            try:
+                yield Cluster(running.workers, running.env, running.credential, valkey)
+            finally:
+                valkey.thaw()
+    finally:
+        valkey.close()
+        shutil.rmtree(valkey.data_dir)
+
+
+@asynccontextmanager
+async def workers_on(store_url: str, count: int, data_dir: Path, **settings: str) -> AsyncIterator[Workers]:
+    """`count` workers that all follow the store at this URL; `settings` are LATCHSTRING_* in lower case."""
     create_key_file(data_dir / "keys.json")
     env = {
         **os.environ,
         "LATCHSTRING_DATA_DIR": str(data_dir),
-        "LATCHSTRING_STORE": valkey.url,
+        "LATCHSTRING_STORE": store_url,
         "LATCHSTRING_LOG_LEVEL": "error",
         # Where `harness` is found.
         "PYTHONPATH": str(Path(__file__).parents[1]),
         **{f"LATCHSTRING_{name.upper()}": value for name, value in settings.items()},
     }
-    store = Store(valkey.url)
+    store = Store(store_url)
     key = await ServiceKeys(store, SystemClock()).add("website")
     await store.close()
-    cluster = Cluster(valkey, [], env, {"authorization": f"Bearer {key}"})
+    running = Workers([], env, {"authorization": f"Bearer {key}"})
     try:
         for _ in range(count):
-            cluster.start_worker()
-        for worker in cluster.workers:
-            await cluster.wait_following(worker)
-        await cluster.wait_registered(count)
-        yield cluster
+            running.start_worker()
+        for worker in running.workers:
+            await running.wait_following(worker)
+        await running.wait_registered(count)
+        yield running
     finally:
-        valkey.thaw()
-        for worker in cluster.workers:
+        for worker in running.workers:
             worker.stop()
-        valkey.close()
-        shutil.rmtree(data_dir)
 
 
 @dataclass
@@ -203,7 +219,7 @@ class Flood:
     A 503 counts as `unknown` if it says when to come back. `pause_seconds` lie between two checks of a connection.
     """
 
-    cluster: Cluster
+    cluster: Workers
     who: SignedIn
     connections: int = 2
     pause_seconds: float = 0.0

@@ -8,10 +8,9 @@ import hashlib
 import re
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from latchstring_gateway.store.client import Store
+from latchstring_gateway.store.client import Replicas, Store
 
 #: Where the driven time is kept, in milliseconds.
 TIME_KEY = "driven-ms"
@@ -56,21 +55,22 @@ class DrivenStore(Store):
     told of the others without asking that they are empty.
     """
 
-    def __init__(self, url: str, rewriting: Rewriting, streams: frozenset[str]) -> None:
-        super().__init__(url)
+    def __init__(
+        self, url: str, rewriting: Rewriting, streams: frozenset[str], *, replicas: Replicas | None = None
+    ) -> None:
+        super().__init__(url, replicas=replicas)
+        self._rewriting = rewriting
+        self._streams = streams
 
-        class Driven(Redis):
-            """Sends the rewritten scripts."""
-
-            async def execute_command(self, *words: Any, **options: Any) -> Any:
-                if words[0] == "EVALSHA" and words[2] == 2 and words[4].endswith(":number") and words[3] not in streams:
-                    return [0, []]  # load.lua
-                if words[0] == "EVALSHA":
-                    if words[1] not in rewriting.digests:
-                        raise NoScriptError
-                    words = ("EVALSHA", rewriting.digests[words[1]], *words[2:])
-                elif words[0] == "EVAL":
-                    words = ("EVAL", rewriting.rewrite(words[1]), *words[2:])
-                return await super().execute_command(*words, **options)  # type: ignore[no-untyped-call]
-
-        self.redis = Driven(connection_pool=self.redis.connection_pool)
+    async def send(self, *words: Any, replicas: int = 0, **options: Any) -> Any:
+        """Send the rewritten scripts."""
+        rewriting = self._rewriting
+        if words[0] == "EVALSHA" and words[2] == 3 and words[4].endswith(":number") and words[3] not in self._streams:
+            return [0, []]  # load.lua
+        if words[0] == "EVALSHA":
+            if words[1] not in rewriting.digests:
+                raise NoScriptError
+            words = ("EVALSHA", rewriting.digests[words[1]], *words[2:])
+        elif words[0] == "EVAL":
+            words = ("EVAL", rewriting.rewrite(words[1]), *words[2:])
+        return await super().send(*words, replicas=replicas, **options)

@@ -1,6 +1,7 @@
 """Feeds on a real store, without the worker around them, and the means to append entries behind their backs."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 import redis.asyncio
@@ -48,6 +49,7 @@ class Following:
         clock: Clock,
         timeout_seconds: float,
         heard: Callable[[str, list[str]], None] | None = None,
+        row: WorkerRow = WorkerRow(1000, "closed", 60_000, 0),  # noqa: B008 - frozen
     ) -> None:
         self.store = SlowStore(url, timeout_seconds=timeout_seconds)
         self.heard: list[tuple[str, str]] = []
@@ -56,7 +58,7 @@ class Following:
             self.store,
             clock,
             worker=worker,
-            row=lambda: WorkerRow(1000, "closed", 60_000, 0, tuple(self.key_ids)),
+            row=lambda: replace(row, keys=tuple(self.key_ids)),
             lease_seconds=300,
             heartbeat_seconds=0.1,
             heard=heard or (lambda worker, ids: self.heard.extend((worker, one) for one in ids)),

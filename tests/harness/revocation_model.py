@@ -201,14 +201,14 @@ def somebody_is_out_of_patience(model: Model, s: State) -> Successors:
         yield "another revoker finds the worker silent for a fence", s._replace(doomed=True)
 
 
-@step("registry:strike", "forget_worker.lua", "revoke:Revoker._strike_silent")
+@step("registry:strike", "forget_worker.lua", "certify:Certifier._strike_silent")
 def somebody_strikes(_model: Model, s: State) -> Successors:
     """It strikes the row, if there was no pulse in between."""
     if s.doomed and s.row:
         yield "that revoker strikes the worker's row", s._replace(row=False, doomed=False)
 
 
-@step("subscription:Subscription.open", "replica:Replica.forget_numbers", "feed:Feed._follow")
+@step("subscription:Subscription.open", "replica:Replica.forget_numbers", "link:Link._follow")
 def worker_subscribes(_model: Model, s: State) -> Successors:
     """Another connection, to whichever server still answers; no number is trusted any more."""
     if s.node == NONE:
@@ -217,14 +217,14 @@ def worker_subscribes(_model: Model, s: State) -> Successors:
             yield "the worker subscribes to the old primary", s._replace(node=OLD, behind=True)
 
 
-@step("feed:Feed._take", "subscription:Subscription._dispatch", "replica:Replica.apply")
+@step("link:Link._take", "subscription:Subscription._dispatch", "replica:Replica.apply")
 def bell_is_heard(_model: Model, s: State) -> Successors:
     """The next thing on the connection is the entry: applied, and acknowledged in the same instant (the worst case)."""
     if s.channel.startswith("E"):
         yield "the worker hears the bell", s._replace(channel=s.channel[1:], knows=True)
 
 
-@step("feed:Feed._beat_once")
+@step("link:Link._beat_once")
 def heartbeat_begins(model: Model, s: State) -> Successors:
     """The time is noted, and the subscription."""
     if s.beat == IDLE and s.node != NONE:
@@ -235,7 +235,7 @@ def heartbeat_begins(model: Model, s: State) -> Successors:
             yield "a heartbeat begins", begun._replace(beat=SENT)
 
 
-@step("feed:Feed._pulse", "pulse.lua")
+@step("link:Link._pulse", "pulse.lua")
 def pulse_runs(model: Model, s: State) -> Successors:
     """The script writes; on the old primary it fails, and with it the heartbeat. Its answer is on its way."""
     if s.beat != SENT:
@@ -252,7 +252,7 @@ def pulse_runs(model: Model, s: State) -> Successors:
     yield f"the pulse runs: row {'there' if s.row else 'missing'}", pulsed
 
 
-@step("feed:Feed._catch_up", "feed:Feed._register", "registry:register", "register.lua", "fence:Fence.drop")
+@step("link:Link._catch_up", "feed:Feed._register", "registry:register", "register.lua", "fence:Fence.drop")
 def worker_registers(model: Model, s: State) -> Successors:
     """The row was missing or the epoch is another: trust nothing, register, then load everything."""
     if s.beat != PULSED or (s.known and s.answered == s.epoch_known):
@@ -265,7 +265,7 @@ def worker_registers(model: Model, s: State) -> Successors:
         yield "the worker registers", dropped._replace(row=True, pulse_age=0, doomed=False)
 
 
-@step("feed:Feed._load_one", "load.lua")
+@step("loading:_read", "load.lua")
 def load_is_read(model: Model, s: State) -> Successors:
     """The store reads the stream; the answer is on its way. A read: the old primary answers it too."""
     behind = s.beat == PULSED and _is_vouched_for(model, s) and s.behind
@@ -279,7 +279,7 @@ def load_is_read(model: Model, s: State) -> Successors:
             yield f"the old primary reads the stream: {_holds(s.old_stream)}", here._replace(answer=s.old_stream)
 
 
-@step("feed:Feed._load", "feed:Feed._take_load", "replica:Replica.loaded")
+@step("loading:load_partitions", "loading:_take", "replica:Replica.loaded")
 def load_is_taken(model: Model, s: State) -> Successors:
     """The answer counts only if the subscription that it was read for stands."""
     if s.beat != LOADED:
@@ -303,7 +303,7 @@ def ping_is_sent(model: Model, s: State) -> Successors:
             yield "PING is sent", s._replace(beat=PINGED, channel=s.channel + "G")
 
 
-@step("feed:Feed._renew", "fence:Fence.renew")
+@step("link:Link._renew", "fence:Fence.renew")
 def pong_is_heard(model: Model, s: State) -> Successors:
     """The next thing on the connection is the PONG: the fence holds from the sending."""
     if not s.channel.startswith("G"):
@@ -321,7 +321,7 @@ def pong_is_heard(model: Model, s: State) -> Successors:
         yield "PONG: the fence is renewed", _renewed(model, heard)
 
 
-@step("feed:Feed._heartbeat")
+@step("link:Link._heartbeat")
 def heartbeat_fails(_model: Model, s: State) -> Successors:
     """The store leaves it without an answer. Waiting for a PONG, the connection is given up."""
     if s.beat != IDLE:
@@ -340,7 +340,7 @@ def revoker_appends(model: Model, s: State) -> Successors:
         yield "the revocation is appended", _appended(s)._replace(revoker=APPENDED, at_age=0)
 
 
-@step("registry:read", "receipt:WorkerRow.certain_at_ms", "revoke:Revoker._not_before_ms", "roll_call.lua")
+@step("registry:read", "receipt:WorkerRow.certain_at_ms", "certify:Certifier._not_before_ms", "roll_call.lua")
 def revoker_reads_registry(model: Model, s: State) -> Successors:
     """After the append; whoever enters later loads later. The same script notices a restart."""
     if s.revoker == APPENDED:
@@ -349,7 +349,7 @@ def revoker_reads_registry(model: Model, s: State) -> Successors:
         yield f"the revoker reads the registry: {_row(s)}", read._replace(revoker=WAITING, not_before=not_before)
 
 
-@step("barrier:Barrier.wait", "receipt:write", "revoke:Revoker._judge")
+@step("barrier:Barrier.wait", "receipt:write", "certify:Certifier.certify")
 def receipt_is_written(model: Model, s: State) -> Successors:
     """Complete: whoever was registered has acknowledged, or can no longer accept; and no fail-over is too young."""
     waited = s.waits <= 0 or s.knows or model.mistake == "no-barrier"

@@ -24,6 +24,7 @@ from latchstring_gateway.sessions.check import Accepted, Denied
 from latchstring_gateway.sessions.start import SignIn
 from latchstring_gateway.sessions.visit import Carry, Visit
 from latchstring_gateway.store import keys
+from latchstring_gateway.store.client import Replicas
 from latchstring_gateway.tokens.keyring import create_key_file
 from latchstring_gateway.tokens.purposes import Lease
 
@@ -378,14 +379,14 @@ class World:
             token=cookie.encode(), run=run, method="GET", target="/", client_address="192.0.2.10", agent=AGENT,
             navigation=True, carry=carry, background=False, arrived_ns=worker.clock.boot_ns(),
         )  # fmt: skip
-        beat = worker.rooms.feed._pulses._last
+        beat = worker.rooms.feed.registry_link._pulses._last
         try:
             verdict = self._run(worker.rooms.checker.check(visit))
         except StoreAway:
             self.tally.away += 1
             return None
         finally:
-            if worker.rooms.feed._pulses._last is not beat:
+            if worker.rooms.feed.registry_link._pulses._last is not beat:
                 self._notices(number)
         # One whose lease still runs has told the store nothing.
         if isinstance(verdict, Accepted) and verdict.lease.token.decode() != cookie:
@@ -447,7 +448,7 @@ class World:
         worker = self.workers[number]
         feed = worker.rooms.feed
         agrees = clocks_agree(self.store_ms, worker.clock.wall_ms())
-        return agrees and feed.holds() and abs(feed.store_ms() - self.store_ms) <= CLOCK_TOLERANCE_MS
+        return agrees and feed.holds() and abs(feed.registry_link.store_ms() - self.store_ms) <= CLOCK_TOLERANCE_MS
 
     def beat(self, number: int) -> None:
         """A heartbeat, if the last one has run out."""
@@ -521,16 +522,19 @@ class World:
             lease_seconds=6, last_known_good_seconds=5,
             remember_absolute_seconds=ABSOLUTE_MS / 1000,
         )  # fmt: skip
-        rooms = wiring.build(settings, clock=clock, make_store=lambda url: DrivenStore(url, self.rewriting, _STREAMS))
-        rooms.feed._heartbeat_seconds = 86_400
+        rooms = wiring.build(settings, clock=clock, make_store=self._make_store)
+        rooms.feed._following.heartbeat_seconds = 86_400
         self._run(self._follow(rooms))
         return Worker(rooms, clock)
+
+    def _make_store(self, url: str, replicas: Replicas | None = None) -> DrivenStore:
+        return DrivenStore(url, self.rewriting, _STREAMS, replicas=replicas)
 
     async def _follow(self, rooms: wiring.Rooms) -> None:
         await rooms.feed.start()
         for _ in range(500):
             # Where the clocks disagree it follows all the same, and trusts nothing.
-            if await rooms.feed.refresh() or rooms.feed.epoch:
+            if await rooms.feed.refresh() or rooms.feed.registry_link.epoch:
                 return
             await asyncio.sleep(0.01)
         raise AssertionError("a worker does not follow its store")

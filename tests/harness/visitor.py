@@ -76,7 +76,7 @@ class Visitor:
 class Deaf(Store):
     """A store whose bells never come."""
 
-    def raw_connection(self) -> Any:
+    async def raw_connection(self, partition: int) -> Any:
         """See `Store.raw_connection`."""
         raise StoreAway
 

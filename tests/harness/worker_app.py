@@ -161,7 +161,7 @@ def settings_for(store_url: str, data_dir: Path, **changes: Any) -> Settings:
 async def running_worker(
     settings: Settings,
     *,
-    make_store: Callable[[str], Store] = Store,
+    make_store: Callable[..., Store] = Store,
     wait: bool = True,
     service_key: str | None = None,
 ) -> AsyncIterator[Worker]:

@@ -277,7 +277,7 @@ async def test_a_lease_is_good_without_the_store_only_while_it_runs(evidence: Ev
         age_ms = chance.choice((0, 150_000, 299_999, 300_000, 300_001, chance.randrange(-200_000, 2_000_000)))
         life_ms = chance.choice((1, 300_000, 300_000, 300_001, chance.randrange(10**9)))
         content = _lease(chance, _NOW_MS - age_ms, life_ms)
-        feed.fence.renew(clock.boot_ns(), _NOW_MS)
+        feed.registry_link.fence.renew(clock.boot_ns(), _NOW_MS)
         cookie = b"__Host-session=" + leases.seal(content).token + b"; __Host-run=x"
         # An image may carry no cookie, so its lease is not renewed before its end.
         answer = verify(Head(b"GET", b"/verify", [(b"cookie", cookie), (b"sec-fetch-dest", b"image")], "127.0.0.1"))

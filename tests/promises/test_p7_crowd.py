@@ -239,13 +239,13 @@ async def test_sessions_renewed_in_one_moment_come_back_spread(store_url: str, t
     assert max(due.values()) < 2 * _SESSIONS / 20
 
 
-def _make_stores() -> Callable[[str], Store]:
+def _make_stores() -> Callable[..., Store]:
     """As the product does, or with the mistake `heartbeat-in-line`."""
     made: list[Store] = []
 
-    def make(url: str) -> Store:
+    def make(url: str, **how: Any) -> Store:
         if not made or not breaks("heartbeat-in-line"):
-            made.append(Store(url))
+            made.append(Store(url, **how))
         return made[-1]
 
     return make

@@ -1,14 +1,16 @@
 """What `latchstring serve` makes of a data directory before anything starts."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from harness.valkey import Valkey
 from latchstring_gateway.cli.main import app
 from latchstring_gateway.cli.serve import prepare
 from latchstring_gateway.settings import Settings
-from latchstring_gateway.tokens.keyring import KeyFileError
+from latchstring_gateway.tokens.keyring import KeyFileError, create_key_file
 
 SECRET = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 GOOD = (
@@ -98,3 +100,30 @@ def test_a_key_file_that_cannot_be_used_stops_the_start(tmp_path: Path, text: st
     assert SECRET not in ran.output
     assert (path.read_text(), path.stat().st_mode & 0o777) == (text, mode)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["keys.json"]
+
+
+@pytest.mark.store
+def test_a_store_that_cannot_keep_the_promises_stops_the_start(
+    tmp_path: Path, own_valkey: Callable[[], Valkey]
+) -> None:
+    """Exit code 78, every finding with its remedy, and no password."""
+    server = own_valkey()
+    with server.client() as client:
+        client.config_set("maxmemory", "1gb")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.config_set("appendfsync", "everysec")
+        client.config_set("requirepass", "geheim")
+    create_key_file(tmp_path / "keys.json")
+    (tmp_path / "password").write_text("geheim\n")
+    env = {
+        "LATCHSTRING_DATA_DIR": str(tmp_path),
+        "LATCHSTRING_STORE": server.url,
+        "LATCHSTRING_STORE_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+
+    ran = CliRunner().invoke(app, ["serve"], env=env)
+
+    assert ran.exit_code == 78
+    assert "LATCHSTRING_STORE: the store has maxmemory-policy allkeys-lru" in ran.stderr
+    assert "warning: the store has appendfsync everysec" in ran.stderr
+    assert "geheim" not in ran.output

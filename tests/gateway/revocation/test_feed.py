@@ -23,7 +23,9 @@ async def _follows(one: Following, timeout_seconds: float = 5.0) -> None:
     """Return after a full heartbeat that began now or later."""
     since_ns = SystemClock().boot_ns()
     await wait_until_async(
-        lambda: one.feed.holds() and one.feed.fence.contact_ns > since_ns, "a full heartbeat", timeout_seconds
+        lambda: one.feed.holds() and one.feed.registry_link.fence.contact_ns > since_ns,
+        "a full heartbeat",
+        timeout_seconds,
     )
 
 
@@ -111,9 +113,12 @@ async def test_an_answer_to_a_former_subscription_vouches_for_nothing(store_url:
     beat = asyncio.create_task(one.feed.refresh())
     await asyncio.sleep(0.3)
 
-    former = one.feed._subscription
+    link = one.feed.registry_link
+    former = link._subscription
     await append(store_url, "between", first=("CLIENT", "KILL", "TYPE", "pubsub"))
-    await wait_until_async(lambda: one.feed._subscription not in (None, former), "another subscription", 2)
+    await wait_until_async(
+        lambda: one.feed.registry_link._subscription not in (None, former), "another subscription", 2
+    )
     one.store.gate = None
     release.set()
     await beat
@@ -223,7 +228,7 @@ async def test_a_killed_store_is_followed_again_in_a_new_epoch(
     one = await make_feed(server.url)
     await _follows(one)
     await append(server.url, "known")
-    epoch = one.feed.epoch
+    epoch = one.feed.registry_link.epoch
 
     server.kill9()
     await wait_until_async(lambda: one.feed.store_away, "the worker to notice")
@@ -234,8 +239,8 @@ async def test_a_killed_store_is_followed_again_in_a_new_epoch(
     await _follows(later)
 
     assert time.monotonic() - since < 5.0
-    assert one.feed.epoch > epoch
-    assert one.feed.epoch_stamp_ms > 0
+    assert one.feed.registry_link.epoch > epoch
+    assert one.feed.registry_link.epoch_stamp_ms > 0
     assert later.knows("known")
 
 
@@ -270,10 +275,10 @@ async def test_no_fence_rests_on_a_read(own_valkey: Callable[[], Valkey], make_f
     async with redis.asyncio.Redis.from_url(server.url) as client:
         await client.execute_command("REPLICAOF", "127.0.0.1", "1")
         await wait_until_async(lambda: not one.feed.holds(), "the fence to lapse", 3)
-        until_ns = one.feed.fence.until_ns
+        until_ns = one.feed.registry_link.fence.until_ns
         assert await client.hgetall(keys.WORKERS) != {}
         assert not await one.feed.refresh()
-        assert one.feed.fence.until_ns == until_ns
+        assert one.feed.registry_link.fence.until_ns == until_ns
         assert one.feed.store_away
         await client.execute_command("REPLICAOF", "NO", "ONE")
     await _follows(one)
@@ -301,7 +306,7 @@ async def test_a_clock_that_differs_lets_nothing_be_trusted(store_url: str, make
             return super().wall_ms() + 31_000
 
     one = await make_feed(store_url, clock=Ahead())
-    await wait_until_async(lambda: one.feed.epoch, "the worker to have loaded")
+    await wait_until_async(lambda: one.feed.registry_link.epoch, "the worker to have loaded")
 
     assert not await one.feed.refresh()
     assert not one.feed.loaded
@@ -318,7 +323,7 @@ async def test_refreshing_begins_after_the_call_and_is_shared(store_url: str, ma
 
         assert all(await asyncio.gather(*(one.feed.refresh() for _ in range(1_000))))
 
-        assert one.feed.fence.contact_ns >= called_ns
+        assert one.feed.registry_link.fence.contact_ns >= called_ns
         assert int((await client.info("commandstats"))["cmdstat_evalsha"]["calls"]) - before < 8
 
 
@@ -332,5 +337,5 @@ async def test_a_goodbye_leaves_no_row_and_no_task(store_url: str, make_feed: Ma
     assert not one.feed.holds()
     assert not one.feed.loaded
     assert not one.feed.store_away
-    assert not one.feed._tasks
+    assert not asyncio.all_tasks() - {asyncio.current_task()}
     assert await registry.read(one.store) == ()

@@ -107,7 +107,7 @@ async def test_a_cookie_given_out_before_the_first_heartbeat_is_no_proof(stand: 
         client.hset(keys.DEPLOYMENT, mapping={"run_id": "another", "pulse_ms": now_ms() - 60_000})
 
     async with stand.worker(node="two") as worker:
-        stamp_ms = worker.rooms.feed.epoch_stamp_ms
+        stamp_ms = worker.rooms.feed.registry_link.epoch_stamp_ms
         early = replace(lease, issued_at_ms=stamp_ms - 150, lease_end_ms=stamp_ms)
         answer = await worker.navigate(Jar({**jar, SESSION: worker.seal(early)}))
 
@@ -145,8 +145,8 @@ async def test_a_restart_and_a_small_loss_need_no_operator(stand: Stand) -> None
             else:
                 stand.back_up()
                 await stand.put_back(age_ms=0)
-            epoch = worker.rooms.feed.epoch
-            await wait_until_async(lambda before=epoch: worker.rooms.feed.epoch > before, "the new epoch")
+            epoch = worker.rooms.feed.registry_link.epoch
+            await wait_until_async(lambda before=epoch: worker.rooms.feed.registry_link.epoch > before, "the new epoch")
             await wait_until_async(worker.rooms.feed.holds, "the worker to follow the store")
 
             assert (await worker.verify(worker.run_out(jar))).status_code == 200

@@ -183,7 +183,7 @@ async def test_an_id_that_is_not_ours_is_refused(worker: Worker, last_id: str) -
 
 async def test_who_reads_too_slowly_is_told_so_and_loses_nothing(worker: Worker, store_url: str) -> None:
     """Its queue is bounded: the last event says why, and its last id leads back to what it missed."""
-    small = Listeners(lambda: worker.rooms.feed.fence.contact_store_ms, queue_entries=5)
+    small = Listeners(lambda: worker.rooms.feed.contact_store_ms, queue_entries=5)
     worker.rooms.feed.replica.tell = small.tell
     async with listening(worker, listeners=small) as slow:
         for number in range(20):
@@ -247,7 +247,7 @@ async def test_a_worker_that_was_out_of_touch_for_long_sends_its_listeners_back(
     """It may have forgotten what it never told: the stream ends with the old id, to be resumed from the store."""
     async with listening(worker) as reader:
         start = reader.last_id
-        fence = worker.rooms.feed.fence
+        fence = worker.rooms.feed.registry_link.fence
         await worker.rooms.feed.close()
         fence.contact_store_ms += 61_000
         with pytest.raises(StopAsyncIteration):

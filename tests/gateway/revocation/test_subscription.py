@@ -23,11 +23,16 @@ class Listener:
     def __init__(self, url: str, timeout_seconds: float = 0.5) -> None:
         self.taken: list[tuple[str, str]] = []
         self.store = Store(url, timeout_seconds=timeout_seconds)
-        self.subscription = Subscription(self.store, lambda channel, message: self.taken.append((channel, message)))
+        self.timeout_seconds = timeout_seconds
         self.following: asyncio.Task[None] | None = None
 
     async def follow(self) -> None:
         """Subscribe, and take what comes in the background."""
+        self.subscription = Subscription(
+            await self.store.raw_connection(0),
+            lambda channel, message: self.taken.append((channel, message)),
+            timeout_seconds=self.timeout_seconds,
+        )
         await self.subscription.open(_CHANNELS)
         self.following = asyncio.create_task(self.subscription.follow())
 

@@ -200,7 +200,7 @@ async def test_after_the_stores_clock_was_set_nothing_counts_as_used_for_as_long
     await visitor.age(_DAY_MS)
     await visitor.worker.store.redis.hset(keys.DEPLOYMENT, "even_since_ms", now_ms() - _MINUTE_MS)
     feed = visitor.worker.rooms.feed
-    await wait_until_async(lambda: feed.history.even_since_ms, "the worker to hear of the step")
+    await wait_until_async(lambda: feed.registry_link.history.even_since_ms, "the worker to hear of the step")
     _, again = await visitor.renew(successor)
     status, _ = await visitor.renew()
 
@@ -331,11 +331,11 @@ async def test_nobody_is_accused_by_a_worker_that_has_not_heard_of_the_new_epoch
 
 
 async def _new_epoch(worker: Worker) -> int:
-    before = worker.rooms.feed.epoch
+    before = worker.rooms.feed.registry_link.epoch
     await worker.store.redis.hset(keys.DEPLOYMENT, "run_id", "another")
     feed = worker.rooms.feed
-    await wait_until_async(lambda: feed.epoch != before and feed.holds(), "the new epoch to be heard")
-    return feed.epoch_stamp_ms
+    await wait_until_async(lambda: feed.registry_link.epoch != before and feed.holds(), "the new epoch to be heard")
+    return feed.registry_link.epoch_stamp_ms
 
 
 async def test_a_session_the_store_never_saw_is_refused_but_not_cleared(visitor: Visitor) -> None:

@@ -4,8 +4,6 @@ import binascii
 from pathlib import Path
 from typing import Any
 
-from redis.asyncio import Redis
-
 from harness.worker_app import Jar, running_worker, settings_for
 from latchstring_gateway.store.client import Store
 
@@ -20,25 +18,22 @@ class RecordingStore(Store):
 
     def __init__(self, url: str, calls: list[list[str]]) -> None:
         super().__init__(url)
+        self._calls = calls
 
-        class Recording(Redis):
-            """Notes before it sends."""
-
-            async def execute_command(self, *words: Any, **options: Any) -> Any:
-                if words[0] in ("EVAL", "EVALSHA"):
-                    keys = [str(key) for key in words[3 : 3 + int(words[2])]]
-                    prefixes = [str(word) for word in words[3 + len(keys) :] if str(word).startswith("{")]
-                    calls.append(keys + [word for word in prefixes if word.endswith("}:")])
-                return await super().execute_command(*words, **options)  # type: ignore[no-untyped-call]
-
-        self.redis = Recording(connection_pool=self.redis.connection_pool)
+    async def send(self, *words: Any, replicas: int = 0, **options: Any) -> Any:
+        """See `Store.send`."""
+        if words[0] in ("EVAL", "EVALSHA"):
+            keys = [str(key) for key in words[3 : 3 + int(words[2])]]
+            prefixes = [str(word) for word in words[3 + len(keys) :] if str(word).startswith("{")]
+            self._calls.append(keys + [word for word in prefixes if word.endswith("}:")])
+        return await super().send(*words, replicas=replicas, **options)
 
 
 async def test_every_script_of_the_whole_story_stays_in_one_slot(store_url: str, tmp_path: Path) -> None:
     """Sign in twice, renew, rename, remove, sign out everywhere: each call in the slot of one tag."""
     calls: list[list[str]] = []
     settings = settings_for(store_url, tmp_path, sessions_per_account=1)
-    async with running_worker(settings, make_store=lambda url: RecordingStore(url, calls)) as worker:
+    async with running_worker(settings, make_store=lambda url, **_: RecordingStore(url, calls)) as worker:
         jar = Jar()
         for _ in range(2):
             device = (await worker.sign_in(jar=jar)).json()["device"]["id"]

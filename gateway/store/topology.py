@@ -1,0 +1,89 @@
+"""Which server holds which partition now: asked of the Sentinels or of the Cluster, the newest word wins."""
+
+import asyncio
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from ..errors import StoreAway
+from .address import Address, Place
+from .keys import PARTITIONS, TAGS
+
+#: One that hangs must not keep the word of the others waiting.
+_ASK_SECONDS: Final = 0.5
+_SLOT_OF_PARTITION: Final = tuple(binascii.crc_hqx(tag.encode(), 0) % 16_384 for tag in TAGS)
+
+
+async def find(address: Address, known: Sequence[Place]) -> tuple[Place, ...]:
+    """The server of each partition; `known` are servers seen before, asked besides the seeds. Raises StoreAway."""
+    if address.kind == "sentinel":
+        return (await _primary(address),) * PARTITIONS
+    answers = await asyncio.gather(*(_slots(place, address) for place in {*address.seeds, *known}))
+    found = [answer for answer in answers if answer is not None]
+    if not found:
+        raise StoreAway("no member of the Cluster answered")
+    # A member that is cut off knows an older configuration than the majority's.
+    _epoch, slots = max(found, key=lambda answer: answer[0])
+    return tuple(_owner(slots, slot) for slot in _SLOT_OF_PARTITION)
+
+
+async def _primary(address: Address) -> Place:
+    sentinels = Sentinel(address.seeds, sentinel_kwargs=_asking(address.sentinel_options))
+    try:
+        answers = await asyncio.gather(
+            *(asyncio.wait_for(one.sentinel_masters(), 2 * _ASK_SECONDS) for one in sentinels.sentinels),
+            return_exceptions=True,
+        )
+    finally:
+        await sentinels.aclose()
+    # Each Sentinel is asked, not the first that answers: one that was cut off still names the former primary.
+    states: list[Any] = [
+        answer[address.service] for answer in answers if isinstance(answer, dict) and address.service in answer
+    ]
+    if not states:
+        raise StoreAway("no Sentinel knows the primary")
+    newest = max(states, key=lambda state: int(state["config-epoch"]))
+    return str(newest["ip"]), int(newest["port"])
+
+
+def _asking(options: Mapping[str, Any]) -> dict[str, Any]:
+    rest = {name: value for name, value in options.items() if name != "connection_class"}
+    return {
+        "socket_timeout": _ASK_SECONDS,
+        "socket_connect_timeout": _ASK_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "decode_responses": True,
+        "ssl": "connection_class" in options,
+        **rest,
+    }
+
+
+async def _slots(place: Place, address: Address) -> tuple[int, Any] | None:
+    host, port = place
+    client = Redis(host=host, port=port, **_asking(address.options))
+    try:
+        async with asyncio.timeout(2 * _ASK_SECONDS):
+            info = await client.execute_command("CLUSTER INFO")
+            slots = await client.execute_command("CLUSTER SLOTS")
+    except (RedisError, OSError, TimeoutError):
+        return None
+    finally:
+        await client.aclose()
+    told = info if isinstance(info, dict) else dict(line.split(":", 1) for line in info.split() if ":" in line)
+    # An empty host means: the one that was asked.
+    ranges = [(int(first), int(last), (str(owner[0] or host), int(owner[1]))) for first, last, owner, *_ in slots]
+    return int(told["cluster_current_epoch"]), ranges
+
+
+def _owner(ranges: Sequence[tuple[int, int, Place]], slot: int) -> Place:
+    for first, last, owner in ranges:
+        if first <= slot <= last:
+            return owner
+    raise StoreAway("a slot of the Cluster is served by nobody")
