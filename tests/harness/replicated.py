@@ -12,11 +12,13 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from latchstring_gateway.store import keys
 from latchstring_gateway.store.embedded import find_server
 from latchstring_gateway.supervise.launch import launched
 
@@ -209,19 +211,29 @@ class Cluster:
         """Whoever takes itself for one."""
         return [one for one in self.servers if one.role() == "master"]
 
+    def slots(self) -> list[Any]:
+        """Ranges of slots, each with its owner, as most masters see them: [first, last, [host, port, ...], ...]."""
+        seen = [one.ask("CLUSTER", "SLOTS") for one in self.masters()]
+        return max(seen, key=seen.count)  # type: ignore[arg-type]
+
+    def owner_of_registry(self) -> Server:
+        """The master of partition 0."""
+        slot = self.servers[0].ask("CLUSTER", "KEYSLOT", keys.DEPLOYMENT)
+        port = next(owner[1] for first, last, owner, *_ in self.slots() if first <= slot <= last)
+        return next(one for one in self.servers if one.port == port)
+
     def replica_of(self, master: Server) -> Server:
         """The one that follows it."""
         return next(one for one in self.servers if one.role() == "slave" and one.ask("ROLE")[2] == master.port)  # type: ignore[index]
 
     def wait_settled(self, masters: int, timeout_seconds: float = 30) -> None:
-        """Return when every member says that all is well, and each master has a replica."""
+        """Return when every member says that all is well, and each master has a replica; nobody may be dead."""
 
         def is_settled() -> bool:
-            alive = [one for one in self.servers if one.role() != "gone"]
-            leading = [one for one in alive if one.role() == "master"]
-            well = all("cluster_state:ok" in str(one.ask("CLUSTER", "INFO")) for one in alive)
-            followed = all(len(one.ask("ROLE")[2]) == 1 for one in leading)  # type: ignore[index]
-            return well and followed and len(leading) == masters
+            well = all("cluster_state:ok" in str(one.ask("CLUSTER", "INFO")) for one in self.servers)
+            told: list[Any] = [one.ask("ROLE") for one in self.servers]
+            followers = [len(role[2]) for role in told if role[0] == "master"]
+            return well and followers == [1] * masters
 
         wait_until(is_settled, "the Cluster to be well", timeout_seconds)
 
