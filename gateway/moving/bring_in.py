@@ -6,6 +6,7 @@ line has a key (account and the website's own name), so whatever is repeated aft
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,23 +73,23 @@ class BringIn:
         if self._rejects.exists() and self._rejects.stat().st_size > self.position.rejects_bytes:
             # What was written after the position was saved is written again.
             os.truncate(self._rejects, self.position.rejects_bytes)
-        waiting: tuple[_Window, asyncio.Task[list[str]]] | None = None
+        under_way: deque[tuple[_Window, asyncio.Task[list[str]]]] = deque()
         try:
             for window in self._windows(source):
                 began_ns = self._clock.boot_ns()
-                task = asyncio.create_task(admit(self._store, window.rows, dry=dry))
+                under_way.append((window, asyncio.create_task(admit(self._store, window.rows, dry=dry))))
                 # One turn lets it send; the store works while the next window is read.
                 await asyncio.sleep(0)
-                if waiting is not None:
-                    yield self._settle(waiting[0], await waiting[1])
-                waiting = (window, task)
+                if len(under_way) > 1:
+                    done, task = under_way.popleft()
+                    yield self._settle(done, await task)
                 await self._pace(len(window.numbers), began_ns)
-            if waiting is not None:
-                yield self._settle(waiting[0], await waiting[1])
+            for done, task in under_way:
+                yield self._settle(done, await task)
         finally:
-            if waiting is not None and not waiting[1].done():
-                waiting[1].cancel()
-                await asyncio.gather(waiting[1], return_exceptions=True)
+            for _window, task in under_way:
+                task.cancel()
+            await asyncio.gather(*(task for _window, task in under_way), return_exceptions=True)
 
     async def _pace(self, lines: int, began_ns: int) -> None:
         spent_seconds = (self._clock.boot_ns() - began_ns) / 1e9
