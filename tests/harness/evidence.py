@@ -147,7 +147,9 @@ BREAKS: dict[str, Break] = {
         (Red("tests/promises/test_p6_cache.py", "edge", slow=True),),
     ),
     "any-return-target": Break("Any target is sealed and opened.", (_REDIRECTS,)),
-    "receipt-first": Break("A removal is answered as complete half a second before it is recorded.", (_SENTINELS, _CLUSTER)),
+    "receipt-first": Break(
+        "A removal is answered as complete half a second before it is recorded.", (_SENTINELS, _CLUSTER)
+    ),
     "no-wait": Break("Neither heartbeats nor revocations wait for replicas.", (_ISLAND,)),
     "no-epoch": Break("A receipt after a fail-over waits for nobody it cannot know of.", (_LOST_ROW,)),
     "leases-outlive-their-end": Break("A lease runs as long as it says itself.", (_later(_LEASE_TIMES),)),
