@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from latchstring_middleware.forwarded import TrustedProxies
 
+from .devices.place import PlaceFileError, open_place_file
 from .revocation.receipt import WorkerRow
 from .sessions.policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE, SessionPolicy
 from .sessions.return_path import is_own
@@ -99,6 +100,20 @@ class Settings(BaseSettings):
         description="less than this free on the journal's disk: hits get 503, so shipping can go on",
     )
     clickhouse: str = Field("", description="URL of a ClickHouse database that all events are sent to; empty: none")
+    unconsented_visitors: Literal["none", "daily"] = Field(
+        "none", description="whether visitors who have said neither yes nor no are told apart: not at all, or for a day"
+    )
+    refusal_signals: Literal["gpc,dnt", "gpc", "dnt", "none"] = Field(
+        "gpc,dnt", description="signals of a browser that refuse analytics, unless its visitor chose otherwise"
+    )
+    addresses: Literal["network", "none"] = Field(
+        "network", description="what is kept of a hit's address: its network (/24, /48), or nothing"
+    )
+    country_file: Path | None = Field(None, description="MaxMind DB of countries or cities; none: no country is told")
+    provider_file: Path | None = Field(None, description="MaxMind DB of networks (ASN); none: no provider is told")
+    policy_version: str = Field(
+        "1", pattern=r"^[A-Za-z0-9._-]{1,32}$", description="version of the privacy policy that choices are made under"
+    )
     keep_days: int = Field(400, ge=0, description="how long events are kept, by day of receipt; 0: for ever")
     bridge_url: str = Field("", description="where the website says whom its old session cookie stands for")
     bridge_cookie: str = Field("", description="the name of that cookie; both or none (docs/moving-in.md)")
@@ -173,6 +188,16 @@ class Settings(BaseSettings):
             # The value is not repeated: a password may be in it.
             raise ValueError("expected http(s)://[user:password@]host[:port]/database")
         return text
+
+    @field_validator("country_file", "provider_file")
+    @classmethod
+    def _place_file(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                open_place_file(path).close()
+            except PlaceFileError as error:
+                raise ValueError(str(error)) from None
+        return path
 
     @field_validator("listen")
     @classmethod

@@ -51,6 +51,9 @@ CREATE TABLE IF NOT EXISTS events (
     `visitor` Nullable(String),
     `visitor_kind` Nullable(String),
     `consent` Nullable(String),
+    `consent_source` Nullable(String),
+    `sharing` Nullable(Bool),
+    `tracker_visitor` Nullable(String),
     `conflict` Nullable(Bool),
     `late` Nullable(Bool)
 )

@@ -12,13 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from .. import settings
 from ..beacons import payload
 from ..clock import SystemClock
+from ..settings import SettingsError
 from ..shipping.catalogue import read_catalogue
 from ..shipping.dead_letters import DeadLetter
 from ..shipping.locks import LockedError
+from ..shipping.pseudonyms import PseudonymKeyError
 from ..shipping.replay import replay as replay_letters
 from ..shipping.run import JOURNAL, WAREHOUSE
+from ..supervise.people import letters_policy
 from .reports import AsJson, DataDir
 from .words import give_up, printable, utc_time
 
@@ -117,9 +121,10 @@ def replay(
                 data_dir / JOURNAL,
                 SystemClock(),
                 reasons=reason,
+                policies=letters_policy(settings.read(data_dir=data_dir)).now,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-    except LockedError as error:
+    except (LockedError, SettingsError, PseudonymKeyError) as error:
         give_up(error)
     if as_json:
         names = ("letters", "good", "duplicate", "excluded", "still_bad")

@@ -77,8 +77,11 @@ SENDER: Final = (
 VERDICT: Final = (
     Column("machine", _TEXT, "NULL for a person, else bot, prefetch, prerender, head, privacy_proxy or scanner"),
     Column("visitor", _TEXT, "pseudonym of the visitor"),
-    Column("visitor_kind", _TEXT, "what kind of pseudonym: cookie, daily or none"),
+    Column("visitor_kind", _TEXT, "what kind of pseudonym: cookie, tracker, daily or none"),
     Column("consent", _TEXT, "consent to analytics: granted, denied or unknown"),
+    Column("consent_source", _TEXT, "who said so: choices, banner, gpc or dnt; NULL if unknown"),
+    Column("sharing", pa.bool_(), "may be part of what partners are told; NULL if nobody said"),
+    Column("tracker_visitor", _TEXT, "keyed hash of the tracker's own pseudonym; only with consent"),
     Column("conflict", pa.bool_(), "another event came before under the same event_id and says something else"),
     Column("late", pa.bool_(), "received over an hour after it happened; NULL if that was not told"),
 )

@@ -12,6 +12,7 @@ from latchstring_middleware.forwarded import TrustedProxies
 
 from ..beacons.payload import RawHit
 from ..devices.names import describe
+from ..devices.place import Places
 
 #: A request id longer than this is none of our proxy's.
 MAX_HIT_ID_BYTES: Final = 128
@@ -45,6 +46,8 @@ class Sender(NamedTuple):
     provider: str | None
     #: Why this is no person looking, as far as the request's head says.
     machine: str | None
+    #: Full address and user agent, for a pseudonym of one day; goes no further than the policy.
+    trace: bytes = b""
 
 
 @lru_cache(maxsize=16_384)
@@ -82,9 +85,16 @@ class Senders:
     20.
     """
 
-    def __init__(self, trusted: TrustedProxies) -> None:
+    def __init__(self, trusted: TrustedProxies, places: Places | None = None, *, keep_network: bool = True) -> None:
         self._trusted = trusted
+        self._places = places or Places()
+        self._keep_network = keep_network
         self._known: dict[tuple[object, ...], tuple[Sender, bool]] = {}
+
+    def follow(self) -> None:
+        """Look again whether the files of places have changed."""
+        if self._places.follow():
+            self._known.clear()
 
     def of(self, hit: RawHit) -> tuple[Sender, str | None]:
         """The sender of a hit, and the request id that a trusted proxy gave it."""
@@ -107,18 +117,21 @@ class Senders:
 
     def _tell(self, hit: RawHit, said: dict[bytes, bytes]) -> Sender:
         agent = describe(said.get(b"user-agent", b"").decode("latin-1"))
+        address = self._trusted.client_address(hit.peer, hit.headers)
+        place = self._places.of(address)
         return Sender(
             device_kind=agent.kind,
             os=agent.os,
             client=agent.client,
             language=_language(said.get(b"accept-language", b"")),
-            address_prefix=truncated(self._trusted.client_address(hit.peer, hit.headers)),
+            address_prefix=truncated(address) if self._keep_network else "",
             gpc=said.get(b"sec-gpc") == b"1",
             dnt=said.get(b"dnt") == b"1",
-            country=None,
-            asn=None,
-            provider=None,
+            country=place.country,
+            asn=place.asn,
+            provider=place.provider,
             machine=_machine(said, agent.kind, is_head=hit.method == b"HEAD"),
+            trace=address.encode() + b"\0" + said.get(b"user-agent", b""),
         )
 
 

@@ -13,7 +13,7 @@ from .commits import Count, Exclusion, FileEntry
 from .dead_letters import DeadLetter, base64_text, write_dead_letters
 from .enrich import Sender, without_address
 from .event import Event, Rejected, Unit
-from .keeping import Excluded, Kept, Policy
+from .keeping import Excluded, Kept, Policy, Ruling
 from .parquet import EventRows
 from .seen import Claim, Seen, Verdict, event_claim, hit_claim
 from .tally import UNKNOWN, Tally, hour_of
@@ -129,21 +129,27 @@ class Judge:
             if place in verdicts.again:
                 counts.duplicate += len(hit.units)
                 continue
+            ruling = None
             for index, unit in enumerate(hit.units, hit.first_unit):
                 if isinstance(unit, Rejected):
                     counts.bad += 1
                     self.found.letters.append(_letter(hit, unit, index))
                 else:
                     verdict = verdicts.events.get(next(claimed)) if unit.event_id is not None else None
-                    self._place(hit, hour, counts, index, unit, verdict)
+                    if ruling is None:
+                        assert hit.raw is not None
+                        assert hit.sender is not None
+                        ruling = self._policy(hit.raw, hit.sender)
+                    self._place(hit, hour, counts, index, unit, verdict, ruling)
 
-    def _place(self, hit: Opened, hour: str, counts: Count, index: int, event: Event, verdict: Verdict | None) -> None:
+    def _place(
+        self, hit: Opened, hour: str, counts: Count, index: int, event: Event, verdict: Verdict | None, ruling: Ruling
+    ) -> None:
         if verdict == "duplicate":
             counts.duplicate += 1
             return
-        assert hit.raw is not None
         assert hit.sender is not None
-        kept = self._policy(hit.raw, event)
+        kept = ruling(event)
         if isinstance(kept, Excluded):
             counts.excluded += 1
             self.found.excluded[counts.source, hour, kept.reason] += 1
@@ -166,9 +172,7 @@ def _row(hit: Opened, source: str, sender: Sender, kept: Kept, index: int, *, co
         *event[:_EVENT_COLUMNS],
         *sender[:_SENDER_COLUMNS],
         event.machine or sender.machine,
-        kept.visitor,
-        kept.visitor_kind,
-        kept.consent,
+        *kept[1:],
         conflict,
         lateness(hit.received_at_ms, event.occurred_at, event.sent_at),
     )

@@ -4,16 +4,20 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from ..beacons.payload import RawHit
+from .enrich import Sender
 from .event import Event
 
 
 class Kept(NamedTuple):
-    """The event as it may be written, and what the person agreed to."""
+    """The event as it may be written, and what the person agreed to; from `visitor` on, columns of the same names."""
 
     event: Event
-    visitor: str | None
-    visitor_kind: str
-    consent: str
+    visitor: str | None = None
+    visitor_kind: str = "none"
+    consent: str = "unknown"
+    consent_source: str | None = None
+    sharing: bool | None = None
+    tracker_visitor: str | None = None
 
 
 class Excluded(NamedTuple):
@@ -22,11 +26,25 @@ class Excluded(NamedTuple):
     reason: str
 
 
-Policy: TypeAlias = Callable[[RawHit, Event], Kept | Excluded]
+#: What holds for the events of one hit.
+Ruling: TypeAlias = Callable[[Event], Kept | Excluded]
+Policy: TypeAlias = Callable[[RawHit, Sender], Ruling]
+#: The policy as of now; asked for before each segment.
+Policies: TypeAlias = Callable[[], Policy]
 
 
-def nobody(_hit: RawHit, event: Event) -> Kept:
+def nobody() -> Policy:
     """The policy for as long as nobody's consent is known: every event is kept, and no pseudonym with any."""
+    return lambda _hit, _sender: nameless
+
+
+def nameless(event: Event) -> Kept:
+    """The event, and nothing that tells its visitor from another."""
+    return Kept(without_names(event))
+
+
+def without_names(event: Event) -> Event:
+    """The event without the ids of session and account that its tracker sent."""
     if event.session is not None or event.user is not None:
-        event = event._replace(session=None, user=None)
-    return Kept(event, None, "none", "unknown")
+        return event._replace(session=None, user=None)
+    return event

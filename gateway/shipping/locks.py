@@ -38,6 +38,17 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock alone; waits for whoever has it."""
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def shared(path: Path) -> Iterator[None]:
     """Hold a lock together with others; waits for one who has it alone."""
     descriptor = _open(path)

@@ -2,6 +2,8 @@
 
 app, platform         letters, digits and _ . : -, at most 64
 session, user         1 to 128 visible ASCII characters; kept only with consent
+visitor               the same, the tracker's own pseudonym; kept only as a keyed hash, and only with consent
+consent, gdpr_consent what the website's banner says: "granted", "denied" or a TCF string; what is neither says nothing
 viewing               the same: a random id of one viewing of one title in one page
 campaign, media       text of at most 128 and 256 characters
 referrer              URL or host of the page that led here; only its host is kept
@@ -31,6 +33,7 @@ _DIGITS: Final = re.compile(r"[0-9]{1,16}")
 _DECIMAL: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,16})?")
 _MAX_COUNT: Final = 2**53 - 1
 _MAX_RATE: Final = 100.0
+_MAX_STATEMENT_CHARS: Final = 4_096
 
 Reader = Callable[[Any], Any]
 
@@ -70,6 +73,10 @@ def _text(most_chars: int) -> Reader:
     return read
 
 
+def _statement(said: Any) -> str | None:
+    return said if isinstance(said, str) and len(said) <= _MAX_STATEMENT_CHARS else None
+
+
 def _rate(said: Any) -> float | None:
     if isinstance(said, str) and _DECIMAL.fullmatch(said):
         said = float(said)
@@ -105,6 +112,9 @@ FIELDS: Final[dict[str, tuple[str, Reader]]] = {
     "platform": ("platform", _matching(LABEL)),
     "session": ("session", _matching(ID)),
     "user": ("user", _matching(ID)),
+    "visitor": ("visitor", _matching(ID)),
+    "gdpr_consent": ("consent", _statement),
+    "consent": ("consent", _statement),
     "viewing": ("viewing", _matching(ID)),
     "campaign": ("campaign", _text(128)),
     "media": ("media", _text(256)),

@@ -153,8 +153,8 @@ def _event(fields: dict[str, Any], hit: RawHit) -> Event:
     if FIELDS.keys().isdisjoint(fields):
         return Event(kind, page, host, event_id, at, properties.decode() or None, _fingerprint(said))
     told = columns_of(fields)
-    # When it was sent is no part of what it says: a retry is sent later.
-    said += msgspec.json.encode({name: told[name] for name in told if name != "sent_at"})
+    # When it was sent is no part of what it says: a retry is sent later, perhaps when the banner was answered.
+    said += msgspec.json.encode({name: told[name] for name in told if name not in ("sent_at", "consent")})
     return Event(kind, page, host, event_id, at, properties.decode() or None, _fingerprint(said), **told)
 
 

@@ -24,7 +24,7 @@ from .enrich import Senders
 from .event import Event
 from .fold import added_up
 from .judge import Judge, Opened, wishes
-from .keeping import Policy, nobody
+from .keeping import Policies, Policy, nobody
 from .locks import KEEPER, SHIPPERS, locked, shared
 from .restore import restore
 from .seen import Seen
@@ -48,7 +48,7 @@ def replay(
     clock: Clock,
     *,
     reasons: Collection[str] = (),
-    policy: Policy = nobody,
+    policies: Policies = nobody,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Replayed:
     """Judge dead letters again, of certain reasons or all; safe to repeat, and while shippers work.
@@ -66,7 +66,7 @@ def replay(
             done = 0
             for commit in catalogue.commits:
                 letters = [one for one in catalogue.letters(commit) if not reasons or one.reason in reasons]
-                _replay_commit(seen, catalogue, commit, letters, policy, clock, result)
+                _replay_commit(seen, catalogue, commit, letters, policies(), clock, result)
                 done += sum(entry.rows for entry in catalogue.letters_of(commit))
                 progress(done, total)
         finally:
@@ -130,8 +130,8 @@ def _open(letter: DeadLetter, senders: Senders) -> Opened | None:
     if not any(isinstance(unit, Event) for unit in found):
         return None
     sender, _ = senders.of(raw)
-    # What the letter keeps of the address stands where the peer was.
-    sender = sender._replace(address_prefix=raw.peer)
+    # What the letter keeps of the address stands where the peer was; it makes nobody's pseudonym.
+    sender = sender._replace(address_prefix=raw.peer, trace=b"")
     record_id = bytes.fromhex(letter.record_id)
     return Opened(
         record_id, letter.offset, raw.received_at_ms, found, raw, sender, letter.hit_id, first_unit=letter.unit

@@ -7,6 +7,7 @@ warehouse/shippers.lock      held by all of them together; by one alone, while i
 import contextlib
 import gc
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,14 +16,16 @@ from latchstring_middleware.forwarded import TrustedProxies
 from .. import logs
 from ..beacons.segment import ids_of_name
 from ..clock import Clock
+from ..devices.place import Places
 from ..ids import to_text
 from . import dead_letters, parquet
 from .adjustments import Adjustments
 from .claim import claimed, read_whole, segments_in, sweep_unborn
 from .commits import Commits
 from .durable import TEMPORARY_SUFFIX, make_directory
+from .enrich import Senders
 from .keeper import Keeper
-from .keeping import Policy, nobody
+from .keeping import Policies, nobody
 from .locks import SHIPPERS, LockedError, first_alone, locked
 from .restore import restore
 from .seen import Seen
@@ -55,8 +58,10 @@ class Shipper:
 
     Any number of shippers share the work, each under a number of its own. Raises AnotherShipperError when entered while
     another process has the same. `trusted` are the proxies whose word about client address and request id is taken;
-    `policy` says what may be kept of each event, `keep_days` for how long (0: for ever), `sends` whether a sender sends
-    everything on, before which nothing may go. The first of them also keeps the warehouse small.
+    an address is looked up in `places`, and its network kept or not.
+    `policies` say what may be kept of each event, `forget` hears the time once an hour, `keep_days` says for how long
+    (0: for ever), `sends` whether a sender sends everything on, before which nothing may go. The first of them also
+    keeps the warehouse small.
     """
 
     def __init__(
@@ -65,7 +70,10 @@ class Shipper:
         clock: Clock,
         trusted: TrustedProxies,
         *,
-        policy: Policy = nobody,
+        places: Places | None = None,
+        keep_network: bool = True,
+        policies: Policies = nobody,
+        forget: Callable[[int], object] = lambda _now_ms: None,
         number: int = 1,
         keep_days: int = 0,
         sends: bool = False,
@@ -74,8 +82,9 @@ class Shipper:
         self._journal = data_dir / JOURNAL
         self._warehouse = data_dir / WAREHOUSE
         self._clock = clock
-        self._trusted = trusted
-        self._policy = policy
+        self._senders = Senders(trusted, places, keep_network=keep_network)
+        self._policies = policies
+        self._forget_more = forget
         self._keep_days = keep_days
         self._sends = sends
         self._open = contextlib.ExitStack()
@@ -94,7 +103,7 @@ class Shipper:
             self._seen = Seen(self._warehouse)
             opening.callback(self._seen.close)
             self._segments = SegmentShipper(
-                self._warehouse, self._clock, self._trusted, self._commits, self._seen, self._policy
+                self._warehouse, self._clock, self._senders, self._commits, self._seen, self._policies
             )
             self._keeper = Keeper(
                 self._warehouse,
@@ -189,3 +198,4 @@ class Shipper:
         if now_ms - self._forgot_at_ms > _FORGET_EVERY_MS:
             self._forgot_at_ms = now_ms
             self._seen.forget(now_ms)
+            self._forget_more(now_ms)

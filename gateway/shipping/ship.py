@@ -4,8 +4,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from latchstring_middleware.forwarded import TrustedProxies
-
 from ..beacons import payload
 from ..beacons.segment import Record, Scan, ids_of_name
 from ..beacons.segment_file import boot_id
@@ -17,7 +15,7 @@ from .durable import make_durably
 from .enrich import Senders
 from .event import Rejected
 from .judge import Judge, Opened, wishes
-from .keeping import Policy, nobody
+from .keeping import Policies, nobody
 from .seen import Seen
 from .tally import Numbers, rate_at_end
 
@@ -35,15 +33,15 @@ class SegmentShipper:
         self,
         warehouse: Path,
         clock: Clock,
-        trusted: TrustedProxies,
+        senders: Senders,
         commits: Commits,
         seen: Seen,
-        policy: Policy = nobody,
+        policies: Policies = nobody,
     ) -> None:
         self._warehouse = warehouse
-        self._policy = policy
+        self._policies = policies
         self._clock = clock
-        self._senders = Senders(trusted)
+        self._senders = senders
         self._commits = commits
         self._seen = seen
         self._boot_id = boot_id()
@@ -57,8 +55,9 @@ class SegmentShipper:
         segment_id, made_in = ids_of_name(path.name)
         segment = to_text(segment_id)
         scan = Scan(data, segment_id)
+        self._senders.follow()
         number = self._seen.number(segment)
-        judge = Judge(self._seen, self._policy, number)
+        judge = Judge(self._seen, self._policies(), number)
         numbers = Numbers(lambda run: self._seen.others(number, run))
         times_ms: list[int] = []
         records = iter(scan)

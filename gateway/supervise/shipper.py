@@ -11,7 +11,10 @@ from latchstring_middleware.forwarded import TrustedProxies
 
 from .. import logs, settings
 from ..clock import SystemClock
+from ..devices.place import Places
 from ..settings import SettingsError
+from ..shipping.pseudonyms import PseudonymKeyError
+from ..tokens.keyring import KeyFileError
 from .shared_metrics import share_metrics
 
 
@@ -28,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     logs.configure(level=chosen.log_level)
     share_metrics(chosen.data_dir)
     # Imported late: prometheus_client reads its directory from the environment when it is imported.
+    from ..shipping.daily import Daily
     from ..shipping.run import AnotherShipperError, Shipper
+    from .people import people_policy
 
     stop = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -37,11 +42,21 @@ def main(arguments: list[str] | None = None) -> int:
     # fifths of the time. `Shipper.run` calls it after each segment.
     gc.freeze()
     gc.disable()
-    trusted = TrustedProxies.parse(chosen.trusted_proxies)
+    clock = SystemClock()
+    daily = Daily(chosen.data_dir, clock)
+    try:
+        policy = people_policy(chosen, daily, clock)
+    except (KeyFileError, PseudonymKeyError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - as the workers tell it
+        return os.EX_CONFIG
     shipper = Shipper(
         chosen.data_dir,
-        SystemClock(),
-        trusted,
+        clock,
+        TrustedProxies.parse(chosen.trusted_proxies),
+        places=Places(chosen.country_file, chosen.provider_file),
+        keep_network=chosen.addresses == "network",
+        policies=policy.now,
+        forget=daily.forget,
         number=number,
         keep_days=chosen.keep_days,
         sends=bool(chosen.clickhouse),

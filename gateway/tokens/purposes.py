@@ -18,6 +18,7 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 # \A and \Z: "$" would let a final newline pass.
 AccountText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._:@+-]+\Z")]
 ActText = Annotated[str, Meta(max_length=300, pattern=r"\A[A-Z]+ /[\x21-\x7e]*\Z")]
+VersionText = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[A-Za-z0-9._-]+\Z")]
 TargetText = Annotated[str, Meta(max_length=RETURN_TARGET_MAX_CHARS, pattern=r"\A/[\x21-\x7e]*\Z")]
 
 
@@ -77,4 +78,24 @@ class ReturnTo(Payload, array_like=True, frozen=True, forbid_unknown_fields=True
     purpose: ClassVar[bytes] = b"return"
 
     target: TargetText
+    issued_at_ms: Count
+
+
+class Choices(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The choices cookie: what a visitor allows, and under which version of the privacy policy it was asked."""
+
+    purpose: ClassVar[bytes] = b"choices"
+
+    analytics: bool
+    sharing: bool
+    policy: VersionText
+    chosen_at_ms: Count
+
+
+class VisitorToken(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The visitor cookie: a pseudonym for analytics, set only for who has agreed to it."""
+
+    purpose: ClassVar[bytes] = b"visitor"
+
+    visitor: Id
     issued_at_ms: Count

@@ -97,7 +97,7 @@ def _parts(folder: Path, hits: list[bytes], events: int) -> dict[str, float]:
     warehouse = folder / "warehouse"
     warehouse.mkdir()
     seen, senders = Seen(warehouse), Senders(_TRUSTED)
-    judge = Judge(seen, nobody, seen.number("bench"))
+    judge = Judge(seen, nobody(), seen.number("bench"))
     records = timed("framing", lambda: list(Scan(data, ids_of_name(path.name)[0])))
     raws = timed("record", lambda: [payload.decode(record.payload) for record in records])
     read = timed("parsing", lambda: [units(raw) for raw in raws])

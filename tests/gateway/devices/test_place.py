@@ -1,8 +1,11 @@
-"""Where a device signs in from: the network, never the address."""
+"""Where somebody is: country, provider and network, never the address."""
+
+from pathlib import Path
 
 import pytest
 
-from latchstring_gateway.devices.place import prefix_of
+from harness.people import place_file
+from latchstring_gateway.devices.place import Place, PlaceFileError, Places, prefix_of
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,49 @@ from latchstring_gateway.devices.place import prefix_of
 def test_an_address_is_kept_only_as_its_network(address: str, prefix: str) -> None:
     """/24 and /48 in CIDR notation, without a zone; junk says nothing."""
     assert prefix_of(address) == prefix
+
+
+def test_country_and_network_of_an_address(tmp_path: Path) -> None:
+    """From either file, in either family; where nothing is known, nothing is said."""
+    countries = place_file(
+        tmp_path / "countries.mmdb",
+        {
+            "203.0.113.0/24": {"country": {"iso_code": "SE"}},
+            "2001:db8:1::/48": {"registered_country": {"iso_code": "NO"}},
+            "198.51.100.0/24": {"country": "SE"},
+        },
+    )
+    networks = place_file(
+        tmp_path / "networks.mmdb",
+        {"203.0.113.0/24": {"autonomous_system_number": 64500, "autonomous_system_organization": "Example Net"}},
+    )
+    places = Places(countries, networks)
+
+    assert places.of("203.0.113.7") == Place("SE", 64500, "Example Net")
+    assert places.of("2001:db8:1::7") == Place("NO")
+    for nowhere in ("198.51.100.7", "192.0.2.1", "unix:", "", "203.0.113.7:443", "\0"):
+        assert places.of(nowhere) == Place()
+    assert Places().of("203.0.113.7") == Place()
+
+
+def test_a_new_file_is_followed_and_a_bad_one_is_not(tmp_path: Path) -> None:
+    """The operator puts this month's file in place while shippers run; one that was cut off changes nothing."""
+    path = place_file(tmp_path / "c.mmdb", {"203.0.113.0/24": {"country": {"iso_code": "SE"}}})
+    places = Places(path)
+
+    place_file(tmp_path / "new", {"203.0.113.0/24": {"country": {"iso_code": "NO"}}}).replace(path)
+    assert (places.follow(), places.of("203.0.113.7").country) == (True, "NO")
+    (tmp_path / "bad").write_bytes(b"half a file")
+    (tmp_path / "bad").replace(path)
+    assert (places.follow(), places.of("203.0.113.7").country) == (False, "NO")
+    path.unlink()
+    assert (places.follow(), places.of("203.0.113.7").country) == (False, "NO")
+
+
+def test_a_file_that_is_no_database_is_told_at_the_start(tmp_path: Path) -> None:
+    """By its path, before anything runs on it."""
+    (tmp_path / "bad.mmdb").write_bytes(b"no database")
+
+    for path in (tmp_path / "bad.mmdb", tmp_path / "none.mmdb"):
+        with pytest.raises(PlaceFileError, match=path.name):
+            Places(path)

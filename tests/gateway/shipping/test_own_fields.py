@@ -20,6 +20,8 @@ _HEARTBEAT: dict[str, Any] = {
     "platform": "web",
     "session": "s-1",
     "user": "u-1",
+    "visitor": "p-1",
+    "consent": "granted",
     "viewing": "v-1",
     "campaign": "Autumn 2026",
     "media": "salt-and-static",
@@ -53,6 +55,7 @@ def test_every_field_lands_in_its_column() -> None:
     assert told == {
         **{name: _HEARTBEAT[name] for name in ("app", "platform", "session", "user", "viewing", "campaign", "media")},
         **{name: _HEARTBEAT[name] for name in ("play_state", "position_ms", "playback_rate", "ping")},
+        **{name: _HEARTBEAT[name] for name in ("visitor", "consent")},
         "referrer_host": "search.example",
         "link": "https://shop.example/buy",
         "sent_at": 1_800_000_000_000,
@@ -67,11 +70,19 @@ def test_a_pixel_and_a_batch_say_the_same_event() -> None:
 
 
 def test_a_retry_sent_later_says_the_same() -> None:
-    """When it was sent is no part of what an event says; everything else is."""
+    """When it was sent, and what the banner said by then, is no part of what an event says; everything else is."""
     first = _event(batch(json.dumps(_HEARTBEAT).encode())).fingerprint
 
-    assert _event(batch(json.dumps({**_HEARTBEAT, "sent": 1_800_000_000_999}).encode())).fingerprint == first
-    for name, other in (("position_ms", 61_501), ("ping", 5), ("media", "x"), ("campaign", "x"), ("playback_rate", 1)):
+    for name, other in (("sent", 1_800_000_000_999), ("consent", "denied")):
+        assert _event(batch(json.dumps({**_HEARTBEAT, name: other}).encode())).fingerprint == first
+    for name, other in (
+        ("visitor", "x"),
+        ("position_ms", 61_501),
+        ("ping", 5),
+        ("media", "x"),
+        ("campaign", "x"),
+        ("playback_rate", 1),
+    ):
         assert _event(batch(json.dumps({**_HEARTBEAT, name: other}).encode())).fingerprint != first
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from harness.hits import TRUSTED, batch, pixel, write_segment
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.shipping.commits import Commits
+from latchstring_gateway.shipping.enrich import Senders
 from latchstring_gateway.shipping.seen import Seen
 from latchstring_gateway.shipping.ship import SegmentShipper
 
@@ -15,7 +16,7 @@ def test_shipping_again_before_the_commit_gives_the_same(tmp_path: Path) -> None
     warehouse = tmp_path / "warehouse"
     warehouse.mkdir()
     commits, seen = Commits(warehouse), Seen(warehouse)
-    shipper = SegmentShipper(warehouse, ManualClock(), TRUSTED, commits, seen)
+    shipper = SegmentShipper(warehouse, ManualClock(), Senders(TRUSTED), commits, seen)
     first = shipper.ship(path, path.read_bytes())
     files = {file: file.read_bytes() for file in warehouse.rglob("*.*") if "seen" not in file.name}
     for file in files:
@@ -26,7 +27,7 @@ def test_shipping_again_before_the_commit_gives_the_same(tmp_path: Path) -> None
         file.unlink()
 
     seen = Seen(warehouse)
-    second = SegmentShipper(warehouse, ManualClock(), TRUSTED, commits, seen).ship(path, path.read_bytes())
+    second = SegmentShipper(warehouse, ManualClock(), Senders(TRUSTED), commits, seen).ship(path, path.read_bytes())
 
     assert second == first
     assert {file: file.read_bytes() for file in warehouse.rglob("*.*") if "seen" not in file.name} == files
@@ -41,7 +42,9 @@ def test_more_records_than_one_piece_holds(tmp_path: Path) -> None:
     warehouse.mkdir()
     seen = Seen(warehouse)
 
-    commit = SegmentShipper(warehouse, ManualClock(), TRUSTED, Commits(warehouse), seen).ship(path, path.read_bytes())
+    commit = SegmentShipper(warehouse, ManualClock(), Senders(TRUSTED), Commits(warehouse), seen).ship(
+        path, path.read_bytes()
+    )
 
     assert commit is not None
     assert [(count.received, count.good, count.duplicate) for count in commit.counts] == [(25_000, 15_000, 10_000)]

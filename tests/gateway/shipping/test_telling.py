@@ -4,16 +4,15 @@ from pathlib import Path
 
 from harness.hits import TRUSTED, batch, pixel, write_segment
 from latchstring_gateway import metrics
-from latchstring_gateway.beacons.payload import RawHit
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.shipping.event import Event
-from latchstring_gateway.shipping.keeping import Excluded, Kept, nobody
+from latchstring_gateway.shipping.keeping import Excluded, Kept, nameless
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.telling import tell_ledger
 
 
-def _no_secrets(hit: RawHit, event: Event) -> Kept | Excluded:
-    return Excluded("secret") if event.page == "/secret" else nobody(hit, event)
+def _no_secrets(event: Event) -> Kept | Excluded:
+    return Excluded("secret") if event.page == "/secret" else nameless(event)
 
 
 def _told(source: str) -> dict[str, float]:
@@ -24,7 +23,7 @@ def _told(source: str) -> dict[str, float]:
 def test_sums_of_all_that_is_committed_are_told(tmp_path: Path) -> None:
     """By source and outcome, and what a policy excluded by its reason."""
     write_segment(tmp_path, [pixel(hit_id=b"h"), pixel(hit_id=b"h"), pixel(b"p=/secret"), batch(b'[{"p":"/a"},1]')])
-    with Shipper(tmp_path, ManualClock(), TRUSTED, policy=_no_secrets) as shipper:
+    with Shipper(tmp_path, ManualClock(), TRUSTED, policies=lambda: lambda *_: _no_secrets) as shipper:
         shipper.ship_once()
 
     tell_ledger(tmp_path / "warehouse")

@@ -10,8 +10,17 @@ from msgspec import structs
 
 from latchstring_gateway.tokens.codec import Codec, Reason
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
-from latchstring_gateway.tokens.purposes import RETURN_TARGET_MAX_CHARS, DeviceToken, Lease, OperatorCall, ReturnTo
+from latchstring_gateway.tokens.purposes import (
+    RETURN_TARGET_MAX_CHARS,
+    Choices,
+    DeviceToken,
+    Lease,
+    OperatorCall,
+    ReturnTo,
+    VisitorToken,
+)
 
+_KINDS = (Lease, DeviceToken, ReturnTo, OperatorCall, Choices, VisitorToken)
 DOCUMENT = Path(__file__).parents[3] / "docs" / "tokens.md"
 
 
@@ -85,7 +94,7 @@ def test_session_cookie_stays_under_300_bytes(codec: Codec, lease: Lease) -> Non
 
 def test_purposes_are_told_apart() -> None:
     """No two structs share a purpose, or a token of one would open as the other."""
-    assert len({Lease.purpose, DeviceToken.purpose, ReturnTo.purpose, OperatorCall.purpose}) == 4
+    assert len({kind.purpose for kind in _KINDS}) == len(_KINDS)
 
 
 class TestDocument:
@@ -102,7 +111,7 @@ class TestDocument:
     def test_every_reason_and_purpose_is_explained(self) -> None:
         """Each reason for a refusal, each purpose and each state of a key has its line."""
         text = DOCUMENT.read_text()
-        names = [*Reason, *(kind.purpose.decode() for kind in (Lease, DeviceToken, ReturnTo, OperatorCall)), *KeyState]
+        names = [*Reason, *(kind.purpose.decode() for kind in _KINDS), *KeyState]
 
         assert [name for name in names if f"| `{name}` |" not in text] == []
 

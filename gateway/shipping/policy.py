@@ -1,0 +1,112 @@
+"""The policy on people: reads what a hit says of consent and pseudonyms, and decides what may be written of it."""
+
+from typing import Final, NamedTuple, TypeVar
+
+from latchstring_middleware.cookies import named_cookies
+
+from ..beacons.payload import RawHit
+from ..tokens.codec import Codec, Refused
+from ..tokens.keyring import KeyRing
+from ..tokens.purposes import Choices, VisitorToken
+from .consent import Banner, Consent, Signal, banner, consent
+from .daily import Daily
+from .enrich import Sender
+from .event import Event
+from .keeping import Excluded, Kept, Policy, Ruling, without_names
+from .pseudonyms import Pseudonyms
+
+CHOICES_COOKIE: Final = "__Host-choices"
+VISITOR_COOKIE: Final = "__Host-visitor"
+#: Where banners keep their TCF string (IAB Tech Lab, "CMP API"); it is in no other cookie.
+BANNER_COOKIE: Final = "euconsent-v2"
+_NAMES: Final = frozenset(name.encode() for name in (CHOICES_COOKIE, VISITOR_COOKIE, BANNER_COOKIE))
+#: Cookie lines that are remembered; then all are read anew, 10 µs each.
+_MAX_KNOWN: Final = 65_536
+
+
+class _Cookies(NamedTuple):
+    """What the cookies of a hit say."""
+
+    choices: Choices | None = None
+    told: Banner | None = None
+    #: The pseudonym of the visitor, and its name in the cookie.
+    visitor: str | None = None
+
+
+_NO_COOKIES: Final = _Cookies()
+_T = TypeVar("_T", Choices, VisitorToken)
+
+
+class PeoplePolicy:
+    """Makes the policy of a segment; without a key ring no cookie of ours is good.
+
+    `daily` is there if visitors who have said neither yes nor no are told apart within a day.
+    """
+
+    def __init__(
+        self,
+        ring: KeyRing | None,
+        pseudonyms: Pseudonyms,
+        *,
+        signals: frozenset[Signal] = frozenset({"gpc", "dnt"}),
+        daily: Daily | None = None,
+    ) -> None:
+        self._ring = ring
+        self._codec = Codec(ring) if ring is not None else None
+        self._pseudonyms = pseudonyms
+        self._signals = signals
+        self._daily = daily
+        self._known: dict[tuple[bytes, ...], _Cookies] = {}
+
+    def now(self) -> Policy:
+        """The policy as of now: keys that were added since are known."""
+        if self._ring is not None and self._ring.reload_if_changed():
+            self._known.clear()
+        return self._rule
+
+    def _rule(self, hit: RawHit, sender: Sender) -> Ruling:
+        lines = tuple(value for name, value in hit.headers if name == b"cookie")
+        cookies = self._read(lines) if lines else _NO_COOKIES
+        usual = consent(cookies.choices, cookies.told, sender, self._signals)
+
+        def ruling(event: Event) -> Kept | Excluded:
+            holds = usual
+            if event.consent is not None and cookies.choices is None:
+                told = banner(event.consent) or cookies.told
+                holds = consent(None, told, sender, self._signals)
+            if holds.analytics == "granted":
+                return self._with_names(event, cookies.visitor, holds)
+            visitor = None
+            if holds.analytics == "unknown" and self._daily is not None:
+                visitor = self._daily.of(hit.received_at_ms, sender.trace)
+            return Kept(without_names(event), visitor, "daily" if visitor else "none", *holds)
+
+        return ruling
+
+    def _with_names(self, event: Event, visitor: str | None, holds: Consent) -> Kept:
+        tracker = None if event.visitor is None else self._pseudonyms.of("tracker", event.visitor.encode())
+        kind = "cookie" if visitor else "tracker" if tracker else "none"
+        return Kept(event, visitor or tracker, kind, *holds, tracker_visitor=tracker)
+
+    def _read(self, lines: tuple[bytes, ...]) -> _Cookies:
+        found = self._known.get(lines)
+        if found is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            found = self._known[lines] = self._open(lines)
+        return found
+
+    def _open(self, lines: tuple[bytes, ...]) -> _Cookies:
+        sent = named_cookies([(b"cookie", line) for line in lines], _NAMES)
+        visitor = self._token(sent.get(VISITOR_COOKIE.encode()), VisitorToken)
+        return _Cookies(
+            self._token(sent.get(CHOICES_COOKIE.encode()), Choices),
+            banner(sent.get(BANNER_COOKIE.encode(), b"").decode("ascii")),
+            None if visitor is None else self._pseudonyms.of("cookie", visitor.visitor),
+        )
+
+    def _token(self, token: bytes | None, kind: type[_T]) -> _T | None:
+        if token is None or self._codec is None:
+            return None
+        opened = self._codec.open(token, kind)
+        return None if isinstance(opened, Refused) else opened
