@@ -28,6 +28,8 @@ from .devices.endpoints import DeviceEndpoints
 from .errors import EdgeError
 from .hot_route import head_of, hot_route_app
 from .pages.static import static_routes
+from .privacy.endpoints import ChoiceEndpoints
+from .privacy.page import ChoicesPage
 from .revocation import restored
 from .revocation.endpoints import RevocationEndpoints
 from .revocation.stream import RevocationStream
@@ -213,7 +215,8 @@ def _page_routes(rooms: Rooms) -> list[Route]:
         devices=rooms.devices, gate=behind_gate, site_name=settings.site_name, clock=rooms.clock
     )
     bridge = [] if rooms.bridge is None else rooms.bridge.routes()
-    return [*sessions.routes(), *devices, *bridge, *static_routes()]
+    choices = ChoicesPage(rooms.choices, site_name=settings.site_name)
+    return [*sessions.routes(), *devices, *choices.routes(), *bridge, *static_routes()]
 
 
 def _api_routes(rooms: Rooms) -> list[Route]:
@@ -221,7 +224,8 @@ def _api_routes(rooms: Rooms) -> list[Route]:
     revocations = RevocationEndpoints(
         rooms.store, rooms.revoker, rooms.everybody, RevocationStream(rooms.feed, rooms.listeners, rooms.clock)
     )
-    return [*sessions.routes(), *revocations.routes(), *DeviceEndpoints(rooms.devices).routes()]
+    devices, choices = DeviceEndpoints(rooms.devices), ChoiceEndpoints(rooms.choices)
+    return [*sessions.routes(), *revocations.routes(), *devices.routes(), *choices.routes()]
 
 
 class _Asgi:

@@ -20,6 +20,7 @@ from .ids import new_id
 from .key_watch import KeyWatch
 from .moving.bridge import Bridge
 from .moving.vouching import Vouching
+from .privacy.choices import ChoiceCookies
 from .revocation import registry
 from .revocation.barrier import Barrier
 from .revocation.certify import Certifier
@@ -72,6 +73,7 @@ class Rooms:
     starter: Starter
     devices: AccountDevices
     service_keys: ServiceKeys
+    choices: ChoiceCookies
     trusted: TrustedProxies
     #: Both are there while visitors move in from the website's own sessions.
     bridge: Bridge | None
@@ -152,6 +154,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         starter=starter,
         devices=AccountDevices(Devices(store), revoker),
         service_keys=ServiceKeys(store, clock),
+        choices=ChoiceCookies(codec, clock, settings.policy_version),
         trusted=trusted,
         bridge=None
         if old_cookie is None

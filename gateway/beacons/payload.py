@@ -31,9 +31,12 @@ KEPT_HEADERS: Final = HeaderNames(
     b"x-latch-hit",
 )
 _COOKIE: Final = HeaderNames(b"cookie")
-#: How the kept pairs of a cookie header begin; the last is where consent banners keep their TCF string. The session
-#: cookie is never written down.
-KEPT_COOKIES: Final = (b"__Host-visitor=", b"__Host-choices=", b"euconsent-v2=")
+VISITOR_COOKIE: Final = "__Host-visitor"
+CHOICES_COOKIE: Final = "__Host-choices"
+#: Where the banners of others keep their TCF string.
+BANNER_COOKIE: Final = "euconsent-v2"
+#: How the kept pairs of a cookie header begin. The session cookie is never written down.
+KEPT_COOKIES: Final = tuple(f"{name}=".encode() for name in (VISITOR_COOKIE, CHOICES_COOKIE, BANNER_COOKIE))
 
 
 class RawHit(msgspec.Struct, frozen=True, array_like=True):

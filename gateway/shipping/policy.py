@@ -4,7 +4,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from latchstring_middleware.cookies import named_cookies
 
-from ..beacons.payload import RawHit
+from ..beacons.payload import BANNER_COOKIE, CHOICES_COOKIE, VISITOR_COOKIE, RawHit
 from ..tokens.codec import Codec, Refused
 from ..tokens.keyring import KeyRing
 from ..tokens.purposes import Choices, VisitorToken
@@ -15,11 +15,8 @@ from .event import Event
 from .keeping import Excluded, Kept, Policy, Ruling, without_names
 from .pseudonyms import Pseudonyms
 
-CHOICES_COOKIE: Final = "__Host-choices"
-VISITOR_COOKIE: Final = "__Host-visitor"
-#: Where banners keep their TCF string (IAB Tech Lab, "CMP API"); it is in no other cookie.
-BANNER_COOKIE: Final = "euconsent-v2"
-_NAMES: Final = frozenset(name.encode() for name in (CHOICES_COOKIE, VISITOR_COOKIE, BANNER_COOKIE))
+_VISITOR, _CHOICES, _BANNER = (name.encode() for name in (VISITOR_COOKIE, CHOICES_COOKIE, BANNER_COOKIE))
+_NAMES: Final = frozenset({_VISITOR, _CHOICES, _BANNER})
 #: Cookie lines that are remembered; then all are read anew, 10 µs each.
 _MAX_KNOWN: Final = 65_536
 
@@ -98,10 +95,10 @@ class PeoplePolicy:
 
     def _open(self, lines: tuple[bytes, ...]) -> _Cookies:
         sent = named_cookies([(b"cookie", line) for line in lines], _NAMES)
-        visitor = self._token(sent.get(VISITOR_COOKIE.encode()), VisitorToken)
+        visitor = self._token(sent.get(_VISITOR), VisitorToken)
         return _Cookies(
-            self._token(sent.get(CHOICES_COOKIE.encode()), Choices),
-            banner(sent.get(BANNER_COOKIE.encode(), b"").decode("ascii")),
+            self._token(sent.get(_CHOICES), Choices),
+            banner(sent.get(_BANNER, b"").decode("ascii")),
             None if visitor is None else self._pseudonyms.of("cookie", visitor.visitor),
         )
 
