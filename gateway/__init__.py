@@ -7,6 +7,7 @@ app | server  the long way (Starlette) and the fast door (uvicorn protocol); the
 wiring        the composition root: makes every object once and hands it down
 key_watch     a worker's keys in step with its file and with the other workers
 settings      environment and file -> each room's frozen policy; all mistakes at once
+setting_forms    what their texts must look like
 hooks | reports | moving | privacy   events to other systems; popular pages and the ledger; a website's own sessions
               moving in; what visitors choose, and erasing them
 sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet

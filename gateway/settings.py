@@ -1,30 +1,34 @@
 """Settings from the environment (LATCHSTRING_*) -> frozen values for each room; every mistake is reported at once."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from latchstring_middleware.forwarded import TrustedProxies
-
-from .devices.place import PlaceFileError, open_place_file
 from .revocation.receipt import WorkerRow
-from .sessions.policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE, SessionPolicy
-from .sessions.return_path import is_own
+from .sessions.policy import SessionPolicy
+from .setting_forms import (
+    Database,
+    ForeignCookie,
+    Listening,
+    Origin,
+    Origins,
+    OwnPath,
+    PasswordFile,
+    PlaceFile,
+    Proxies,
+    StoreAddress,
+    WebsiteUrl,
+    listed,
+    password_in,
+)
 from .store import address
 from .store.client import Replicas
 from .store.embedded import store_url
 
 _PREFIX: Final = "LATCHSTRING_"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-#: As browsers send it; an IPv6 address stands in brackets.
-_ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-_URL: Final = re.compile(_ORIGIN.pattern + r"(/[\x21-\x22\x24-\x7e]*)?")
-_DATABASE: Final = re.compile(r"https?://([^/@\s]+@)?[^/@\s]+/[A-Za-z0-9_]+/?")
-#: A cookie's name (RFC 6265bis section 4.1.1).
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 
 
 class SettingsError(Exception):
@@ -41,14 +45,14 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
 
     data_dir: Path = Field(Path("data"), description="where the store, the keys, the journal and the warehouse live")
-    listen: str = Field("127.0.0.1:8400", description="host:port, or unix:/path, that the proxy talks to")
+    listen: Listening = Field("127.0.0.1:8400", description="host:port, or unix:/path, that the proxy talks to")
     workers: int = Field(2, ge=1, le=256, description="HTTP worker processes")
     shippers: int = Field(1, ge=1, le=64, description="processes that take hits from the journal to the warehouse")
-    store: str = Field(
+    store: StoreAddress = Field(
         "embedded", description="embedded, or the URL of an outside store, of its Sentinels or of a Cluster"
     )
-    store_password_file: Path | None = Field(None, description="the store's password, kept out of the URL")
-    store_sentinel_password_file: Path | None = Field(None, description="the Sentinels' password")
+    store_password_file: PasswordFile | None = Field(None, description="the store's password, kept out of the URL")
+    store_sentinel_password_file: PasswordFile | None = Field(None, description="the Sentinels' password")
     store_check_replicas: int | None = Field(
         None, ge=0, le=9, description="replicas that confirm what a check rests on; default: 1 if replicated, else 0"
     )
@@ -63,10 +67,10 @@ class Settings(BaseSettings):
         120, ge=0, le=86_400, description="how long every worker has known a key before it signs"
     )
     site_name: str = Field("this website", min_length=1, max_length=60, description="what our pages call the website")
-    public_origin: str = Field("https://localhost:8443", description="scheme and host that browsers see")
-    cors_origins: str = Field("", description="other origins, by commas, whose scripts may read refusals")
-    trusted_proxies: str = Field("127.0.0.1,::1,unix:", description="whose X-Forwarded-* is believed")
-    sign_in_url: str = Field("/sign-in", description="path of the website's sign-in page")
+    public_origin: Origin = Field("https://localhost:8443", description="scheme and host that browsers see")
+    cors_origins: Origins = Field("", description="other origins, by commas, whose scripts may read refusals")
+    trusted_proxies: Proxies = Field("127.0.0.1,::1,unix:", description="whose X-Forwarded-* is believed")
+    sign_in_url: OwnPath = Field("/sign-in", description="path of the website's sign-in page")
     passport_audience: str = Field("website", description="aud of the passport; empty turns passports off")
     outage_rule: Literal["last-known-good", "closed"] = Field(
         "last-known-good", description="what happens to good leases while the store is away"
@@ -99,7 +103,9 @@ class Settings(BaseSettings):
         ge=0,
         description="less than this free on the journal's disk: hits get 503, so shipping can go on",
     )
-    clickhouse: str = Field("", description="URL of a ClickHouse database that all events are sent to; empty: none")
+    clickhouse: Database = Field(
+        "", description="URL of a ClickHouse database that all events are sent to; empty: none"
+    )
     unconsented_visitors: Literal["none", "daily"] = Field(
         "none", description="whether visitors who have said neither yes nor no are told apart: not at all, or for a day"
     )
@@ -109,103 +115,20 @@ class Settings(BaseSettings):
     addresses: Literal["network", "none"] = Field(
         "network", description="what is kept of a hit's address: its network (/24, /48), or nothing"
     )
-    country_file: Path | None = Field(None, description="MaxMind DB of countries or cities; none: no country is told")
-    provider_file: Path | None = Field(None, description="MaxMind DB of networks (ASN); none: no provider is told")
+    country_file: PlaceFile | None = Field(
+        None, description="MaxMind DB of countries or cities; none: no country is told"
+    )
+    provider_file: PlaceFile | None = Field(None, description="MaxMind DB of networks (ASN); none: no provider is told")
     policy_version: str = Field(
         "1", pattern=r"^[A-Za-z0-9._-]{1,32}$", description="version of the privacy policy that choices are made under"
     )
     keep_days: int = Field(400, ge=0, description="how long events are kept, by day of receipt; 0: for ever")
-    bridge_url: str = Field("", description="where the website says whom its old session cookie stands for")
-    bridge_cookie: str = Field("", description="the name of that cookie; both or none (docs/moving-in.md)")
+    bridge_url: WebsiteUrl = Field("", description="where the website says whom its old session cookie stands for")
+    bridge_cookie: ForeignCookie = Field("", description="the name of that cookie; both or none (docs/moving-in.md)")
     bridge_timeout_seconds: float = Field(2, gt=0, le=10, description="how long the website may take to say so")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe line that is logged"
     )
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _known_proxies(cls, text: str) -> str:
-        TrustedProxies.parse(text)
-        return text
-
-    @field_validator("store")
-    @classmethod
-    def _known_store(cls, text: str) -> str:
-        if text != "embedded":
-            address.parse(text)
-        return text
-
-    @field_validator("store_password_file", "store_sentinel_password_file")
-    @classmethod
-    def _readable(cls, path: Path | None) -> Path | None:
-        if path is not None and not _password(path):
-            raise ValueError("expected a readable file with the password on its first line")
-        return path
-
-    @field_validator("sign_in_url")
-    @classmethod
-    def _own_path(cls, text: str) -> str:
-        if not is_own(text) or "#" in text:
-            raise ValueError("expected a path on the website's own host, such as /sign-in")
-        return text
-
-    @field_validator("public_origin")
-    @classmethod
-    def _origin(cls, text: str) -> str:
-        origin = text.lower()
-        if _ORIGIN.fullmatch(origin) is None:
-            raise ValueError("expected scheme and host without a path, such as https://www.example.com")
-        return origin
-
-    @field_validator("bridge_url")
-    @classmethod
-    def _website_url(cls, text: str) -> str:
-        if text and _URL.fullmatch(text) is None:
-            raise ValueError(
-                "expected a URL of the website without user, password and #, such as https://web.internal/who"
-            )
-        return text
-
-    @field_validator("bridge_cookie")
-    @classmethod
-    def _foreign_cookie(cls, text: str) -> str:
-        if text and (_TOKEN.fullmatch(text) is None or text in (SESSION_COOKIE, DEVICE_COOKIE, RUN_COOKIE)):
-            raise ValueError("expected the name of a cookie of the website's own, such as sessionid")
-        return text
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _origins(cls, text: str) -> str:
-        bad = [one for one in _listed(text.lower()) if _ORIGIN.fullmatch(one) is None]
-        if bad:
-            raise ValueError("expected origins such as https://app.example.com, between commas; never * or null")
-        return text.lower()
-
-    @field_validator("clickhouse")
-    @classmethod
-    def _database(cls, text: str) -> str:
-        if text and _DATABASE.fullmatch(text) is None:
-            # The value is not repeated: a password may be in it.
-            raise ValueError("expected http(s)://[user:password@]host[:port]/database")
-        return text
-
-    @field_validator("country_file", "provider_file")
-    @classmethod
-    def _place_file(cls, path: Path | None) -> Path | None:
-        if path is not None:
-            try:
-                open_place_file(path).close()
-            except PlaceFileError as error:
-                raise ValueError(str(error)) from None
-        return path
-
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, text: str) -> str:
-        host, _, port = text.rpartition(":")
-        if not text.startswith("unix:/") and not (host and port.isdigit() and int(port) < 65_536):
-            raise ValueError("expected host:port or unix:/path")
-        return text
 
     @model_validator(mode="after")
     def _spans_fit(self) -> "Settings":
@@ -229,8 +152,8 @@ class Settings(BaseSettings):
             return store_url(self.data_dir)
         return address.with_passwords(
             self.store,
-            password=_password(self.store_password_file),
-            sentinel_password=_password(self.store_sentinel_password_file),
+            password=password_in(self.store_password_file),
+            sentinel_password=password_in(self.store_sentinel_password_file),
         )
 
     @property
@@ -247,7 +170,7 @@ class Settings(BaseSettings):
 
     def allowed_origins(self) -> frozenset[bytes]:
         """The origins in `cors_origins`, as browsers send them."""
-        return frozenset(one.encode() for one in _listed(self.cors_origins))
+        return frozenset(one.encode() for one in listed(self.cors_origins))
 
     def session_policy(self) -> SessionPolicy:
         """What sessions need to know."""
@@ -282,17 +205,6 @@ def read(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError([line for mistake in error.errors() for line in _told(mistake).splitlines()]) from None
-
-
-def _listed(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
-
-
-def _password(path: Path | None) -> str | None:
-    try:
-        return None if path is None else path.read_text(encoding="utf-8").splitlines()[0].strip() or None
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def _told(mistake: Any) -> str:

@@ -1,0 +1,117 @@
+"""The forms that texts and files of settings must have; each is told with its remedy when it is wrong."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import AfterValidator
+
+from latchstring_middleware.forwarded import TrustedProxies
+
+from .devices.place import PlaceFileError, open_place_file
+from .sessions.policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE
+from .sessions.return_path import is_own
+from .store import address
+
+#: As browsers send it; an IPv6 address stands in brackets.
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_URL: Final = re.compile(_ORIGIN.pattern + r"(/[\x21-\x22\x24-\x7e]*)?")
+_DATABASE: Final = re.compile(r"https?://([^/@\s]+@)?[^/@\s]+/[A-Za-z0-9_]+/?")
+#: A cookie's name (RFC 6265bis section 4.1.1).
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+
+
+def listed(text: str) -> list[str]:
+    """What stands between commas."""
+    return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def password_in(path: Path | None) -> str | None:
+    """The first line of a password's file; None if there is none or it cannot be read."""
+    try:
+        return None if path is None else path.read_text(encoding="utf-8").splitlines()[0].strip() or None
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _proxies(text: str) -> str:
+    TrustedProxies.parse(text)
+    return text
+
+
+def _store(text: str) -> str:
+    if text != "embedded":
+        address.parse(text)
+    return text
+
+
+def _password_file(path: Path) -> Path:
+    if not password_in(path):
+        raise ValueError("expected a readable file with the password on its first line")
+    return path
+
+
+def _own_path(text: str) -> str:
+    if not is_own(text) or "#" in text:
+        raise ValueError("expected a path on the website's own host, such as /sign-in")
+    return text
+
+
+def _origin(text: str) -> str:
+    origin = text.lower()
+    if _ORIGIN.fullmatch(origin) is None:
+        raise ValueError("expected scheme and host without a path, such as https://www.example.com")
+    return origin
+
+
+def _origins(text: str) -> str:
+    if not all(_ORIGIN.fullmatch(one) for one in listed(text.lower())):
+        raise ValueError("expected origins such as https://app.example.com, between commas; never * or null")
+    return text.lower()
+
+
+def _website_url(text: str) -> str:
+    if text and _URL.fullmatch(text) is None:
+        raise ValueError("expected a URL of the website without user, password and #, such as https://web.internal/who")
+    return text
+
+
+def _foreign_cookie(text: str) -> str:
+    if text and (_TOKEN.fullmatch(text) is None or text in (SESSION_COOKIE, DEVICE_COOKIE, RUN_COOKIE)):
+        raise ValueError("expected the name of a cookie of the website's own, such as sessionid")
+    return text
+
+
+def _database(text: str) -> str:
+    if text and _DATABASE.fullmatch(text) is None:
+        # The value is not repeated: a password may be in it.
+        raise ValueError("expected http(s)://[user:password@]host[:port]/database")
+    return text
+
+
+def _place_file(path: Path) -> Path:
+    try:
+        open_place_file(path).close()
+    except PlaceFileError as error:
+        raise ValueError(str(error)) from None
+    return path
+
+
+def _listening(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not text.startswith("unix:/") and not (host and port.isdigit() and int(port) < 65_536):
+        raise ValueError("expected host:port or unix:/path")
+    return text
+
+
+Proxies: TypeAlias = Annotated[str, AfterValidator(_proxies)]
+StoreAddress: TypeAlias = Annotated[str, AfterValidator(_store)]
+PasswordFile: TypeAlias = Annotated[Path, AfterValidator(_password_file)]
+OwnPath: TypeAlias = Annotated[str, AfterValidator(_own_path)]
+Origin: TypeAlias = Annotated[str, AfterValidator(_origin)]
+Origins: TypeAlias = Annotated[str, AfterValidator(_origins)]
+WebsiteUrl: TypeAlias = Annotated[str, AfterValidator(_website_url)]
+ForeignCookie: TypeAlias = Annotated[str, AfterValidator(_foreign_cookie)]
+Database: TypeAlias = Annotated[str, AfterValidator(_database)]
+PlaceFile: TypeAlias = Annotated[Path, AfterValidator(_place_file)]
+Listening: TypeAlias = Annotated[str, AfterValidator(_listening)]
