@@ -29,6 +29,7 @@ from latchstring_gateway.tokens.codec import Codec
 from latchstring_gateway.tokens.keyring import KeyRing, create_key_file
 from latchstring_gateway.tokens.purposes import Lease
 
+from .loopback import loopback
 from .valkey import Valkey
 from .waiting import wait_until_async
 
@@ -96,7 +97,7 @@ class Workers:
 
     async def call(self, worker: WorkerProcess, method: str, url: str, **more: Any) -> httpx.Response:
         """The backend's request to one worker, on a connection of its own."""
-        async with httpx.AsyncClient(base_url=worker.url, timeout=20, headers=self.credential) as client:
+        async with loopback(base_url=worker.url, timeout=20, headers=self.credential) as client:
             return await client.request(method, url, **more)
 
     async def sign_in(self, account: str, worker: WorkerProcess | None = None) -> SignedIn:
@@ -136,7 +137,7 @@ class Workers:
     async def check(self, worker: WorkerProcess, who: SignedIn, *, timeout_seconds: float = 20) -> httpx.Response:
         """One navigation's check on a fresh connection to one worker."""
         headers = {"cookie": who.cookie, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
-        async with httpx.AsyncClient(timeout=timeout_seconds) as client:
+        async with loopback(timeout=timeout_seconds) as client:
             return await client.get(f"{worker.url}/verify", headers=headers)
 
     async def wait_following(self, worker: WorkerProcess, timeout_seconds: float = 20) -> None:
@@ -144,7 +145,7 @@ class Workers:
 
         async def is_ready() -> bool:
             try:
-                async with httpx.AsyncClient(timeout=2) as client:
+                async with loopback(timeout=2) as client:
                     return (await client.get(f"{worker.url}/health/ready")).status_code == 200
             except httpx.TransportError:
                 return False

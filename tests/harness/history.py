@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from .cluster_of_workers import SignedIn, WorkerProcess, Workers
+from .loopback import loopback
 from .waiting import wait_until_async
 
 #: A check, a removal or a sign-in that takes longer is given up.
@@ -137,7 +138,7 @@ class History:
                 return
             if answer.status_code != 503:
                 # A store that lost the device with the removal: nothing was promised.
-                if answer.status_code != 404:
+                if answer.status_code != 404 and not self.store_was_emptied:
                     self.wrong.append(f"removal answered {answer.status_code} {answer.text[:200]}")
                 return
             self.unconfirmed += 1
@@ -147,7 +148,7 @@ class History:
         headers = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
         while True:
             try:
-                async with httpx.AsyncClient(base_url=worker.url, timeout=_PATIENCE_SECONDS) as client:
+                async with loopback(base_url=worker.url, timeout=_PATIENCE_SECONDS) as client:
                     while True:
                         device = self._choice.choice(self._watched)
                         began = time.time()

@@ -116,6 +116,8 @@ _DURABLE = (
     "repl-ping-replica-period 1",
 )
 _GUARDED = ("min-replicas-to-write 1", "min-replicas-max-lag 2")
+#: What is said of the lag without any is what receipts wait for: short, so that tests are.
+_UNGUARDED = ("min-replicas-max-lag 1",)
 
 
 @dataclass
@@ -163,7 +165,7 @@ def replicated(replicas: int = 2, *, guarded: bool = True) -> Iterator[list[Serv
     """A primary, then its replicas, until the end of the block; `guarded` primaries want one that is not behind."""
     with _directory() as directory:
         servers: list[Server] = []
-        options = (*_DURABLE, *(_GUARDED if guarded else ()))
+        options = (*_DURABLE, *(_GUARDED if guarded else _UNGUARDED))
         try:
             servers.extend(Server(directory, f"server-{number}", *options) for number in range(1 + replicas))
             for one in servers[1:]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from harness.cluster_of_workers import Cluster, WorkerProcess, cluster_of_workers
 from harness.evidence import Evidence, pick
+from harness.loopback import loopback
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.sessions.key_census import take_census
 from latchstring_gateway.store.client import Store
@@ -96,7 +96,7 @@ class Load:
     fetches: int = 0
 
     def __post_init__(self) -> None:
-        self.clients = [httpx.AsyncClient(base_url=worker.url, timeout=20) for worker in self.workers]
+        self.clients = [loopback(base_url=worker.url, timeout=20) for worker in self.workers]
         self.verifier = PassportVerifier(
             issuer=SETTINGS["public_origin"],
             audience="website",

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from harness.evidence import Evidence, pick
+from harness.loopback import loopback
 from harness.service import Service, running_service
 from harness.waiting import wait_until, wait_until_async
 from latchstring_gateway.reports.ledger import ledger
@@ -43,7 +44,7 @@ class Load:
         self._stop.set()
 
     async def _send_hits(self) -> None:
-        async with httpx.AsyncClient(base_url=self._url, timeout=10) as client:
+        async with loopback(base_url=self._url, timeout=10) as client:
             while not self._stop.is_set():
                 hit = uuid.uuid4().hex
                 while not await self._acknowledges(client, hit):
@@ -61,7 +62,7 @@ class Load:
 
     async def _check(self, cookie: str) -> None:
         navigation = {"cookie": cookie, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
-        async with httpx.AsyncClient(base_url=self._url, timeout=10) as client:
+        async with loopback(base_url=self._url, timeout=10) as client:
             while not self._stop.is_set():
                 try:
                     answer = await client.get("/verify", headers=navigation)

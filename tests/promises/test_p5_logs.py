@@ -12,6 +12,7 @@ import pytest
 
 from harness.cluster_of_workers import Cluster, SignedIn, cluster_of_workers
 from harness.evidence import Evidence
+from harness.loopback import loopback
 from harness.waiting import wait_until_async
 from harness.worker_app import NAVIGATION
 from latchstring_gateway.clock import SystemClock
@@ -36,7 +37,7 @@ _FORWARDED = {
 async def _check(
     cluster: Cluster, cookie: str, headers: Mapping[str, str] | None = None, *, worker: int = 0
 ) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with loopback(timeout=10) as client:
         sent = {**_FORWARDED, "cookie": cookie, **(headers or {})}
         return await client.get(f"{cluster.workers[worker].url}/verify", headers=sent)
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from harness.evidence import Evidence, pick
+from harness.loopback import loopback
 from harness.service import running_service
 from harness.waiting import wait_until_async
 
@@ -35,7 +36,7 @@ async def test_half_a_minute_without_the_store_signs_nobody_out(tmp_path: Path, 
         async def visit(number: int) -> None:
             nonlocal slowest
             navigation = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "cookie": cookies[number]}
-            async with httpx.AsyncClient(base_url=service.url, timeout=15) as client:
+            async with loopback(base_url=service.url, timeout=15) as client:
                 while running:
                     began = time.monotonic()
                     answer = await client.get("/verify", headers=navigation)
@@ -48,7 +49,7 @@ async def test_half_a_minute_without_the_store_signs_nobody_out(tmp_path: Path, 
                     statuses[f"hit {(await client.get('/b.gif?p=/x')).status_code}"] += 1
                     await asyncio.sleep(0.02)
 
-        async with httpx.AsyncClient(base_url=service.url, timeout=15, headers=credential) as backend:
+        async with loopback(base_url=service.url, timeout=15, headers=credential) as backend:
 
             async def sign_in(account: str) -> httpx.Response:
                 body = {"account": account, "remember": True, "authenticated_at_ms": time.time_ns() // 1_000_000}

@@ -15,6 +15,7 @@ from starlette.responses import StreamingResponse
 
 from harness.cluster_of_workers import cluster_of_workers
 from harness.following import append
+from harness.loopback import loopback
 from harness.valkey import Valkey
 from harness.waiting import wait_until_async
 from harness.worker_app import Worker, now_ms, running_worker, settings_for
@@ -259,7 +260,7 @@ async def test_a_worker_that_was_out_of_touch_for_long_sends_its_listeners_back(
 @pytest.mark.store
 async def test_a_stream_survives_the_death_and_the_end_of_its_worker(capsys: pytest.CaptureFixture[str]) -> None:
     """Killed, it breaks; stopped, it says so at once; resumed at another worker it has everything. Latency is told."""
-    async with cluster_of_workers(3) as cluster, httpx.AsyncClient(timeout=20, headers=cluster.credential) as client:
+    async with cluster_of_workers(3) as cluster, loopback(timeout=20, headers=cluster.credential) as client:
         first, second, third = cluster.workers
         victims = [await cluster.sign_in(f"user{number}") for number in range(30)]
 
