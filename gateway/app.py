@@ -21,6 +21,7 @@ from latchstring_middleware.response_headers import ResponseHeaders
 from . import metrics
 from .beacons import batch, hit
 from .beacons import endpoints as beacon_endpoints
+from .beacons import script as page_script
 from .beacons.journal import Journal
 from .beacons.telling import journal_metrics
 from .devices import page as devices_page
@@ -38,6 +39,7 @@ from .sessions.endpoints import SessionEndpoints
 from .sessions.forward_auth import PATHS, ForwardAuth, Manner
 from .sessions.page import SessionPages
 from .sessions.verify import verify_handler
+from .shipping.verdicts import verdicts
 from .tokens.passport import jwks
 from .wire import HotRoute, HotRoutes
 from .wiring import Rooms, Running, gate
@@ -154,7 +156,7 @@ def _verify_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseR
 
 
 def _beacon_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseRoute]:
-    long_way = Router(beacon_endpoints.routes(rooms.clock, journal.append), redirect_slashes=False)
+    long_way = Router(beacon_endpoints.routes(rooms.clock, journal.append, verdicts), redirect_slashes=False)
     return [
         Route(path.decode(), _Asgi(hot_route_app(hot[path], journal.append, long_way)))
         for path in (hit.PATH, batch.PATH)
@@ -216,7 +218,7 @@ def _page_routes(rooms: Rooms) -> list[Route]:
     )
     bridge = [] if rooms.bridge is None else rooms.bridge.routes()
     choices = ChoicesPage(rooms.choices, site_name=settings.site_name)
-    return [*sessions.routes(), *devices, *choices.routes(), *bridge, *static_routes()]
+    return [*sessions.routes(), *devices, *choices.routes(), *bridge, *static_routes(), *page_script.routes()]
 
 
 def _api_routes(rooms: Rooms) -> list[Route]:

@@ -1,6 +1,6 @@
 """HOT, 2 µs: `POST /b`, events as JSON, NDJSON or the text/plain of `sendBeacon`: keep the body raw, answer 204.
 
-Bodies over `HOT_BODY_BYTES` go the long way to endpoints.py.
+Bodies over `HOT_BODY_BYTES`, and who wants to hear what became of each event, go the long way to endpoints.py.
 """
 
 import re
@@ -29,6 +29,12 @@ def allowed_origin(headers: Headers) -> bytes:
         if name == b"origin":
             return value if _ORIGIN.fullmatch(value) else b"*"
     return b"*"
+
+
+def wants_verdict(headers: Headers) -> bool:
+    """Whether a request says `Prefer: verdict` (RFC 7240), with whatever else."""
+    preferred = b",".join(value for name, value in headers if name == b"prefer").lower().split(b",")
+    return any(preference.partition(b";")[0].strip() == b"verdict" for preference in preferred)
 
 
 def batch_reply(origin: bytes) -> Reply:
@@ -60,6 +66,9 @@ def batch_handler(clock: Clock) -> Handler:
             return None
         body = head.body
         headers = head.headers
+        for name, _ in headers:
+            if name == b"prefer":
+                return None
         fields = (FORMAT, BATCH, wall_ms(), head.peer, b"POST", head.target, kept_headers(head), body, len(body))
         origin = allowed_origin(headers)
         return Recorded(encode(fields), replies.get(origin) or reply_to(origin))

@@ -1,4 +1,4 @@
-"""What the hot handlers leave to the long way: bodies over 64 KiB, preflights, and methods we do not take (405)."""
+"""What the hot handlers leave to the long way: bodies over 64 KiB, verdicts, preflights, and other methods (405)."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from ..clock import Clock
 from ..hot_route import head_of
 from ..wire import NOT_RECORDED, Reply
 from . import batch, hit
-from .payload import BATCH, FORMAT, encode, kept_headers
+from .payload import BATCH, FORMAT, RawHit, encode, kept_headers
 
 #: The longest body that is kept whole, in bytes.
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -21,9 +21,11 @@ KEPT_OF_OVERSIZE_BYTES: Final = 16 * 1024
 
 #: `Journal.append`.
 AppendRecord: TypeAlias = Callable[[bytes, Callable[[bool], object]], None]
+#: What will become of each event of a hit, as JSON.
+Verdicts: TypeAlias = Callable[[RawHit], bytes]
 
 
-def routes(clock: Clock, append: AppendRecord) -> list[Route]:
+def routes(clock: Clock, append: AppendRecord, verdicts: Verdicts) -> list[Route]:
     """The ASGI routes behind the hot ones; `append` is the journal's."""
 
     async def take_long_batch(request: Request) -> Response:
@@ -33,17 +35,21 @@ def routes(clock: Clock, append: AppendRecord) -> list[Route]:
             # Nobody hears this answer, and half a body is no hit.
             return Response(status_code=400)
         head = head_of(request.scope)
-        payload = encode(
-            (FORMAT, BATCH, clock.wall_ms(), head.peer, b"POST", head.target, kept_headers(head), body, body_bytes)
-        )
+        headers = list(kept_headers(head))
+        hit = RawHit(FORMAT, BATCH, clock.wall_ms(), head.peer, b"POST", head.target, headers, body, body_bytes)
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         def done(ok: bool) -> None:  # noqa: FBT001 - the journal's callback
             if not kept.done():
                 kept.set_result(ok)
 
-        append(payload, done)
-        return _response(batch.batch_reply(batch.allowed_origin(head.headers)) if await kept else NOT_RECORDED)
+        append(encode(hit), done)
+        if not await kept:
+            return _response(NOT_RECORDED)
+        reply = batch.batch_reply(batch.allowed_origin(head.headers))
+        # A body takes 10 ms to judge at most, for which nobody else shall wait.
+        told = await asyncio.to_thread(verdicts, hit) if batch.wants_verdict(head.headers) else None
+        return _response(reply) if told is None else _with_verdicts(reply, told)
 
     return [
         Route(batch.PATH.decode(), take_long_batch, methods=["POST"]),
@@ -55,7 +61,7 @@ def routes(clock: Clock, append: AppendRecord) -> list[Route]:
 async def _preflight(request: Request) -> Response:
     """The answer to a browser that asks first (Fetch, "CORS-preflight fetch")."""
     response = _response(batch.batch_reply(batch.allowed_origin(request.headers.raw)))
-    response.headers["access-control-allow-headers"] = "content-type"
+    response.headers["access-control-allow-headers"] = "content-type, prefer"
     response.headers["access-control-allow-methods"] = "GET, POST"
     response.headers["access-control-max-age"] = "86400"
     return response
@@ -77,8 +83,21 @@ async def _read(request: Request) -> tuple[bytes, int]:
     return (body if length <= MAX_BODY_BYTES else body[:KEPT_OF_OVERSIZE_BYTES]), length
 
 
+def _with_verdicts(reply: Reply, told: bytes) -> Response:
+    """200 with the verdicts, under the headers of `reply` (RFC 7240, section 3)."""
+    response = Response(told, media_type="application/json")
+    _add(response, reply)
+    response.headers["preference-applied"] = "verdict"
+    response.headers["access-control-expose-headers"] = "preference-applied"
+    return response
+
+
 def _response(reply: Reply) -> Response:
     response = Response(reply.body, reply.status)
+    _add(response, reply)
+    return response
+
+
+def _add(response: Response, reply: Reply) -> None:
     for name, value in reply.headers:
         response.headers[name.decode("latin-1")] = value.decode("latin-1")
-    return response

@@ -2,7 +2,20 @@
 
 import typer
 
-from . import admin, dead_letters, demo, inspect_token, keys, log_name, moving, reports, revoke, serve, store
+from . import (
+    admin,
+    dead_letters,
+    demo,
+    inspect_token,
+    keys,
+    log_name,
+    moving,
+    page_script,
+    reports,
+    revoke,
+    serve,
+    store,
+)
 
 app = typer.Typer(
     name="latchstring",
@@ -11,7 +24,10 @@ app = typer.Typer(
     add_completion=False,
     help="Remembers browsers, TVs and consoles, forgets one at once, and counts what they see.",
 )
-for _group in (serve, demo, keys, inspect_token, log_name, admin, revoke, moving, store, reports, dead_letters):
+_GROUPS = (
+    serve, demo, keys, inspect_token, log_name, admin, revoke, moving, store, reports, dead_letters, page_script,
+)  # fmt: skip
+for _group in _GROUPS:
     _group.register(app)
 
 

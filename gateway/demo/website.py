@@ -1,12 +1,12 @@
 """Lantern, a tiny streaming website behind the proxy: it checks passwords, and leaves everything else to the edge.
 
-What it shows: handing a sign-in over (`POST /v1/sessions`), reading the identity headers that the proxy sets, sending
-beacons, receiving hooks. It listens on the loopback address only; the proxy has already dropped every `X-Latch-*`
-header of the client, so what arrives here is the edge's word.
+What it shows: handing a sign-in over (`POST /v1/sessions`), reading the identity headers that the proxy sets, including
+the edge's script for views and viewing, receiving hooks. It listens on the loopback address only; the proxy has already
+dropped every `X-Latch-*` header of the client, so what arrives here is the edge's word.
 
     GET  /                    the catalogue, for everybody
     GET  /sign-in             e-mail, password, "Remember me on this computer"; POST the same
-    GET  /watch/{slug}        for members: a film, a pixel, viewing heartbeats
+    GET  /watch/{slug}        for members: a film whose viewing is told
     GET  /account             for members: devices, sign-out, hooks received
     GET  /activity            for members: the same hooks as JSON
     POST /hooks/latchstring   Standard Webhooks
@@ -22,15 +22,16 @@ from typing import Any, Final
 
 import httpx
 from jinja2 import Environment
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from ..beacons.script import noscript_tag, script_tag
 from ..clock import Clock, SystemClock
 from ..errors import EdgeError
-from ..ids import new_id
 from ..pages.forms import form_fields
 from ..pages.render import PAGE_HEADERS, environment
 from ..pages.static import StaticFile, static_files
@@ -40,6 +41,8 @@ from .inbox import Inbox
 from .prepare import read_secrets
 
 SITE_NAME: Final = "Lantern"
+#: What its events say in the field `app`.
+APP: Final = "lantern"
 STATIC_PREFIX: Final = "/static"
 
 _HEADERS: Final = {
@@ -76,6 +79,8 @@ def _templates() -> Environment:
     """Our templates over the edge's page frame: one family."""
     templates = environment(__package__)
     templates.globals["own_url"] = lambda name: f"{STATIC_PREFIX}/{_files()[name].name}"
+    templates.globals["page_script"] = Markup(script_tag(app=APP))  # noqa: S704 - HTML that is made to be put in
+    templates.globals["page_pixel"] = Markup(noscript_tag(app=APP))  # noqa: S704 - the same
     return templates
 
 
@@ -105,14 +110,13 @@ class Website:
         return self._page(request, "home.html", titles=catalogue.TITLES)
 
     async def watch(self, request: Request) -> Response:
-        """One film; the pixel carries an id, so a browser that asks twice is counted once."""
+        """One film."""
         title = catalogue.find(request.path_params["slug"])
         if not visitor_of(request.headers).account:
             return RedirectResponse("/sign-in", 303)
         if title is None:
             return self._page(request, "gone.html", status=404)
-        path = f"/watch/{title.slug}"
-        return self._page(request, "watch.html", title=title, path=path, view_id=new_id())
+        return self._page(request, "watch.html", title=title)
 
     async def account(self, request: Request) -> Response:
         """Who is signed in, and what the edge told us."""

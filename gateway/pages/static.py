@@ -11,6 +11,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 STATIC_PREFIX: Final = "/latch/static"
+#: The Cache-Control of what has its hash in its address.
+KEPT_FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 _MEDIA_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -66,7 +68,7 @@ def static_routes(prefix: str = STATIC_PREFIX) -> list[Route]:
         return Response(
             file.content,
             media_type=file.media_type,
-            headers={"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"},
+            headers={"cache-control": KEPT_FOR_EVER, "x-content-type-options": "nosniff"},
         )
 
     return [Route(f"{prefix}/{{name}}", serve)]

@@ -59,6 +59,13 @@ def test_replies_to_ever_new_origins_stay_right() -> None:
         assert _origin_of(answer.reply) == origin
 
 
+def test_who_has_a_preference_goes_the_long_way() -> None:
+    """There the body is judged, which takes time."""
+    head = Head(b"POST", b"/b", [(b"prefer", b"verdict")], "192.0.2.1", b"{}")
+
+    assert batch_handler(ManualClock())(head) is None
+
+
 @pytest.mark.parametrize("method", [b"GET", b"OPTIONS", b"PUT"])
 def test_other_methods_go_the_long_way(method: bytes) -> None:
     """The hot handler only takes what it knows."""

@@ -23,7 +23,7 @@ class _Kept:
 
 
 def _client(kept: _Kept) -> httpx.AsyncClient:
-    app = Starlette(routes=endpoints.routes(ManualClock(), kept.append))
+    app = Starlette(routes=endpoints.routes(ManualClock(), kept.append, lambda hit: b"verdicts of " + hit.body))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://latch.example")
 
 
@@ -57,6 +57,40 @@ async def test_batch_that_cannot_be_kept_is_503_with_a_time_to_come_back() -> No
     assert response.headers["retry-after"] == "5"
 
 
+@pytest.mark.parametrize("preference", ["verdict", "Verdict", "wait=5, verdict", "verdict;x=1, respond-async"])
+async def test_who_asks_for_verdicts_gets_them_once_the_batch_is_kept(preference: str) -> None:
+    """200 with what becomes of each event, and the word that the preference was followed (RFC 7240)."""
+    kept = _Kept()
+
+    response = await _client(kept).post(
+        "/b", content=b"{}", headers={"prefer": preference, "origin": "https://a.example"}
+    )
+
+    assert (response.status_code, response.text) == (200, "verdicts of {}")
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["preference-applied"] == "verdict"
+    assert response.headers["access-control-expose-headers"] == "preference-applied"
+    assert response.headers["access-control-allow-origin"] == "https://a.example"
+    assert response.headers["cache-control"] == "no-store"
+    assert [hit.body for hit in kept.hits] == [b"{}"]
+
+
+@pytest.mark.parametrize("preference", ["", "verdicts", "wait=verdict", 'x="verdict"', "no verdict"])
+async def test_other_preferences_change_nothing(preference: str) -> None:
+    """204, as always."""
+    response = await _client(_Kept()).post("/b", content=b"{}", headers={"prefer": preference})
+
+    assert response.status_code == 204
+    assert "preference-applied" not in response.headers
+
+
+async def test_there_is_no_verdict_on_what_was_not_kept() -> None:
+    """503: send it again."""
+    response = await _client(_Kept(keeps=False)).post("/b", content=b"{}", headers={"prefer": "verdict"})
+
+    assert response.status_code == 503
+
+
 @pytest.mark.parametrize("path", ["/b", "/b.gif"])
 async def test_preflight_lets_json_through(path: str) -> None:
     """A page of another site may send application/json, with the credentials that `sendBeacon` adds."""
@@ -65,7 +99,7 @@ async def test_preflight_lets_json_through(path: str) -> None:
     assert response.status_code == 204
     assert response.headers["access-control-allow-origin"] == "https://a.example"
     assert response.headers["access-control-allow-credentials"] == "true"
-    assert response.headers["access-control-allow-headers"] == "content-type"
+    assert response.headers["access-control-allow-headers"] == "content-type, prefer"
 
 
 @pytest.mark.parametrize(("method", "path"), [("PUT", "/b"), ("GET", "/b"), ("DELETE", "/b.gif"), ("POST", "/b.gif")])

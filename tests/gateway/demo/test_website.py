@@ -8,6 +8,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from latchstring_gateway.beacons.script import noscript_tag, script_tag
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.demo.inbox import Inbox
 from latchstring_gateway.demo.website import Website
@@ -107,13 +108,13 @@ async def test_a_page_for_members_turns_a_stranger_away_by_itself(client: httpx.
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
 
 
-async def test_a_film_sends_a_pixel_with_an_id_of_its_own(client: httpx.AsyncClient) -> None:
-    """Each view has another id, so that a retry counts once and a second view twice."""
-    first = (await client.get("/watch/salt-and-static", headers=MEMBER)).text
-    second = (await client.get("/watch/salt-and-static", headers=MEMBER)).text
+async def test_every_page_carries_the_edge_s_script(client: httpx.AsyncClient) -> None:
+    """By its hash, with integrity; and a pixel for browsers without JavaScript."""
+    for path in ("/", "/sign-in", "/watch/salt-and-static"):
+        page = (await client.get(path, headers=MEMBER)).text
 
-    assert '<img class="pixel" src="/b.gif?p=/watch/salt-and-static&amp;e=view&amp;id=' in first
-    assert first != second
+        assert script_tag(app="lantern") in page
+        assert noscript_tag(app="lantern") in page
 
 
 async def test_a_film_that_does_not_exist_is_404(client: httpx.AsyncClient) -> None:
