@@ -40,6 +40,7 @@ from .sessions.forward_auth import PATHS, ForwardAuth, Manner
 from .sessions.page import SessionPages
 from .sessions.verify import verify_handler
 from .shipping.verdicts import verdicts
+from .snowplow import endpoints as snowplow_endpoints
 from .tokens.passport import jwks
 from .wire import HotRoute, HotRoutes
 from .wiring import Rooms, Running, gate
@@ -90,7 +91,12 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
             await journal.close()
 
     edge = Router(
-        [*_verify_routes(rooms, hot, journal), *_beacon_routes(rooms, hot, journal), *_system_routes(rooms, journal)],
+        [
+            *_verify_routes(rooms, hot, journal),
+            *_beacon_routes(rooms, hot, journal),
+            *_system_routes(rooms, journal),
+            *_snowplow_routes(rooms, journal),
+        ],
         lifespan=lifespan,
         redirect_slashes=False,
     )
@@ -127,6 +133,7 @@ def _hot_routes(rooms: Rooms, accepted: metrics.HotCount) -> HotRoutes:
         hit.PATH: HotRoute(hit.hit_handler(rooms.clock)),
         batch.PATH: HotRoute(batch.batch_handler(rooms.clock), batch.HOT_BODY_BYTES),
     }
+    routes |= snowplow_endpoints.hot_routes(rooms.collector, rooms.settings.trackers_paths())
     for path, manner in PATHS.items():
         handler = verify_handler(rooms.leases, rooms.feed, rooms.clock, fresh_only=manner == "fresh", count=accepted)
         routes[path.encode()] = HotRoute(handler)
@@ -161,6 +168,11 @@ def _beacon_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseR
         Route(path.decode(), _Asgi(hot_route_app(hot[path], journal.append, long_way)))
         for path in (hit.PATH, batch.PATH)
     ]
+
+
+def _snowplow_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
+    further = rooms.settings.trackers_paths()
+    return snowplow_endpoints.routes(rooms.collector, further, journal.append, lambda: journal.healthy)
 
 
 def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:

@@ -62,14 +62,15 @@ def hot_route_app(route: HotRoute, append: AppendRecord, long_way: ASGIApp) -> A
         if answer is None:
             await long_way(scope, receive, send)
         elif isinstance(answer, Recorded):
-            await _send(await _recorded(answer, append), send)
+            await send_reply(await recorded(answer, append), send)
         else:
-            await _send(answer, send)
+            await send_reply(answer, send)
 
     return app
 
 
-async def _recorded(answer: Recorded, append: AppendRecord) -> Reply:
+async def recorded(answer: Recorded, append: AppendRecord) -> Reply:
+    """The reply of `answer` once its payload is in the journal, 503 if it could not be written."""
     kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def done(ok: bool) -> None:  # noqa: FBT001 - the journal's callback
@@ -80,7 +81,8 @@ async def _recorded(answer: Recorded, append: AppendRecord) -> Reply:
     return answer.reply if await kept else NOT_RECORDED
 
 
-async def _send(reply: Reply, send: Send) -> None:
+async def send_reply(reply: Reply, send: Send) -> None:
+    """Send a whole answer."""
     await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
     await send({"type": "http.response.body", "body": reply.body})
 

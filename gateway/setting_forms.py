@@ -19,6 +19,13 @@ _URL: Final = re.compile(_ORIGIN.pattern + r"(/[\x21-\x22\x24-\x7e]*)?")
 _DATABASE: Final = re.compile(r"https?://([^/@\s]+@)?[^/@\s]+/[A-Za-z0-9_]+/?")
 #: A cookie's name (RFC 6265bis section 4.1.1).
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+#: First segments of paths that are our own.
+_OUR_PATHS: Final = frozenset(
+    {"v1", "latch", "verify", "health", "metrics", "b", "b.gif", "go", "dashboard", ".well-known"}
+)
+_PATH: Final = re.compile(r"(/[A-Za-z0-9_.~-]+)+")
+_DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_TRACKERS_COOKIE: Final = re.compile(r"(?!__host-|__secure-)[A-Za-z0-9_.-]{0,64}", re.IGNORECASE)
 
 
 def listed(text: str) -> list[str]:
@@ -104,6 +111,25 @@ def _listening(text: str) -> str:
     return text
 
 
+def _free_paths(text: str) -> str:
+    if any(_PATH.fullmatch(path) is None or path.split("/")[1] in _OUR_PATHS for path in listed(text)):
+        raise ValueError("expected paths such as /acme/track, between commas, and none of our own")
+    return text
+
+
+def _domains(text: str) -> str:
+    domains = text.lower()
+    if any(_DOMAIN.fullmatch(domain) is None for domain in listed(domains)):
+        raise ValueError("expected domains such as example.com, between commas, without scheme and port")
+    return domains
+
+
+def _trackers_cookie(text: str) -> str:
+    if _TRACKERS_COOKIE.fullmatch(text) is None:
+        raise ValueError("expected a cookie's name without __Host- and __Secure-, such as sp, or nothing")
+    return text
+
+
 Proxies: TypeAlias = Annotated[str, AfterValidator(_proxies)]
 StoreAddress: TypeAlias = Annotated[str, AfterValidator(_store)]
 PasswordFile: TypeAlias = Annotated[Path, AfterValidator(_password_file)]
@@ -115,3 +141,6 @@ ForeignCookie: TypeAlias = Annotated[str, AfterValidator(_foreign_cookie)]
 Database: TypeAlias = Annotated[str, AfterValidator(_database)]
 PlaceFile: TypeAlias = Annotated[Path, AfterValidator(_place_file)]
 Listening: TypeAlias = Annotated[str, AfterValidator(_listening)]
+FreePaths: TypeAlias = Annotated[str, AfterValidator(_free_paths)]
+Domains: TypeAlias = Annotated[str, AfterValidator(_domains)]
+TrackersCookie: TypeAlias = Annotated[str, AfterValidator(_trackers_cookie)]

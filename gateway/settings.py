@@ -10,7 +10,9 @@ from .revocation.receipt import WorkerRow
 from .sessions.policy import SessionPolicy
 from .setting_forms import (
     Database,
+    Domains,
     ForeignCookie,
+    FreePaths,
     Listening,
     Origin,
     Origins,
@@ -19,13 +21,16 @@ from .setting_forms import (
     PlaceFile,
     Proxies,
     StoreAddress,
+    TrackersCookie,
     WebsiteUrl,
     listed,
     password_in,
 )
+from .snowplow.network_user import NetworkUsers
 from .store import address
 from .store.client import Replicas
 from .store.embedded import store_url
+from .tokens.keyring import KeyRing
 
 _PREFIX: Final = "LATCHSTRING_"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -126,6 +131,16 @@ class Settings(BaseSettings):
     bridge_url: WebsiteUrl = Field("", description="where the website says whom its old session cookie stands for")
     bridge_cookie: ForeignCookie = Field("", description="the name of that cookie; both or none (docs/moving-in.md)")
     bridge_timeout_seconds: float = Field(2, gt=0, le=10, description="how long the website may take to say so")
+    snowplow_paths: FreePaths = Field(
+        "", description="further paths, by commas, at which Snowplow trackers post or get"
+    )
+    snowplow_cookie: TrackersCookie = Field(
+        "sp", description="the name of the network user id's cookie; empty: none is set"
+    )
+    snowplow_cookie_domains: Domains = Field("", description="domains, by commas, whose subdomains share that cookie")
+    snowplow_adopt_cookies: bool = Field(
+        default=False, description="take over ids that an earlier collector has set, without a seal"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe line that is logged"
     )
@@ -186,6 +201,19 @@ class Settings(BaseSettings):
             last_known_good_seconds=self.last_known_good_seconds,
             most_sessions=self.sessions_per_account,
             when_full=self.sessions_when_full,
+        )
+
+    def trackers_paths(self) -> list[str]:
+        """The paths of one's own at which Snowplow's trackers may call."""
+        return listed(self.snowplow_paths)
+
+    def network_users(self, ring: KeyRing) -> NetworkUsers:
+        """Who reads and sets their cookie."""
+        return NetworkUsers(
+            ring,
+            name=self.snowplow_cookie,
+            domains=listed(self.snowplow_cookie_domains),
+            adopts=self.snowplow_adopt_cookies,
         )
 
     def worker_row(self, key_ids: frozenset[str]) -> WorkerRow:

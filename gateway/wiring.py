@@ -40,6 +40,7 @@ from .sessions.requirement import Requirement
 from .sessions.start import Starter
 from .sessions.story import Story
 from .settings import Settings
+from .snowplow.collector import Collector
 from .store.client import Store
 from .tokens.codec import Codec
 from .tokens.keyring import KeyRing
@@ -75,6 +76,7 @@ class Rooms:
     service_keys: ServiceKeys
     choices: ChoiceCookies
     trusted: TrustedProxies
+    collector: Collector
     #: Both are there while visitors move in from the website's own sessions.
     bridge: Bridge | None
 
@@ -156,6 +158,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         service_keys=ServiceKeys(store, clock),
         choices=ChoiceCookies(codec, clock, settings.policy_version),
         trusted=trusted,
+        collector=Collector(settings.network_users(ring), trusted, clock),
         bridge=None
         if old_cookie is None
         else Bridge(

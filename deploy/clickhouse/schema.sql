@@ -55,7 +55,8 @@ CREATE TABLE IF NOT EXISTS events (
     `sharing` Nullable(Bool),
     `tracker_visitor` Nullable(String),
     `conflict` Nullable(Bool),
-    `late` Nullable(Bool)
+    `late` Nullable(Bool),
+    `happened_at` Nullable(DateTime64(3, 'UTC'))
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(received_at)

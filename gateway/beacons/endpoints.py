@@ -30,7 +30,7 @@ def routes(clock: Clock, append: AppendRecord, verdicts: Verdicts) -> list[Route
 
     async def take_long_batch(request: Request) -> Response:
         try:
-            body, body_bytes = await _read(request)
+            body, body_bytes = await read_body(request)
         except ClientDisconnect:
             # Nobody hears this answer, and half a body is no hit.
             return Response(status_code=400)
@@ -67,7 +67,7 @@ async def _preflight(request: Request) -> Response:
     return response
 
 
-async def _read(request: Request) -> tuple[bytes, int]:
+async def read_body(request: Request) -> tuple[bytes, int]:
     """The body and its length; of one over the limit only the beginning, and how much came.
 
     The rest is read and let go: a sender that is cut off in the middle would send it all again.

@@ -15,6 +15,12 @@ FORMAT: Final = 1
 
 PIXEL: Final = "pixel"
 BATCH: Final = "batch"
+SNOWPLOW: Final = "snowplow"
+
+#: By which a Snowplow tracker asks to be nobody, whatever it says.
+ANONYMOUS: Final = b"sp-anonymous"
+#: A line of our own among the kept headers: the network user id in the request's `sp` cookie, whose seal was good.
+NETWORK_USER: Final = b"x-latch-network-user"
 
 #: The only request headers that are kept whole; of `cookie`, the pairs of `KEPT_COOKIES`.
 KEPT_HEADERS: Final = HeaderNames(

@@ -29,7 +29,7 @@ RECORD: Final = (
     Column("offset", pa.int64(), "where its record began in its segment", required=True),
     Column("unit", pa.int32(), "which event of the hit, from 0", required=True),
     Column("record_id", pa.binary(16), "the record's own id; with `unit` it names a row for ever", required=True),
-    Column("source", _TEXT, "the wire it came by: pixel, batch, …", required=True),
+    Column("source", _TEXT, "the wire it came by: pixel, batch, snowplow, …", required=True),
     Column("hit_id", _TEXT, "the request id a trusted proxy gave the hit"),
 )
 
@@ -84,6 +84,9 @@ VERDICT: Final = (
     Column("tracker_visitor", _TEXT, "keyed hash of the tracker's own pseudonym; only with consent"),
     Column("conflict", pa.bool_(), "another event came before under the same event_id and says something else"),
     Column("late", pa.bool_(), "received over an hour after it happened; NULL if that was not told"),
+    Column(
+        "happened_at", _INSTANT, "when it happened, by our clock, as far as the tracker tells how far off its own is"
+    ),
 )
 
 COLUMNS: Final = (*RECORD, *EVENT, *SENDER, *VERDICT)
@@ -95,3 +98,14 @@ def lateness(received_at_ms: int, occurred_at_ms: int | None, sent_at_ms: int | 
     if occurred_at_ms is None:
         return None
     return (received_at_ms if sent_at_ms is None else sent_at_ms) - occurred_at_ms > LATE_AFTER_MS
+
+
+def happened_at(received_at_ms: int, occurred_at_ms: int | None, sent_at_ms: int | None) -> int | None:
+    """The value of `happened_at`: as long before the receipt as the tracker waited with sending, by its own clock.
+
+    Without `sent_at` its clock is believed; nothing has happened later than it was received.
+    """
+    if occurred_at_ms is None:
+        return None
+    off_ms = 0 if sent_at_ms is None else received_at_ms - sent_at_ms
+    return max(0, min(occurred_at_ms + off_ms, received_at_ms))

@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from ..beacons.payload import BATCH, PIXEL, RawHit
-from . import own_wire
+from ..beacons.payload import BATCH, PIXEL, SNOWPLOW, RawHit
+from . import own_wire, snowplow
 from .event import Rejected, Unit
 
 #: Raised when the same bytes would be read differently than before; stands in every commit record.
-PARSER_VERSION: Final = 2
+PARSER_VERSION: Final = 3
 
-MAX_TARGET_BYTES: Final = 16 * 1024
+#: A little more than the longest that Snowplow's own collector took.
+MAX_TARGET_BYTES: Final = 20 * 1024
 
 #: Gives at least one unit and never raises, whatever the hit holds.
 Decoder: TypeAlias = Callable[[RawHit], list[Unit]]
@@ -18,6 +19,7 @@ Decoder: TypeAlias = Callable[[RawHit], list[Unit]]
 DECODERS: Final[dict[str, Decoder]] = {
     PIXEL: own_wire.pixel,
     BATCH: own_wire.batch,
+    SNOWPLOW: snowplow.units,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from latchstring_middleware.forwarded import TrustedProxies
 
-from ..beacons.payload import RawHit
+from ..beacons.payload import ANONYMOUS, RawHit
 from ..devices.names import describe
 from ..devices.place import Places
 
@@ -28,6 +28,7 @@ _TELLING: Final = (
     b"dnt",
     b"sec-purpose",
     b"purpose",
+    ANONYMOUS,
 )
 
 
@@ -117,7 +118,8 @@ class Senders:
 
     def _tell(self, hit: RawHit, said: dict[bytes, bytes]) -> Sender:
         agent = describe(said.get(b"user-agent", b"").decode("latin-1"))
-        address = self._trusted.client_address(hit.peer, hit.headers)
+        # Of one who asks to be nobody there is no address but a proxy's.
+        address = "" if ANONYMOUS in said else self._trusted.client_address(hit.peer, hit.headers)
         place = self._places.of(address)
         return Sender(
             device_kind=agent.kind,
@@ -131,7 +133,7 @@ class Senders:
             asn=place.asn,
             provider=place.provider,
             machine=_machine(said, agent.kind, is_head=hit.method == b"HEAD"),
-            trace=address.encode() + b"\0" + said.get(b"user-agent", b""),
+            trace=address.encode() + b"\0" + said.get(b"user-agent", b"") if address else b"",
         )
 
 

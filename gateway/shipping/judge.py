@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ..beacons import payload
-from .columns import EVENT, SENDER, lateness
+from .columns import EVENT, SENDER, happened_at, lateness
 from .commits import Count, Exclusion, FileEntry
 from .dead_letters import DeadLetter, base64_text, write_dead_letters
 from .enrich import Sender, without_address
@@ -175,6 +175,7 @@ def _row(hit: Opened, source: str, sender: Sender, kept: Kept, index: int, *, co
         *kept[1:],
         conflict,
         lateness(hit.received_at_ms, event.occurred_at, event.sent_at),
+        happened_at(hit.received_at_ms, event.occurred_at, event.sent_at),
     )
 
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from latchstring_gateway.beacons.payload import BATCH, FORMAT, PIXEL, encode
+from latchstring_gateway.beacons.payload import BATCH, FORMAT, PIXEL, SNOWPLOW, encode
 from latchstring_gateway.beacons.segment_file import Disk, Segments
 from latchstring_gateway.clock import ManualClock
 from latchstring_middleware.forwarded import TrustedProxies
@@ -45,6 +45,23 @@ def batch(
     said = [(b"content-type", content_type), *headers]
     length = len(body) if body_bytes is None else body_bytes
     return encode((FORMAT, BATCH, at_ms, "127.0.0.1", b"POST", b"/b", said, body, length))
+
+
+def snowplow(
+    target: bytes = b"/i?e=pv&url=https://www.example.com/",
+    body: bytes = b"",
+    headers: Headers = (),
+    *,
+    at_ms: int = NOW_MS,
+    content_type: bytes = b"application/json; charset=UTF-8",
+    body_bytes: int | None = None,
+) -> bytes:
+    """The payload of what a Snowplow tracker sends: a POST if there is a body or the target is tp2's."""
+    is_post = bool(body) or target.startswith(b"/com.snowplowanalytics.snowplow/tp2")
+    said = [(b"content-type", content_type), *headers] if is_post else [*headers]
+    length = len(body) if body_bytes is None else body_bytes
+    method = b"POST" if is_post else b"GET"
+    return encode((FORMAT, SNOWPLOW, at_ms, "127.0.0.1", method, target, said, body, length))
 
 
 def write_segment(

@@ -11,6 +11,7 @@ from latchstring_gateway.shipping.columns import (
     RECORD,
     SENDER,
     VERDICT,
+    happened_at,
     lateness,
 )
 from latchstring_gateway.shipping.enrich import Sender
@@ -51,3 +52,24 @@ def test_every_column_is_told_in_the_document() -> None:
 def test_late_is_measured_by_one_clock(received: int, occurred: int, sent: int | None, late: bool | None) -> None:
     """The tracker's own clock if it says when it sent, else ours against its; not known if it says nothing."""
     assert lateness(received, occurred, sent) is late
+
+
+@pytest.mark.parametrize(
+    ("occurred", "sent", "expected"),
+    [
+        (None, None, None),
+        (None, 5_000, None),
+        (7_000, None, 7_000),
+        (10_001, None, 10_000),
+        # A clock that is an hour ahead, one that stands at 1970, and one that was set between event and sending.
+        (3_605_000, 3_609_000, 6_000),
+        (500, 1_500, 9_000),
+        (5_000, 4_000, 10_000),
+        (0, 99_000, 0),
+    ],
+)
+def test_time_of_an_event_is_corrected_by_when_it_was_sent(
+    occurred: int | None, sent: int | None, expected: int | None
+) -> None:
+    """Received at 10 s: as long before that as the tracker waited, whatever its clock shows."""
+    assert happened_at(10_000, occurred, sent) == expected

@@ -49,6 +49,13 @@ def test_stranger_is_believed_neither() -> None:
     assert (sender.address_prefix, hit_id) == ("192.0.2.0/24", None)
 
 
+def test_of_one_who_asks_to_be_nobody_there_is_no_address() -> None:
+    """SP-Anonymous: neither his nor the proxy's; the proxy's request id still counts."""
+    sender, hit_id = _told((b"sp-anonymous", b"*"), (b"x-forwarded-for", b"203.0.113.77"), (b"x-latch-hit", b"h1"))
+
+    assert (sender.address_prefix, hit_id) == ("", "h1")
+
+
 @pytest.mark.parametrize("hit_id", [b"", b"x" * 129, b"\xff"])
 def test_hit_id_that_no_proxy_of_ours_makes_is_none(hit_id: bytes) -> None:
     """A misconfigured header must not make all hits one."""

@@ -68,7 +68,7 @@ def test_every_column_arrives_as_it_stands_in_the_warehouse(tmp_path: Path, serv
 
     assert _send(tmp_path, server) == 1
 
-    times = ("received_at", "occurred_at", "sent_at")
+    times = ("received_at", "occurred_at", "sent_at", "happened_at")
     hexes = ("record_id", "fingerprint")
     with committed_events(tmp_path / "warehouse") as base:
         assert base is not None

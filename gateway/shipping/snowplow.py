@@ -1,0 +1,164 @@
+"""Snowplow's tracker protocol, from a hit to its events. One event is a set of parameters, in one of four forms:
+
+GET  any path                 the query
+POST /vendor/version          a JSON body {"schema": "iglu:…/payload_data/…", "data": [{…}, …]}; the query holds for all
+any  /com.snowplowanalytics.iglu/v1    one self-describing event: its schema in the query or in the body
+GET  /r/…                     a redirect to the parameter `u`, an event of its own unless the query is one
+
+What the parameters mean is told in snowplow_event.py.
+"""
+
+import zlib
+from typing import Any, Final
+
+import msgspec
+
+from ..beacons.payload import RawHit
+from .event import RefusalError, Rejected, Unit, header
+from .query import parameters
+from .self_describing import read_json, self_describing
+from .snowplow_event import Parameters, event_of
+
+IGLU_PATH: Final = b"/com.snowplowanalytics.iglu/v1"
+REDIRECT_PATH: Final = b"/r/"
+PAYLOAD_DATA: Final = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4"
+URI_REDIRECT: Final = "iglu:com.snowplowanalytics.snowplow/uri_redirect/jsonschema/1-0-0"
+UNSTRUCT_EVENT: Final = "iglu:com.snowplowanalytics.snowplow/unstruct_event/jsonschema/1-0-0"
+CONTEXTS: Final = "iglu:com.snowplowanalytics.snowplow/contexts/jsonschema/1-0-1"
+
+#: Most events of one body; as many as fit into the longest that is kept, if each is as short as trackers make them.
+MAX_EVENTS: Final = 5_000
+#: The longest body, unpacked.
+MAX_BODY_BYTES: Final = 1024 * 1024
+#: What the writer of JSON takes.
+_MAX_NUMBER: Final = 2**63
+_GZIP: Final = b"\x1f\x8b"
+_JSON_TYPES: Final = frozenset({b"", b"application/json", b"text/plain"})
+_FORM_TYPE: Final = b"application/x-www-form-urlencoded"
+
+
+def units(hit: RawHit) -> list[Unit]:
+    """The events of a hit, at least one; never raises."""
+    try:
+        found = events_in(hit)
+    except RefusalError as refusal:
+        return [Rejected(str(refusal))]
+    is_batch = hit.method == b"POST" and not hit.target.startswith(IGLU_PATH)
+    return [_judged(one, hit, is_batch=is_batch) for one in found]
+
+
+def _judged(said: Any, hit: RawHit, *, is_batch: bool) -> Unit:
+    try:
+        return event_of(checked(said), hit)
+    except RefusalError as refusal:
+        return Rejected(str(refusal), _alone(said) if is_batch else b"")
+
+
+def _alone(said: Any) -> bytes:
+    """An event of a body as a body of its own."""
+    try:
+        return msgspec.json.encode({"schema": PAYLOAD_DATA, "data": [said]})
+    except (ValueError, OverflowError, RecursionError):
+        # What the reader takes the writer need not: it has limits of its own for depth and for whole numbers.
+        return b'"too deep to be written again"'
+
+
+def checked(said: Any) -> Parameters:
+    """The parameters of one event, all of them texts; RefusalError if they cannot be."""
+    if not isinstance(said, dict):
+        raise RefusalError("not_an_object")
+    fields: Parameters = {}
+    for name, value in said.items():
+        if isinstance(value, str):
+            fields[name] = value
+        elif isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < _MAX_NUMBER):
+            fields[name] = msgspec.json.encode(value).decode()
+        elif value is not None:
+            raise RefusalError("bad_parameter")
+    return fields
+
+
+def events_in(hit: RawHit) -> list[Any]:
+    """What stands for each event of a hit, at least one; RefusalError if the hit as a whole is none."""
+    path, _, raw_query = hit.target.partition(b"?")
+    query = parameters(raw_query)
+    if hit.method == b"POST":
+        body = _body(hit)
+        return [_iglu(query, body, hit)] if path == IGLU_PATH else _batch(query, body, hit)
+    if path == IGLU_PATH:
+        return [_iglu(query, b"", hit)]
+    return [_redirected(query) if path.startswith(REDIRECT_PATH) else query]
+
+
+def _body(hit: RawHit) -> bytes:
+    if hit.body_bytes > len(hit.body):
+        raise RefusalError("body_too_long")
+    body = hit.body
+    # Known by how it begins, which no JSON does: so a part of it that was unpacked can stand alone under the same head.
+    if body.startswith(_GZIP):
+        unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            body = unpacking.decompress(body, MAX_BODY_BYTES + 1)
+        except zlib.error:
+            raise RefusalError("not_gzip") from None
+        if len(body) > MAX_BODY_BYTES:
+            raise RefusalError("body_too_long")
+        if not unpacking.eof or unpacking.unused_data:
+            raise RefusalError("not_gzip")
+    if not body.strip():
+        raise RefusalError("empty_body")
+    return body
+
+
+def _content_type(hit: RawHit) -> bytes:
+    return header(hit, b"content-type").partition(b";")[0].strip().lower()
+
+
+def _batch(query: Parameters, body: bytes, hit: RawHit) -> list[Any]:
+    if _content_type(hit) not in _JSON_TYPES:
+        raise RefusalError("wrong_content_type")
+    said = self_describing(read_json(body, "not_json"), "bad_payload")
+    if said.name != "payload_data" or not isinstance(said.data, list):
+        raise RefusalError("bad_payload")
+    if not said.data:
+        raise RefusalError("no_events")
+    if len(said.data) > MAX_EVENTS:
+        raise RefusalError("too_many_events")
+    if not query:
+        return said.data
+    return [{**query, **one} if isinstance(one, dict) else one for one in said.data]
+
+
+def _iglu(query: Parameters, body: bytes, hit: RawHit) -> Parameters:
+    """An event whose schema stands in the query, with its data there or in the body; or in the body altogether."""
+    if not body:
+        schema, data = query.pop("schema", None), dict(query)
+    elif _content_type(hit) == _FORM_TYPE:
+        schema, data = query.get("schema"), parameters(body)
+    elif _content_type(hit) in _JSON_TYPES:
+        schema, data = query.get("schema"), read_json(body, "not_json")
+    else:
+        raise RefusalError("wrong_content_type")
+    said = self_describing(data if schema is None else {"schema": schema, "data": data}, "bad_event")
+    fields = {name: query[name] for name in ("aid", "nuid", "eid") if name in query}
+    return fields | {"e": "ue", "p": query.get("p", "srv"), "ue_pr": _wrapped(UNSTRUCT_EVENT, said.plain())}
+
+
+def _redirected(query: Parameters) -> Parameters:
+    target = query.pop("u", None)
+    if target is None:
+        raise RefusalError("no_target")
+    redirect = {"schema": URI_REDIRECT, "data": {"uri": target}}
+    if "e" not in query:
+        return {**query, "e": "ue", "p": query.get("p", "web"), "ue_pr": _wrapped(UNSTRUCT_EVENT, redirect)}
+    if "co" not in query:
+        return {**query, "co": _wrapped(CONTEXTS, [redirect])}
+    known = self_describing(read_json(query["co"].encode(), "bad_contexts"), "bad_contexts").data
+    return {**query, "co": _wrapped(CONTEXTS, [*known, redirect] if isinstance(known, list) else known)}
+
+
+def _wrapped(schema: str, data: Any) -> str:
+    try:
+        return msgspec.json.encode({"schema": schema, "data": data}).decode()
+    except (ValueError, OverflowError, RecursionError):
+        raise RefusalError("bad_event") from None
