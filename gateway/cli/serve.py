@@ -10,6 +10,7 @@ from typing import Final
 
 import typer
 from prometheus_client.multiprocess import mark_process_dead
+from redis.exceptions import AuthenticationError, ResponseError
 
 from .. import logs, settings
 from ..clock import SystemClock
@@ -88,13 +89,15 @@ def prepare(chosen: Settings) -> None:
 async def examine_store(chosen: Settings) -> None:
     """Tell on stderr what an outside store cannot keep. Raises SettingsError for what must not be.
 
-    A store that does not answer now is waited for by the workers.
+    A store that does not answer now is waited for by the workers; one that refuses us would refuse them too.
     """
     store = Store(chosen.store_url, replicas=chosen.replicas)
     try:
         found = await examine(store)
-    except StoreAway:
-        found = Findings(warned=["the store did not answer, so what it keeps could not be examined"])
+    except StoreAway as away:
+        line = f"{away}: what it keeps could not be examined"
+        is_refusal = isinstance(away.__cause__, AuthenticationError | ResponseError)
+        found = Findings(refused=[line]) if is_refusal else Findings(warned=[line])
     finally:
         await store.close()
     for line in found.warned:

@@ -83,6 +83,8 @@ class Store:
         self._is_suspect = False
         self._looked_at = -_LOOK_AGAIN_SECONDS
         self._look: asyncio.Task[None] | None = None
+        #: Why the last look found nothing.
+        self._not_found = StoreAway()
         if self._address.kind == "one":
             self._place((None,) * PARTITIONS)
         self.redis: Redis = Routed(self.node_of, self.send)
@@ -183,13 +185,14 @@ class Store:
             self._look = asyncio.create_task(self._find())
         await asyncio.wait({self._look})
         if not self._of:
-            raise StoreAway("where the store is could not be found out; try again")
+            raise StoreAway(str(self._not_found)) from self._not_found.__cause__
 
     async def _find(self) -> None:
         known = [place for place in self._nodes if place is not None]
         try:
             places = await topology.find(self._address, known)
-        except StoreAway:
+        except StoreAway as away:
+            self._not_found = away
             return
         self._is_suspect = False
         self._place(places)

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from ..errors import StoreAway
 from .address import Address, Place
@@ -25,9 +25,9 @@ async def find(address: Address, known: Sequence[Place]) -> tuple[Place, ...]:
     if address.kind == "sentinel":
         return (await _primary(address),) * PARTITIONS
     answers = await asyncio.gather(*(_slots(place, address) for place in {*address.seeds, *known}))
-    found = [answer for answer in answers if answer is not None]
+    found = [answer for answer in answers if not isinstance(answer, Exception)]
     if not found:
-        raise StoreAway("no member of the Cluster answered")
+        raise _away("no member of the Cluster answered", answers)
     # A member that is cut off knows an older configuration than the majority's.
     _epoch, slots = max(found, key=lambda answer: answer[0])
     return tuple(_owner(slots, slot) for slot in _SLOT_OF_PARTITION)
@@ -47,7 +47,7 @@ async def _primary(address: Address) -> Place:
         answer[address.service] for answer in answers if isinstance(answer, dict) and address.service in answer
     ]
     if not states:
-        raise StoreAway("no Sentinel knows the primary")
+        raise _away(f"no Sentinel knows a primary of the name {address.service}", answers)
     newest = max(states, key=lambda state: int(state["config-epoch"]))
     return str(newest["ip"]), int(newest["port"])
 
@@ -65,15 +65,26 @@ def _asking(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def _slots(place: Place, address: Address) -> tuple[int, Any] | None:
+def _away(what: str, answers: Sequence[Any]) -> StoreAway:
+    faults = [answer for answer in answers if isinstance(answer, Exception)]
+    why = sorted({str(fault) if isinstance(fault, ResponseError) else type(fault).__name__ for fault in faults})
+    away = StoreAway(f"{what} ({'; '.join(why)}); try again" if why else f"{what}; try again")
+    # The one that only an operator can end, if there is one.
+    away.__cause__ = max(
+        faults, key=lambda fault: isinstance(fault, (AuthenticationError, ResponseError)), default=None
+    )
+    return away
+
+
+async def _slots(place: Place, address: Address) -> tuple[int, Any] | Exception:
     host, port = place
     client = Redis(host=host, port=port, **_asking(address.options))
     try:
         async with asyncio.timeout(2 * _ASK_SECONDS):
             info = await client.execute_command("CLUSTER INFO")
             slots = await client.execute_command("CLUSTER SLOTS")
-    except (RedisError, OSError, TimeoutError):
-        return None
+    except (RedisError, OSError, TimeoutError) as fault:
+        return fault
     finally:
         await client.aclose()
     told = info if isinstance(info, dict) else dict(line.split(":", 1) for line in info.split() if ":" in line)

@@ -67,6 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
     except AnotherShipperError as error:
         logs.get("shipping").error("another_shipper", reason=str(error))
         return 1
+    finally:
+        # DuckDB complains at length of what it finds alive at the interpreter's end.
+        gc.unfreeze()
     return 0
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from harness.replicated import free_port
 from harness.valkey import Valkey
 from latchstring_gateway.cli.main import app
 from latchstring_gateway.cli.serve import prepare
@@ -126,4 +127,33 @@ def test_a_store_that_cannot_keep_the_promises_stops_the_start(
     assert ran.exit_code == 78
     assert "LATCHSTRING_STORE: the store has maxmemory-policy allkeys-lru" in ran.stderr
     assert "warning: the store has appendfsync everysec" in ran.stderr
+    assert "geheim" not in ran.output
+
+
+@pytest.mark.store
+@pytest.mark.parametrize(
+    ("way", "told"),
+    [
+        ("redis://:wrong@127.0.0.1:{port}", "AuthenticationError"),
+        ("redis+cluster://:geheim@127.0.0.1:{port}", "cluster support disabled"),
+    ],
+)
+def test_a_store_that_refuses_us_stops_the_start(
+    tmp_path: Path, own_valkey: Callable[[], Valkey], way: str, told: str
+) -> None:
+    """It would refuse the workers too, and nobody but the operator can change that."""
+    port = free_port()
+    with own_valkey().client() as client:
+        client.config_set("requirepass", "geheim")
+        client.config_set("bind", "127.0.0.1")
+        client.config_set("port", port)
+    create_key_file(tmp_path / "keys.json")
+    env = {"LATCHSTRING_DATA_DIR": str(tmp_path), "LATCHSTRING_STORE": way.format(port=port)}
+
+    ran = CliRunner().invoke(app, ["serve"], env=env)
+
+    assert ran.exit_code == 78
+    assert ran.stderr.startswith("LATCHSTRING_STORE: ")
+    assert told in ran.stderr
+    assert "wrong" not in ran.output
     assert "geheim" not in ran.output
