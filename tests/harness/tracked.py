@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,13 @@ class Tracked:
 @contextlib.contextmanager
 def tracked(**settings: str) -> Iterator[Tracked]:
     """A running gateway; `settings` are LATCHSTRING_* without the prefix."""
-    gateway = EdgeGateway(workers=1, **settings)
-    try:
-        yield Tracked(gateway)
-    finally:
-        gateway.close()
+    # In a thread of its own, that lives as long: beside playwright an event loop counts as running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        gateway = thread.submit(lambda: EdgeGateway(workers=1, **settings)).result()
+        try:
+            yield Tracked(gateway)
+        finally:
+            gateway.close()
 
 
 def journal_bytes(tracked: Tracked) -> bytes:
