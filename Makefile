@@ -36,6 +36,7 @@ bench: ## Verify and hit beside nginx and bare uvicorn, and verify case by case:
 	@scripts/system-packages "the benchmark" wrk:wrk nginx-light:nginx
 	@.venv/bin/python loadtests/bench/run.py
 	@.venv/bin/python loadtests/bench/shipper.py
+	@.venv/bin/python loadtests/bench/reports.py
 
 lock: ## Write requirements/*.txt again from pyproject.toml (ARGS=--upgrade: newest versions)
 	@scripts/lock $(ARGS)

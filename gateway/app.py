@@ -31,6 +31,7 @@ from .hot_route import head_of, hot_route_app
 from .pages.static import static_routes
 from .privacy.endpoints import ChoiceEndpoints
 from .privacy.page import ChoicesPage
+from .reports.endpoints import ReportEndpoints
 from .revocation import restored
 from .revocation.endpoints import RevocationEndpoints
 from .revocation.stream import RevocationStream
@@ -239,7 +240,8 @@ def _api_routes(rooms: Rooms) -> list[Route]:
         rooms.store, rooms.revoker, rooms.everybody, RevocationStream(rooms.feed, rooms.listeners, rooms.clock)
     )
     devices, choices = DeviceEndpoints(rooms.devices), ChoiceEndpoints(rooms.choices)
-    return [*sessions.routes(), *revocations.routes(), *devices.routes(), *choices.routes()]
+    reports = ReportEndpoints(rooms.reports, rooms.clock, partner_people=rooms.settings.partner_people)
+    return [*sessions.routes(), *revocations.routes(), *devices.routes(), *choices.routes(), *reports.routes()]
 
 
 class _Asgi:

@@ -10,7 +10,8 @@
     ├── WrongMediaType      415
     ├── StoreAway           503  cannot be known now: never a reason to forget anybody
     │   └── TooFewReplicas  503  recorded, but a fail-over could still lose it
-    └── WebsiteAway         503  the same, where the website is asked
+    ├── WebsiteAway         503  the same, where the website is asked
+    └── ReportAway          503  a report cannot be made now, or not with so many days
 
 A store fault is never "not signed in": two types, two statuses.
 """
@@ -111,3 +112,10 @@ class WebsiteAway(EdgeError):
 
     def __init__(self, detail: str) -> None:
         super().__init__("website_away", detail, retry_after_seconds=5)
+
+
+class ReportAway(EdgeError):
+    """A report cannot be made: others are under way, its time was over, or there was no room."""
+
+    status = 503
+    title = "Temporarily unavailable"

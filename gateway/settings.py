@@ -128,6 +128,13 @@ class Settings(BaseSettings):
         "1", pattern=r"^[A-Za-z0-9._-]{1,32}$", description="version of the privacy policy that choices are made under"
     )
     keep_days: int = Field(400, ge=0, description="how long events are kept, by day of receipt; 0: for ever")
+    report_memory_mb: int = Field(
+        1_024, ge=128, le=1_048_576, description="memory of one report, in MiB; what does not fit goes to the disk"
+    )
+    report_seconds: Seconds = Field(120, le=900, description="how long a report may run before it is given up")
+    partner_people: int = Field(
+        10, ge=3, le=100_000, description="reports for partners withhold rows of fewer people, and what tells of them"
+    )
     bridge_url: WebsiteUrl = Field("", description="where the website says whom its old session cookie stands for")
     bridge_cookie: ForeignCookie = Field("", description="the name of that cookie; both or none (docs/moving-in.md)")
     bridge_timeout_seconds: float = Field(2, gt=0, le=10, description="how long the website may take to say so")

@@ -21,6 +21,7 @@ from .key_watch import KeyWatch
 from .moving.bridge import Bridge
 from .moving.vouching import Vouching
 from .privacy.choices import ChoiceCookies
+from .reports.asking import Reports
 from .revocation import registry
 from .revocation.barrier import Barrier
 from .revocation.certify import Certifier
@@ -77,6 +78,7 @@ class Rooms:
     choices: ChoiceCookies
     trusted: TrustedProxies
     collector: Collector
+    reports: Reports
     #: Both are there while visitors move in from the website's own sessions.
     bridge: Bridge | None
 
@@ -159,6 +161,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         choices=ChoiceCookies(codec, clock, settings.policy_version),
         trusted=trusted,
         collector=Collector(settings.network_users(ring), trusted, clock),
+        reports=Reports(settings.data_dir, memory_mb=settings.report_memory_mb, seconds=settings.report_seconds),
         bridge=None
         if old_cookie is None
         else Bridge(

@@ -23,7 +23,7 @@ from ..shipping.pseudonyms import PseudonymKeyError
 from ..shipping.replay import replay as replay_letters
 from ..shipping.run import JOURNAL, WAREHOUSE
 from ..supervise.people import letters_policy
-from .reports import AsJson, DataDir
+from .ledger import AsJson, DataDir
 from .words import give_up, printable, utc_time
 
 _DEFAULT_DATA_DIR: Final = Path("data")

@@ -8,6 +8,7 @@ from . import (
     demo,
     inspect_token,
     keys,
+    ledger,
     log_name,
     moving,
     page_script,
@@ -25,7 +26,8 @@ app = typer.Typer(
     help="Remembers browsers, TVs and consoles, forgets one at once, and counts what they see.",
 )
 _GROUPS = (
-    serve, demo, keys, inspect_token, log_name, admin, revoke, moving, store, reports, dead_letters, page_script,
+    serve, demo, keys, inspect_token, log_name, admin, revoke, moving, store, reports, ledger, dead_letters,
+    page_script,
 )  # fmt: skip
 for _group in _GROUPS:
     _group.register(app)

@@ -1,59 +1,109 @@
-"""`latchstring report pages` and `latchstring ledger`: what was seen, and that all of it was counted."""
+"""`latchstring report`: popular pages, conversion, clicks, viewing, e-mail, audience; the last half hour."""
 
-import json
-import math
-from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
+import duckdb
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from .. import settings
 from ..clock import SystemClock
-from ..reports.ledger import Ledger
-from ..reports.ledger import ledger as read_ledger
-from ..reports.queries import PopularPages, popular_pages
-from .words import printable, utc_time
+from ..errors import BadRequest
+from ..reports.answer import Answer, Value, csv_of, json_of
+from ..reports.ask import ask
+from ..reports.question import question
+from ..settings import SettingsError
+from .ledger import DEFAULT_DATA_DIR, AsJson, DataDir, number
+from .words import give_up, printable, utc_time
 
-DataDir = Annotated[
-    Path, typer.Option("--data-dir", envvar="LATCHSTRING_DATA_DIR", help="Where journal and warehouse are.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-
-_DEFAULT_DATA_DIR: Final = Path("data")
+First = Annotated[str | None, typer.Option("--from", help="First day, UTC: 2026-11-01.")]
+Last = Annotated[str | None, typer.Option("--to", help="Last day; today unless told.")]
+Month = Annotated[str | None, typer.Option("--month", help="A whole month instead: 2026-10.")]
+LastDays = Annotated[int | None, typer.Option("--days", help="So many days up to --to (30).")]
+By = Annotated[str | None, typer.Option("--by", help="What the rows are; see docs/reports.md.")]
+Country = Annotated[str | None, typer.Option("--country", help="Only this country: NL.")]
+Device = Annotated[str | None, typer.Option("--device", help="Only this kind of device: tv.")]
+Campaign = Annotated[str | None, typer.Option("--campaign", help="Only this campaign.")]
+Limit = Annotated[int, typer.Option("--limit", help="How many rows.")]
+Partner = Annotated[bool, typer.Option("--partner", help="For partners: rows of too few people are withheld.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")]
+Within = Annotated[int, typer.Option("--within-hours", help="All steps within so long of the first.")]
+Steps = Annotated[list[str], typer.Argument(help="Two to eight: a type, type:/page or type:/page*.")]
 
 report = typer.Typer(no_args_is_help=True, help="What people look at.")
+
+_TOLD: Final = {
+    "pages": "The most popular pages.\n\nExamples: latchstring report pages --days 7 ; latchstring report pages --json",
+    "clicks": "What is clicked, by link, page or campaign.\n\nExample: latchstring report clicks --by page",
+    "viewing": "How long people watch, by title, device, country, day, hour or weekday.\n\n"
+    "Example: latchstring report viewing --by device --month 2026-10",
+    "mail": "Opens and clicks of e-mail campaigns.\n\nExample: latchstring report mail --days 7",
+    "audience": "Who comes, by day, country, device or campaign.\n\nExample: latchstring report audience --by country",
+    "live": "The last 30 minutes.\n\nExample: latchstring report live --country NL",
+}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to `app`."""
     app.add_typer(report, name="report")
-    app.command("ledger")(ledger)
+
+
+def _table_command(name: str, told: str) -> None:
+    def command(
+        data_dir: DataDir = DEFAULT_DATA_DIR,
+        *,
+        first: First = None,
+        last: Last = None,
+        month: Month = None,
+        days: LastDays = None,
+        by: By = None,
+        country: Country = None,
+        device: Device = None,
+        campaign: Campaign = None,
+        limit: Limit = 20,
+        partner: Partner = False,
+        as_json: AsJson = False,
+        as_csv: AsCsv = False,
+    ) -> None:
+        span = {"from": first, "to": last, "month": month, "days": days}
+        narrowed = {"country": country, "device": device, "campaign": campaign, "by": by, "limit": limit}
+        asked = _lists({**span, **narrowed, "partner": "yes" if partner else None})
+        _tell(name, asked, data_dir, as_json=as_json, as_csv=as_csv)
+
+    command.__doc__ = told
+    report.command(name)(command)
+
+
+for _name, _told in _TOLD.items():
+    _table_command(_name, _told)
 
 
 @report.command()
-def pages(
-    data_dir: DataDir = _DEFAULT_DATA_DIR,
+def funnel(
+    steps: Steps,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
     *,
-    limit: Annotated[int, typer.Option(min=1, help="How many pages.")] = 20,
-    days: Annotated[float | None, typer.Option(min=0, help="Only the last so many days.")] = None,
+    first: First = None,
+    last: Last = None,
+    days: LastDays = None,
+    country: Country = None,
+    device: Device = None,
+    campaign: Campaign = None,
+    within_hours: Within = 24 * 7,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
-    """The most popular pages.
+    """How many visitors go through given steps, in this order.
 
-    Examples: latchstring report pages --days 7 ; latchstring report pages --json
+    Example: latchstring report funnel 'view:/' 'view:/watch/*' conversion --within-hours 24
     """
-    clock = SystemClock()
-    since_ms = None if days is None else clock.wall_ms() - int(timedelta(days=days).total_seconds() * 1_000)
-    answer = popular_pages(data_dir, clock, limit=limit, since_ms=since_ms)
-    if as_json:
-        print(json.dumps(asdict(answer), ensure_ascii=False))
-        return
-    _print_pages(answer, Console())
+    span = {"from": first, "to": last, "days": days}
+    narrowed = {"country": country, "device": device, "campaign": campaign, "within_hours": within_hours}
+    asked = {**_lists({**span, **narrowed}), "step": steps}
+    _tell("funnel", asked, data_dir, as_json=as_json, as_csv=as_csv)
 
 
 @report.callback()
@@ -61,87 +111,70 @@ def _report() -> None:
     """What people look at."""
 
 
-def ledger(data_dir: DataDir = _DEFAULT_DATA_DIR, *, as_json: AsJson = False) -> None:
-    """Prove that every hit is accounted for; exit code 1 if one is not.
+def _lists(asked: dict[str, str | int | None]) -> dict[str, list[str]]:
+    return {name: [str(value)] for name, value in asked.items() if value is not None}
 
-    received = good + bad + duplicate + excluded + pending, by source and hour of receipt (UTC).
-    """
-    found = read_ledger(data_dir)
+
+def _tell(name: str, asked: dict[str, list[str]], data_dir: Path, *, as_json: bool, as_csv: bool) -> None:
+    """Ask and print; exit 1, told in words, if it cannot be asked or answered."""
+    clock = SystemClock()
+    try:
+        chosen = settings.read(data_dir=data_dir)
+        found = question(name, asked, now_ms=clock.wall_ms(), partner_people=chosen.partner_people)
+        answer = ask(data_dir, found, clock, memory_mb=chosen.report_memory_mb)
+    except (SettingsError, BadRequest, duckdb.Error) as error:
+        give_up(error)
     if as_json:
-        print(msgspec.json.encode({"adds_up": found.adds_up, "total": found.total, **_plain(found)}).decode())
+        print(json_of(answer).decode())
+    elif as_csv:
+        print(csv_of(answer), end="")
     else:
-        _print_ledger(found, Console())
-    if not found.adds_up:
-        raise typer.Exit(1)
+        _print_table(answer, Console())
 
 
-def _plain(found: Ledger) -> dict[str, object]:
-    return {
-        "rows": found.rows,
-        "segments": found.segments,
-        "excluded": dict(found.excluded),
-        "damaged_ranges": found.damaged_ranges,
-        "damaged_bytes": found.damaged_bytes,
-        "power_losses": found.power_losses,
-        "problems": found.problems,
-    }
-
-
-def _print_pages(answer: PopularPages, console: Console) -> None:
+def _print_table(answer: Answer, console: Console) -> None:
     if not answer.rows:
-        console.print("No page views yet. Hits show here a few seconds after they come in.")
+        console.print("Nothing yet. Hits show here some seconds after they come in.")
     else:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        rows = [
-            (_number(row.net), _number(row.visitors or "-"), *map(_number, (row.gross, row.bots, row.prefetches)))
-            for row in answer.rows
+        cells = [
+            [_cell(column, value) for column, value in zip(answer.columns, row, strict=True)] for row in answer.rows
         ]
-        names = ("Views", "Visitors", "Gross", "Bots", "Prefetch")
-        widths = [max(len(name), *(len(row[index]) for row in rows)) for index, name in enumerate(names)]
-        # The page gives way when the terminal is narrow, the figures never.
-        room = max(8, console.width - sum(widths) - 2 * len(widths))
-        table.add_column("Page", overflow="ellipsis", no_wrap=True, max_width=room)
-        for name, width in zip(names, widths, strict=True):
-            table.add_column(name, justify="right", no_wrap=True, min_width=width)
-        for page, figures in zip(answer.rows, rows, strict=True):
-            table.add_row(Text(printable(page.page)), *figures)
-        console.print(table)
-        console.print(Text("Views leave out bots, prefetches and HEAD requests.", style="dim"))
-    line = f"As of {utc_time(answer.as_of_ms)}; complete up to {utc_time(answer.watermark_ms)}."
-    console.print(Text(line, style="dim"))
-
-
-def _print_ledger(found: Ledger, console: Console) -> None:
-    if not found.rows:
-        console.print("The ledger is empty: no hit has been received yet.")
-    else:
-        columns = ("received", "good", "bad", "duplicate", "excluded", "pending")
-        table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
-        table.add_column("Hour (UTC)", footer="All", no_wrap=True)
-        table.add_column("Source", no_wrap=True)
-        total = found.total
-        for name in columns:
-            table.add_column(name.capitalize(), footer=_number(getattr(total, name)), justify="right", overflow="fold")
-        for row in found.rows:
-            hour = row.hour.replace("T", " ") + ":00"
-            table.add_row(hour, Text(printable(row.source)), *(_number(getattr(row, name)) for name in columns))
-        console.print(table)
-    if found.excluded:
-        reasons = ", ".join(f"{reason} {events:,}" for reason, events in sorted(found.excluded.items()))
-        console.print(Text(f"Excluded: {printable(reasons)}."))
-    for loss in found.power_losses:
-        after = "an unknown time" if loss.after_ms is None else utc_time(loss.after_ms)
-        console.print(
-            f"Power loss: up to 100 ms of hits after {after} may be missing if fsync was not 'always', about "
-            f"{_number(math.ceil(loss.rate / 10))} at the rate before (segment {loss.segment}, {loss.records} records)."
+        names = [column.replace("_", " ").capitalize() for column in answer.columns]
+        widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)][1:]
+        # What the row is about gives way when the terminal is narrow, the figures never.
+        table.add_column(
+            names[0], overflow="ellipsis", no_wrap=True, max_width=max(8, console.width - sum(widths) - 2 * len(widths))
         )
-    if found.damaged_ranges:
-        console.print(f"Damaged: {found.damaged_ranges} ranges, {found.damaged_bytes} bytes, kept in quarantine/.")
-    for problem in found.problems:
-        console.print(Text(f"Does not add up: {printable(problem)}", style="bold red"))
-    if found.rows and found.adds_up:
-        console.print(Text(f"Adds up: every hit of {found.segments} committed segments is accounted for."))
+        for name, width in zip(names[1:], widths, strict=True):
+            table.add_column(name, justify="right", no_wrap=True, min_width=width)
+        for row in cells:
+            table.add_row(*(Text(text) for text in row))
+        console.print(table)
+    for line in _footnotes(answer):
+        console.print(Text(line, style="dim"))
 
 
-def _number(value: int | str) -> str:
-    return value if isinstance(value, str) else f"{value:,}"
+def _cell(column: str, value: Value) -> str:
+    if value is None:
+        return "-"
+    if column == "minute":
+        return utc_time(int(value))[11:16]
+    if column in ("of_first", "of_previous", "click_through"):
+        return f"{value:.1%}"
+    return f"{value:,}" if isinstance(value, int | float) else printable(value)
+
+
+def _footnotes(answer: Answer) -> list[str]:
+    reasons = ", ".join(f"{printable(reason)} {number(events)}" for reason, events in sorted(answer.excluded.items()))
+    counted = f"{number(answer.net)} of {number(answer.gross)} events count"
+    lines = [f"{counted}; left out: {reasons}." if reasons else f"{counted}."]
+    if answer.visitors is not None:
+        about = f", give or take {answer.visitors_error:.1%}" if answer.visitors_error else ""
+        lines.append(f"{number(answer.visitors)} visitors who can be told apart{about}.")
+    if answer.withheld is not None:
+        lines.append(
+            f"{answer.withheld.rows} rows withheld: fewer than {answer.withheld.below_people} people, or beside such."
+        )
+    lines.append(f"As of {utc_time(answer.as_of_ms)}; complete up to {utc_time(answer.watermark_ms)}.")
+    return lines

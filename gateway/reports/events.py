@@ -1,50 +1,114 @@
-"""The committed events as one DuckDB table called `events`: every row that counts, once, and no other."""
+"""The committed events as a DuckDB table `events`: every row that counts, once, and no other; beside it their sums."""
 
 import contextlib
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from ..shipping.catalogue import Catalogue, read_catalogue
+from ..shipping.cells import CELL_SCHEMA, cells_of, has_cells, path_of
 from ..shipping.columns import SCHEMA
+from ..shipping.commits import FileEntry
+from ..shipping.parquet import day_of
 
 #: Files of before a column was added have none of it; the first file of a query may be one of them.
 _EVENTS: Final = """
-CREATE TEMP VIEW events AS
+CREATE TEMP VIEW {name} AS
 SELECT * FROM (
     SELECT * FROM (SELECT * FROM no_rows) UNION ALL BY NAME
     SELECT * FROM read_parquet({files}, union_by_name = true, hive_partitioning = false)
 ) AS e
 {without}
 """
+_NO_EVENTS: Final = "CREATE TEMP VIEW {name} AS SELECT * FROM no_rows"
 _WITHOUT_GONE: Final = """
 WHERE NOT EXISTS (SELECT 1 FROM gone WHERE gone.record_id = e.record_id AND gone.unit = e.unit)
 """
+_CELLS: Final = """
+CREATE TEMP VIEW cells AS
+SELECT *, NULL::VARCHAR[] AS pseudonyms FROM no_cells
+{sums}
+UNION ALL BY NAME SELECT *, NULL::BLOB AS visitors FROM ({loose})
+"""
+_SUMS: Final = "UNION ALL BY NAME SELECT * FROM read_parquet({files}) WHERE day BETWEEN '{first}' AND '{last}'"
+
+
+class Days(NamedTuple):
+    """Days of receipt, UTC, both included."""
+
+    first: date
+    last: date
+
+    def has(self, entry: FileEntry) -> bool:
+        """Whether a file of events is of one of these days."""
+        return self.first.isoformat() <= day_of(entry.path) <= self.last.isoformat()
+
+
+EVER: Final = Days(date.min, date.max)
+#: What a question may take; what does not fit into memory goes to the disk, if it can.
+MEMORY_MB: Final = 1_024
 
 
 @contextlib.contextmanager
-def committed_events(warehouse: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
+def committed_events(
+    warehouse: Path, days: Days = EVER, *, memory_mb: int = MEMORY_MB
+) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """A connection with the table `events`, columns as in columns.py, times in UTC; None if nothing is committed.
 
-    Duplicates that were found later are left out as long as their rows still stand in files. The answer is of the
-    moment when this is entered; nothing may run for longer than `keeper.LONGEST_REPORT_MS`.
+    Beside it the table `cells`, as in shipping/cells.py, of the same events: from files where there are such, made anew
+    for the rest. Duplicates that were found later are left out as long as their rows still stand in files. The answer
+    is of the moment when this is entered; nothing may run for longer than `keeper.LONGEST_REPORT_MS`.
     """
     catalogue = read_catalogue(warehouse)
-    files = [str(warehouse / entry.path) for entry in catalogue.event_files()]
-    if not files:
+    entries = [entry for entry in catalogue.event_files() if days.has(entry)]
+    if not entries:
         yield None
         return
-    with duckdb.connect() as base:
+    with (
+        tempfile.TemporaryDirectory(prefix="latchstring-report-") as spill,
+        duckdb.connect(config={"memory_limit": f"{memory_mb}MB", "temp_directory": spill}) as base,
+    ):
         base.execute("SET TimeZone = 'UTC'")
         base.register("no_rows", SCHEMA.empty_table())
         if catalogue.gone_rows:
             base.register("gone", _gone(catalogue))
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        base.execute(_EVENTS.format(files=f"[{listed}]", without=_WITHOUT_GONE if catalogue.gone_rows else ""))
+        _make_events(base, "events", catalogue, entries)
+        _make_cells(base, catalogue, days)
         yield base
+
+
+def _make_events(
+    base: duckdb.DuckDBPyConnection, name: str, catalogue: Catalogue, entries: Iterable[FileEntry]
+) -> None:
+    files = _listed(catalogue.warehouse / entry.path for entry in entries)
+    without = _WITHOUT_GONE if catalogue.gone_rows else ""
+    base.execute((_EVENTS if files else _NO_EVENTS).format(name=name, files=files, without=without))
+
+
+def _make_cells(base: duckdb.DuckDBPyConnection, catalogue: Catalogue, days: Days) -> None:
+    summed, loose = [], []
+    for commit in catalogue.commits:
+        entries = [entry for entry in catalogue.events_of(commit) if days.has(entry)]
+        if entries and has_cells(catalogue, commit):
+            summed.append(path_of(catalogue.warehouse, commit.segment))
+        else:
+            loose += entries
+    base.register("no_cells", CELL_SCHEMA.empty_table())
+    _make_events(base, "loose", catalogue, loose)
+    files = _listed(summed)
+    sums = _SUMS.format(files=files, first=days.first, last=days.last) if files else ""
+    base.execute(_CELLS.format(sums=sums, loose=cells_of("loose")))
+
+
+def _listed(files: Iterable[Path]) -> str:
+    """Files as a list in SQL; empty if there are none."""
+    listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+    return f"[{listed}]" if listed else ""
 
 
 def _gone(catalogue: Catalogue) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Keeping a warehouse small: folds what is over, lets go of what is too old, removes what does not count any more.
+"""Keeping a warehouse small: folds and sums up what is over, lets go of what is too old, removes what counts no more.
 
 One act at a time, each short, so that whoever calls it can ship in between; one process at a time, by a lock.
 """
@@ -12,6 +12,7 @@ import msgspec
 from .. import logs
 from ..clock import Clock
 from ..ids import new_id
+from . import cells
 from .adjustments import Adjustment, Adjustments
 from .catalogue import Catalogue, read_catalogue
 from .commits import Commit, Commits, FileEntry
@@ -67,7 +68,12 @@ class Keeper:
         try:
             with locked(self._warehouse / KEEPER):
                 catalogue = self._that_may_go(read_catalogue(self._warehouse))
-                done = self._expire(catalogue, now_ms) or self._fold(catalogue, now_ms) or self._remove(now_ms)
+                done = (
+                    self._expire(catalogue, now_ms)
+                    or self._fold(catalogue, now_ms)
+                    or self._remove(now_ms)
+                    or self._sum_up(catalogue)
+                )
         except LockedError:
             return False
         if done:
@@ -89,6 +95,12 @@ class Keeper:
         self._add(folded)
         _log.info("folded", span=span, commits=len(commits), rows=sum(entry.rows for entry in folded.events))
         return True
+
+    def _sum_up(self, catalogue: Catalogue) -> bool:
+        commit = cells.due(catalogue)
+        if commit is not None:
+            cells.make_cells(catalogue, commit)
+        return commit is not None
 
     def _expire(self, catalogue: Catalogue, now_ms: int) -> bool:
         """Let go of the oldest day that is too old: its files and dead letters, never its counts."""
@@ -122,6 +134,7 @@ class Keeper:
             if superseded and now_ms - taken_at[commit.segment] > LONGEST_REPORT_MS:
                 self._remove_one(commit, counting)
                 done = True
+        cells.remove_others(self._warehouse, (commit.segment for commit, _ in everything if not commit.expired))
         return done
 
     def _remove_one(self, commit: Commit, counting: set[str]) -> None:

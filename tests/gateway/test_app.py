@@ -51,6 +51,7 @@ async def test_v1_takes_service_credentials_only(worker: Worker) -> None:
             ("POST", "/v1/sessions"),
             ("POST", "/v1/accounts/ada/revoke"),
             ("GET", "/v1/accounts/ada/devices"),
+            ("GET", "/v1/reports/pages"),
             ("GET", "/v1/nothing"),
         ):
             answer = await worker.client.request(method, url, headers=headers)

@@ -16,6 +16,7 @@ _STATUSES = {
     "WrongMediaType": 415,
     "StoreAway": 503,
     "WebsiteAway": 503,
+    "ReportAway": 503,
 }
 
 
