@@ -42,6 +42,7 @@ from .sessions.page import SessionPages
 from .sessions.verify import verify_handler
 from .shipping.verdicts import verdicts
 from .snowplow import endpoints as snowplow_endpoints
+from .snowplow.redirect import Redirects
 from .tokens.passport import jwks
 from .wire import HotRoute, HotRoutes
 from .wiring import Rooms, Running, gate
@@ -173,7 +174,8 @@ def _beacon_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseR
 
 def _snowplow_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
     further = rooms.settings.trackers_paths()
-    return snowplow_endpoints.routes(rooms.collector, further, journal.append, lambda: journal.healthy)
+    redirects = Redirects(rooms.ring, rooms.settings.link_targets())
+    return snowplow_endpoints.routes(rooms.collector, redirects, further, journal.append, lambda: journal.healthy)
 
 
 def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:

@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     key_lead_seconds: float = Field(
         120, ge=0, le=86_400, description="how long every worker has known a key before it signs"
     )
+    link_origins: Origins = Field("", description="other origins, by commas, that links of mails may lead to")
     site_name: str = Field("this website", min_length=1, max_length=60, description="what our pages call the website")
     public_origin: Origin = Field("https://localhost:8443", description="scheme and host that browsers see")
     cors_origins: Origins = Field("", description="other origins, by commas, whose scripts may read refusals")
@@ -193,6 +194,10 @@ class Settings(BaseSettings):
     def allowed_origins(self) -> frozenset[bytes]:
         """The origins in `cors_origins`, as browsers send them."""
         return frozenset(one.encode() for one in listed(self.cors_origins))
+
+    def link_targets(self) -> frozenset[str]:
+        """The origins that links of mails may lead to: the website's own, and those in `link_origins`."""
+        return frozenset({self.public_origin, *listed(self.link_origins)})
 
     def session_policy(self) -> SessionPolicy:
         """What sessions need to know."""

@@ -12,6 +12,7 @@ from . import (
     log_name,
     moving,
     page_script,
+    redirect,
     reports,
     revoke,
     serve,
@@ -27,7 +28,7 @@ app = typer.Typer(
 )
 _GROUPS = (
     serve, demo, keys, inspect_token, log_name, admin, revoke, moving, store, reports, ledger, dead_letters,
-    page_script,
+    page_script, redirect,
 )  # fmt: skip
 for _group in _GROUPS:
     _group.register(app)

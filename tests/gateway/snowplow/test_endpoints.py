@@ -11,6 +11,7 @@ from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.snowplow import endpoints
 from latchstring_gateway.snowplow.collector import Collector
 from latchstring_gateway.snowplow.network_user import NetworkUsers
+from latchstring_gateway.snowplow.redirect import Redirects
 from latchstring_gateway.tokens.keyfile import dump, new_key
 from latchstring_gateway.tokens.keyring import KeyRing
 from latchstring_middleware.forwarded import TrustedProxies
@@ -28,7 +29,8 @@ class _World:
         ring = KeyRing.from_json(dump([new_key(0, not_before_ms=0)]), ManualClock())
         users = NetworkUsers(ring, name="sp", domains=(), adopts=False)
         collector = Collector(users, TrustedProxies.parse("127.0.0.1"), ManualClock())
-        routes = endpoints.routes(collector, [OWN], self._append, lambda: self._keeps)
+        self.redirects = Redirects(ring, ["https://www.example.com"])
+        routes = endpoints.routes(collector, self.redirects, [OWN], self._append, lambda: self._keeps)
         transport = httpx.ASGITransport(Starlette(routes=routes))
         self.client = httpx.AsyncClient(transport=transport, base_url="http://latch.example")
 
@@ -93,10 +95,11 @@ async def test_hit_that_cannot_be_kept_is_503(method: str, size: int) -> None:
     assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.parametrize("path", [TP2, "/r/tp2?u=https://www.example.com/"])
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-async def test_what_no_tracker_sends_is_405(method: str) -> None:
+async def test_what_no_tracker_sends_is_405(method: str, path: str) -> None:
     """With the methods that are taken."""
-    answer = await _World().client.request(method, TP2)
+    answer = await _World().client.request(method, path)
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST, OPTIONS")
 
@@ -111,6 +114,35 @@ async def test_what_is_no_vendor_is_404(path: str) -> None:
     assert (await world.client.get(path)).status_code == 404
     assert (await world.client.post(path)).status_code == 404
     assert world.hits == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_redirect_leads_where_it_may_and_is_counted(method: str) -> None:
+    """With the cookie, kept by no cache; a target that is sealed need not be in the list."""
+    world = _World()
+
+    for path in ("/r/tp2?u=https%3A%2F%2Fwww.example.com%2Fsale", world.redirects.sealed("https://partner.example/x")):
+        answer = await world.client.request(method, path)
+
+        assert answer.status_code == 302
+        assert "no-store" in answer.headers["cache-control"]
+        assert answer.headers["set-cookie"].startswith("sp=")
+    assert answer.headers["location"] == "https://partner.example/x"
+    assert len(world.hits) == 2
+
+
+async def test_redirect_to_elsewhere_is_refused_and_kept() -> None:
+    """400 and no Location, and the hit is kept; one that cannot be kept leads nowhere."""
+    world = _World()
+
+    answer = await world.client.get("/r/tp2?u=https%3A%2F%2Fevil.example%2F&aid=x")
+
+    assert (answer.status_code, answer.content) == (400, b"")
+    assert "location" not in answer.headers
+    assert len(world.hits) == 1
+    lost = await _World(keeps=False).client.get("/r/tp2?u=https%3A%2F%2Fwww.example.com%2F")
+    assert lost.status_code == 503
+    assert "location" not in lost.headers
 
 
 async def test_health_as_load_balancers_of_the_collector_ask() -> None:
