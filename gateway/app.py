@@ -42,6 +42,7 @@ from .sessions.page import SessionPages
 from .sessions.verify import verify_handler
 from .shipping.verdicts import verdicts
 from .snowplow import endpoints as snowplow_endpoints
+from .snowplow.micro import Micro
 from .snowplow.redirect import Redirects
 from .tokens.passport import jwks
 from .wire import HotRoute, HotRoutes
@@ -135,7 +136,9 @@ def _hot_routes(rooms: Rooms, accepted: metrics.HotCount) -> HotRoutes:
         hit.PATH: HotRoute(hit.hit_handler(rooms.clock)),
         batch.PATH: HotRoute(batch.batch_handler(rooms.clock), batch.HOT_BODY_BYTES),
     }
-    routes |= snowplow_endpoints.hot_routes(rooms.collector, rooms.settings.trackers_paths())
+    # What Micro shows has to pass by it.
+    if not rooms.settings.snowplow_micro:
+        routes |= snowplow_endpoints.hot_routes(rooms.collector, rooms.settings.trackers_paths())
     for path, manner in PATHS.items():
         handler = verify_handler(rooms.leases, rooms.feed, rooms.clock, fresh_only=manner == "fresh", count=accepted)
         routes[path.encode()] = HotRoute(handler)
@@ -173,9 +176,16 @@ def _beacon_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseR
 
 
 def _snowplow_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
-    further = rooms.settings.trackers_paths()
-    redirects = Redirects(rooms.ring, rooms.settings.link_targets())
-    return snowplow_endpoints.routes(rooms.collector, redirects, further, journal.append, lambda: journal.healthy)
+    settings = rooms.settings
+    micro = Micro() if settings.snowplow_micro else None
+    routes = snowplow_endpoints.routes(
+        rooms.collector,
+        Redirects(rooms.ring, settings.link_targets()),
+        settings.trackers_paths(),
+        journal.append if micro is None else micro.watching(journal.append),
+        lambda: journal.healthy,
+    )
+    return routes if micro is None else [*routes, *micro.routes()]
 
 
 def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:

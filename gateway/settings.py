@@ -149,6 +149,9 @@ class Settings(BaseSettings):
     snowplow_adopt_cookies: bool = Field(
         default=False, description="take over ids that an earlier collector has set, without a seal"
     )
+    snowplow_micro: bool = Field(
+        default=False, description="for development: /micro shows what Snowplow trackers sent; needs WORKERS=1"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe line that is logged"
     )
@@ -164,6 +167,10 @@ class Settings(BaseSettings):
             wrong.append("LATCHSTRING_LAST_KNOWN_GOOD_SECONDS must be at most LATCHSTRING_LEASE_SECONDS")
         if bool(self.bridge_url) != bool(self.bridge_cookie):
             wrong.append("LATCHSTRING_BRIDGE_URL and LATCHSTRING_BRIDGE_COOKIE belong together: set both or none")
+        if self.snowplow_micro and self.workers != 1:
+            wrong.append(
+                "LATCHSTRING_SNOWPLOW_MICRO needs LATCHSTRING_WORKERS=1: what /micro shows lives in one process"
+            )
         if wrong:
             raise ValueError("\n".join(wrong))
         return self

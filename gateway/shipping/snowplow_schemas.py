@@ -2,7 +2,7 @@
 
 link_click, uri_redirect   a click and its target
 screen_view                a view, whose page is the screen's name
-media events               viewing: title, state, position and speed as the player stands in the media_player context
+media events               a heartbeat: title, state, position and speed, as the media_player context has them
 any other                  its type is "vendor:name"
 
 What does not fit its column stands in the properties only, like all the rest.
@@ -73,7 +73,7 @@ def _column(name: str, value: Any) -> Any:
 
 def _watched(player: dict[str, Any], said: dict[str, Any]) -> Meaning:
     return Meaning(
-        "viewing",
+        "heartbeat",
         media=_column("media", player.get("label") or said.get("label")),
         play_state="ended" if player.get("ended") is True else "paused" if player.get("paused") is True else "playing",
         position_ms=_column("position_ms", _milliseconds(player.get("currentTime"))),

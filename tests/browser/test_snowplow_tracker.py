@@ -107,7 +107,7 @@ def test_views_clicks_and_events_arrive_in_their_columns(page: Page, collector: 
     assert view["viewing"] == click["viewing"] is not None
 
 
-def test_media_events_are_viewing(page: Page, collector: Tracked) -> None:
+def test_media_events_are_heartbeats(page: Page, collector: Tracked) -> None:
     """Play, a change of speed, pause and end of a title, as the media plugin tells them."""
     _start(page, collector)
 
@@ -124,7 +124,7 @@ def test_media_events_are_viewing(page: Page, collector: Tracked) -> None:
     _wait_told(page, 200, 200, 200, 200)
     collector.ship()
     rows = collector.rows()
-    assert [row["type"] for row in rows] == ["viewing"] * 4
+    assert [row["type"] for row in rows] == ["heartbeat"] * 4
     assert [(row["media"], row["play_state"], row["position_ms"]) for row in rows] == [
         ("T7", "playing", 500),
         ("T7", "playing", 10_250),

@@ -58,6 +58,7 @@ def test_every_mistake_is_told_at_once_by_name() -> None:
         ({"last_known_good_seconds": 600}, "LATCHSTRING_LAST_KNOWN_GOOD_SECONDS"),
         ({"bridge_url": "https://web.internal/who"}, "LATCHSTRING_BRIDGE_COOKIE"),
         ({"bridge_cookie": "sessionid"}, "LATCHSTRING_BRIDGE_URL"),
+        ({"snowplow_micro": True}, "LATCHSTRING_WORKERS=1"),
     ],
 )
 def test_spans_that_break_the_protocol_are_refused(overrides: dict[str, float], named: str) -> None:

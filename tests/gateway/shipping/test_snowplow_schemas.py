@@ -53,13 +53,13 @@ def test_screen_is_a_view(vendor: str) -> None:
     ],
 )
 @pytest.mark.parametrize(("vendor", "name"), [(MEDIA, "ping_event"), (SNOWPLOW, "media_player_event")])
-def test_media_event_is_viewing_as_its_player_stands(
+def test_media_event_is_a_heartbeat_as_its_player_stands(
     vendor: str, name: str, player: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
     """Title, state, position, speed; a figure that is none leaves its column empty."""
     means = meaning_of(_said(vendor, name, {}), [_said("com.acme", "x", 1), _player(**player)])
 
-    assert means.type == "viewing"
+    assert means.type == "heartbeat"
     assert (means.media, means.play_state, means.position_ms, means.playback_rate) == expected
 
 
