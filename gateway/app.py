@@ -80,17 +80,19 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
     """Everything a worker answers; its lifespan follows the store and flushes the journal."""
     accepted = metrics.HotCount(metrics.VERIFY, "accepted")
     hot = _hot_routes(rooms, accepted)
-    tell_journal = journal_metrics(journal, rooms.clock)
+    tell_journal = journal_metrics(journal, rooms.floods, rooms.clock)
 
     def every_second() -> None:
         accepted.flush()
+        rooms.floods.write_down(journal.append)
         tell_journal()
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         async with Running(rooms, every_second=every_second):
             yield
-            # Answered hits are on disk before this process says goodbye.
+            # Answered hits, and the count of refused ones, are on disk before this process says goodbye.
+            rooms.floods.write_down(journal.append)
             await journal.close()
 
     edge = Router(
@@ -133,8 +135,8 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
 
 def _hot_routes(rooms: Rooms, accepted: metrics.HotCount) -> HotRoutes:
     routes: dict[bytes, HotRoute] = {
-        hit.PATH: HotRoute(hit.hit_handler(rooms.clock)),
-        batch.PATH: HotRoute(batch.batch_handler(rooms.clock), batch.HOT_BODY_BYTES),
+        hit.PATH: HotRoute(hit.hit_handler(rooms.clock, rooms.floods)),
+        batch.PATH: HotRoute(batch.batch_handler(rooms.clock, rooms.floods), batch.HOT_BODY_BYTES),
     }
     # What Micro shows has to pass by it.
     if not rooms.settings.snowplow_micro:
@@ -168,7 +170,8 @@ def _verify_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseR
 
 
 def _beacon_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseRoute]:
-    long_way = Router(beacon_endpoints.routes(rooms.clock, journal.append, verdicts), redirect_slashes=False)
+    further = beacon_endpoints.routes(rooms.clock, journal.append, verdicts, rooms.floods)
+    long_way = Router(further, redirect_slashes=False)
     return [
         Route(path.decode(), _Asgi(hot_route_app(hot[path], journal.append, long_way)))
         for path in (hit.PATH, batch.PATH)

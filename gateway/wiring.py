@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from latchstring_middleware.forwarded import TrustedProxies
 
 from . import metrics
+from .beacons.floods import Floods
 from .clock import Clock, SystemClock
 from .devices.endpoints import AccountDevices
 from .devices.registry import Devices
@@ -79,6 +80,7 @@ class Rooms:
     trusted: TrustedProxies
     collector: Collector
     reports: Reports
+    floods: Floods
     #: Both are there while visitors move in from the website's own sessions.
     bridge: Bridge | None
 
@@ -125,6 +127,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         policy=policy,
         story=story,
     )
+    floods = Floods(trusted, clock, per_second=settings.hits_per_client)
     return Rooms(
         settings=settings,
         clock=clock,
@@ -160,7 +163,8 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         service_keys=ServiceKeys(store, clock),
         choices=ChoiceCookies(codec, clock, settings.policy_version),
         trusted=trusted,
-        collector=Collector(settings.network_users(ring), trusted, clock),
+        collector=Collector(settings.network_users(ring), trusted, clock, floods),
+        floods=floods,
         reports=Reports(settings.data_dir, memory_mb=settings.report_memory_mb, seconds=settings.report_seconds),
         bridge=None
         if old_cookie is None

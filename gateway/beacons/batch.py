@@ -7,7 +7,8 @@ import re
 from typing import Final
 
 from ..clock import Clock
-from ..wire import Answer, Handler, Head, Headers, Recorded, Reply
+from ..wire import Answer, Handler, Head, Header, Headers, Recorded, Reply
+from .floods import Floods, too_many
 from .payload import BATCH, FORMAT, encode, kept_headers
 
 PATH: Final = b"/b"
@@ -39,6 +40,11 @@ def wants_verdict(headers: Headers) -> bool:
 
 def batch_reply(origin: bytes) -> Reply:
     """204 with the CORS lines for `origin`."""
+    return Reply(204, lines_for(origin))
+
+
+def lines_for(origin: bytes) -> tuple[Header, ...]:
+    """The header lines of every answer to a batch."""
     lines = [
         (b"cache-control", b"no-store"),
         (b"access-control-allow-origin", origin),
@@ -47,10 +53,10 @@ def batch_reply(origin: bytes) -> Reply:
     ]
     if origin != b"*":
         lines.append((b"access-control-allow-credentials", b"true"))
-    return Reply(204, tuple(lines))
+    return tuple(lines)
 
 
-def batch_handler(clock: Clock) -> Handler:
+def batch_handler(clock: Clock, floods: Floods) -> Handler:
     """The handler of `POST /b` with a whole body; any other method goes the long way."""
     wall_ms = clock.wall_ms
     replies: dict[bytes, Reply] = {}
@@ -69,6 +75,8 @@ def batch_handler(clock: Clock) -> Handler:
         for name, _ in headers:
             if name == b"prefer":
                 return None
+        if floods.refuses(head, BATCH):
+            return too_many(lines_for(allowed_origin(headers)))
         fields = (FORMAT, BATCH, wall_ms(), head.peer, b"POST", head.target, kept_headers(head), body, len(body))
         origin = allowed_origin(headers)
         return Recorded(encode(fields), replies.get(origin) or reply_to(origin))

@@ -12,6 +12,7 @@ from ..clock import Clock
 from ..hot_route import head_of
 from ..wire import NOT_RECORDED, Reply
 from . import batch, hit
+from .floods import Floods, too_many
 from .payload import BATCH, FORMAT, RawHit, encode, kept_headers
 
 #: The longest body that is kept whole, in bytes.
@@ -25,7 +26,7 @@ AppendRecord: TypeAlias = Callable[[bytes, Callable[[bool], object]], None]
 Verdicts: TypeAlias = Callable[[RawHit], bytes]
 
 
-def routes(clock: Clock, append: AppendRecord, verdicts: Verdicts) -> list[Route]:
+def routes(clock: Clock, append: AppendRecord, verdicts: Verdicts, floods: Floods) -> list[Route]:
     """The ASGI routes behind the hot ones; `append` is the journal's."""
 
     async def take_long_batch(request: Request) -> Response:
@@ -35,6 +36,8 @@ def routes(clock: Clock, append: AppendRecord, verdicts: Verdicts) -> list[Route
             # Nobody hears this answer, and half a body is no hit.
             return Response(status_code=400)
         head = head_of(request.scope)
+        if floods.refuses(head, BATCH):
+            return _response(too_many(batch.lines_for(batch.allowed_origin(head.headers))))
         headers = list(kept_headers(head))
         hit = RawHit(FORMAT, BATCH, clock.wall_ms(), head.peer, b"POST", head.target, headers, body, body_bytes)
         kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -8,6 +8,7 @@ from typing import Final
 
 from ..clock import Clock
 from ..wire import Answer, Handler, Head, Recorded, Reply
+from .floods import Floods, too_many
 from .payload import FORMAT, PIXEL, encode, kept_headers
 
 PATH: Final = b"/b.gif"
@@ -15,26 +16,25 @@ PATH: Final = b"/b.gif"
 #: The smallest transparent GIF: one pixel, 43 bytes.
 GIF: Final = b64decode("R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
 
-PIXEL_REPLY: Final = Reply(
-    200,
-    (
-        (b"content-type", b"image/gif"),
-        (b"cache-control", b"no-store"),
-        (b"cross-origin-resource-policy", b"cross-origin"),
-        (b"x-content-type-options", b"nosniff"),
-    ),
-    GIF,
+_LINES: Final = (
+    (b"cache-control", b"no-store"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"x-content-type-options", b"nosniff"),
 )
+PIXEL_REPLY: Final = Reply(200, ((b"content-type", b"image/gif"), *_LINES), GIF)
 
 
-def hit_handler(clock: Clock) -> Handler:
+def hit_handler(clock: Clock, floods: Floods) -> Handler:
     """The handler of `GET|HEAD /b.gif`; any other method goes the long way."""
     wall_ms = clock.wall_ms
+    is_limited = floods.is_limited
 
     def hit(head: Head) -> Answer:
         method = head.method
         if method != b"GET" and method != b"HEAD":
             return None
+        if is_limited and floods.refuses(head, PIXEL):
+            return too_many(_LINES)
         # fmt: off
         fields = (FORMAT, PIXEL, wall_ms(), head.peer, method, head.target, kept_headers(head), b"", 0)
         # fmt: on

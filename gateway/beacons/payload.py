@@ -16,6 +16,8 @@ FORMAT: Final = 1
 PIXEL: Final = "pixel"
 BATCH: Final = "batch"
 SNOWPLOW: Final = "snowplow"
+#: No hit: how many of a wire were refused in a flood (floods.py).
+REFUSED: Final = "refused"
 
 #: By which a Snowplow tracker asks to be nobody, whatever it says.
 ANONYMOUS: Final = b"sp-anonymous"

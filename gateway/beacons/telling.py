@@ -6,17 +6,19 @@ from typing import get_args
 
 from .. import metrics
 from ..clock import Clock
+from .floods import Floods
 from .group import Outcome
 from .journal import Journal
 
 
-def journal_metrics(journal: Journal, clock: Clock) -> Callable[[], None]:
-    """A function that hands over how the journal fares."""
+def journal_metrics(journal: Journal, floods: Floods, clock: Clock) -> Callable[[], None]:
+    """A function that hands over how the journal and its gatekeeper fare."""
     metrics.JOURNAL_FSYNC.labels(journal.fsync).set(1)
     totals = [
         metrics.HotTotal(metrics.HITS, outcome, read=partial(journal.outcomes.__getitem__, outcome))
         for outcome in get_args(Outcome)
     ]
+    totals.append(metrics.HotTotal(metrics.HITS, "too_many", read=lambda: floods.total))
 
     def tell() -> None:
         metrics.JOURNAL_HEALTHY.set(int(journal.healthy))

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from ..beacons.payload import BATCH, PIXEL, SNOWPLOW, RawHit
+from ..beacons.floods import refused_in
+from ..beacons.payload import BATCH, PIXEL, REFUSED, SNOWPLOW, RawHit
 from . import own_wire, snowplow
 from .event import Rejected, Unit
 
@@ -13,18 +14,19 @@ PARSER_VERSION: Final = 3
 #: A little more than the longest that Snowplow's own collector took.
 MAX_TARGET_BYTES: Final = 20 * 1024
 
-#: Gives at least one unit and never raises, whatever the hit holds.
+#: Gives at least one unit, none for a count of refused hits, and never raises, whatever the hit holds.
 Decoder: TypeAlias = Callable[[RawHit], list[Unit]]
 
 DECODERS: Final[dict[str, Decoder]] = {
     PIXEL: own_wire.pixel,
     BATCH: own_wire.batch,
     SNOWPLOW: snowplow.units,
+    REFUSED: lambda hit: [] if refused_in(hit) else [Rejected("not_a_count")],
 }
 
 
 def units(hit: RawHit) -> list[Unit]:
-    """The events of a hit, at least one; never raises, whatever it holds."""
+    """The events of a hit, at least one, or none for a count of refused hits; never raises, whatever it holds."""
     if len(hit.target) > MAX_TARGET_BYTES:
         return [Rejected("target_too_long")]
     decoder = DECODERS.get(hit.source)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ..beacons import payload
+from ..beacons.floods import refused_in
 from .columns import EVENT, SENDER, happened_at, lateness
 from .commits import Count, Exclusion, FileEntry
 from .dead_letters import DeadLetter, base64_text, write_dead_letters
@@ -17,6 +18,9 @@ from .keeping import Excluded, Kept, Policy, Ruling
 from .parquet import EventRows
 from .seen import Claim, Seen, Verdict, event_claim, hit_claim
 from .tally import UNKNOWN, Tally, hour_of
+
+#: Why refused hits are excluded.
+FLOOD: Final = "flood"
 
 _EVENT_COLUMNS: Final = len(EVENT)
 _SENDER_COLUMNS: Final = len(SENDER)
@@ -124,6 +128,10 @@ class Judge:
         claimed = count()
         for place, hit in enumerate(hits):
             hour = hour_of(hit.received_at_ms)
+            if not hit.units:
+                if place not in verdicts.again:
+                    self._count_refused(hit, hour)
+                continue
             counts = self.found.tally.of(hit.raw.source if hit.raw is not None else UNKNOWN, hour)
             counts.received += len(hit.units)
             if place in verdicts.again:
@@ -141,6 +149,16 @@ class Judge:
                         assert hit.sender is not None
                         ruling = self._policy(hit.raw, hit.sender)
                     self._place(hit, hour, counts, index, unit, verdict, ruling)
+
+    def _count_refused(self, hit: Opened, hour: str) -> None:
+        """Hits that a worker has refused in a flood: received, and kept out."""
+        refused = refused_in(hit.raw) if hit.raw is not None else None
+        if refused is not None:
+            source, hits = refused
+            counts = self.found.tally.of(source, hour)
+            counts.received += hits
+            counts.excluded += hits
+            self.found.excluded[source, hour, FLOOD] += hits
 
     def _place(
         self, hit: Opened, hour: str, counts: Count, index: int, event: Event, verdict: Verdict | None, ruling: Ruling

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..beacons import payload
+from ..beacons.floods import refused_in
 from ..beacons.segment import HEADER_BYTES, Scan, decode_header, ids_of_name
 from ..ids import to_text
 from .claim import segments_in
@@ -37,7 +38,8 @@ def pending_counts(journal: Path) -> Pending:
             except ValueError:
                 tally.of(UNKNOWN, hour_of(made_at_ms)).pending += 1
             else:
-                tally.of(raw.source, hour_of(raw.received_at_ms)).pending += len(units(raw))
+                source, events = refused_in(raw) or (raw.source, len(units(raw)))
+                tally.of(source, hour_of(raw.received_at_ms)).pending += events
         pending.segments[to_text(segment_id)] = tally.counts()
     return pending
 

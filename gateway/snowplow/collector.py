@@ -9,6 +9,7 @@ from typing import Final
 from latchstring_middleware.forwarded import TrustedProxies
 
 from ..beacons.batch import MAX_ORIGINS, allowed_origin
+from ..beacons.floods import Floods, too_many
 from ..beacons.hit import GIF
 from ..beacons.payload import ANONYMOUS, FORMAT, NETWORK_USER, SNOWPLOW, encode, kept_headers
 from ..clock import Clock
@@ -28,9 +29,10 @@ _OK: Final = b"ok"
 class Collector:
     """The handlers of all paths that trackers know, and what the long way makes of the rest."""
 
-    def __init__(self, users: NetworkUsers, trusted: TrustedProxies, clock: Clock) -> None:
+    def __init__(self, users: NetworkUsers, trusted: TrustedProxies, clock: Clock, floods: Floods) -> None:
         self._users = users
         self._trusted = trusted
+        self._floods = floods
         self._wall_ms = clock.wall_ms
         self._replies: dict[tuple[bytes, bool], Reply] = {}
 
@@ -44,8 +46,10 @@ class Collector:
 
         return take
 
-    def take(self, head: Head, body_bytes: int, stands_for: bytes = b"") -> Recorded:
-        """A hit of which the sender sent `body_bytes`, kept and answered."""
+    def take(self, head: Head, body_bytes: int, stands_for: bytes = b"") -> Recorded | Reply:
+        """A hit of which the sender sent `body_bytes`, kept and answered, unless it is one too many."""
+        if self._floods.refuses(head, SNOWPLOW):
+            return too_many(lines_for(allowed_origin(head.headers)))
         payload, set_cookie = self.keep(head, body_bytes, stands_for)
         return Recorded(payload, self._reply(head, set_cookie))
 

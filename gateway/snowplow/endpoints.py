@@ -21,7 +21,7 @@ from ..beacons.batch import HOT_BODY_BYTES, allowed_origin
 from ..beacons.endpoints import MAX_BODY_BYTES, AppendRecord, read_body
 from ..hot_route import head_of, hot_route_app, recorded, send_reply
 from ..shipping.snowplow import REDIRECT_PATH
-from ..wire import Head, HotRoute, Reply
+from ..wire import Head, HotRoute, Recorded, Reply
 from .collector import Collector, lines_for, preflight_for
 from .redirect import Redirects
 
@@ -99,7 +99,8 @@ class _Long:
                 head.body, body_bytes = await read_body(Request(scope, receive))
             except ClientDisconnect:
                 return
-            reply = await recorded(self._collector.take(head, body_bytes, self._stands_for), self._append)
+            answer = self._collector.take(head, body_bytes, self._stands_for)
+            reply = await recorded(answer, self._append) if isinstance(answer, Recorded) else answer
         else:
             reply = _no_hit(head)
         await send_reply(reply, send)

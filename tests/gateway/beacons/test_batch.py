@@ -4,12 +4,13 @@ import pytest
 
 from latchstring_gateway.beacons import payload
 from latchstring_gateway.beacons.batch import batch_handler
+from latchstring_gateway.beacons.floods import UNLIMITED
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.wire import Head, Headers, Recorded, Reply
 
 
 def _post(body: bytes, headers: Headers) -> Recorded:
-    answer = batch_handler(ManualClock(wall_ms=9))(Head(b"POST", b"/b", headers, "192.0.2.1", body))
+    answer = batch_handler(ManualClock(wall_ms=9), UNLIMITED)(Head(b"POST", b"/b", headers, "192.0.2.1", body))
     assert isinstance(answer, Recorded)
     return answer
 
@@ -51,7 +52,7 @@ def test_reply_names_a_well_formed_origin_and_no_other(origin: bytes, allowed: b
 
 def test_replies_to_ever_new_origins_stay_right() -> None:
     """More origins than are remembered still get their own reply."""
-    handler = batch_handler(ManualClock())
+    handler = batch_handler(ManualClock(), UNLIMITED)
     for number in range(1_100):
         origin = b"https://%d.example" % number
         answer = handler(Head(b"POST", b"/b", [(b"origin", origin)], "192.0.2.1", b"{}"))
@@ -63,10 +64,10 @@ def test_who_has_a_preference_goes_the_long_way() -> None:
     """There the body is judged, which takes time."""
     head = Head(b"POST", b"/b", [(b"prefer", b"verdict")], "192.0.2.1", b"{}")
 
-    assert batch_handler(ManualClock())(head) is None
+    assert batch_handler(ManualClock(), UNLIMITED)(head) is None
 
 
 @pytest.mark.parametrize("method", [b"GET", b"OPTIONS", b"PUT"])
 def test_other_methods_go_the_long_way(method: bytes) -> None:
     """The hot handler only takes what it knows."""
-    assert batch_handler(ManualClock())(Head(method, b"/b", [], "192.0.2.1")) is None
+    assert batch_handler(ManualClock(), UNLIMITED)(Head(method, b"/b", [], "192.0.2.1")) is None

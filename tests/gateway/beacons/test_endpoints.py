@@ -7,6 +7,7 @@ import pytest
 from starlette.applications import Starlette
 
 from latchstring_gateway.beacons import endpoints, payload
+from latchstring_gateway.beacons.floods import UNLIMITED
 from latchstring_gateway.clock import ManualClock
 
 
@@ -23,7 +24,9 @@ class _Kept:
 
 
 def _client(kept: _Kept) -> httpx.AsyncClient:
-    app = Starlette(routes=endpoints.routes(ManualClock(), kept.append, lambda hit: b"verdicts of " + hit.body))
+    app = Starlette(
+        routes=endpoints.routes(ManualClock(), kept.append, lambda hit: b"verdicts of " + hit.body, UNLIMITED)
+    )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://latch.example")
 
 

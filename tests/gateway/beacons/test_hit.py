@@ -3,6 +3,7 @@
 import pytest
 
 from latchstring_gateway.beacons import payload
+from latchstring_gateway.beacons.floods import UNLIMITED
 from latchstring_gateway.beacons.hit import GIF, PIXEL_REPLY, hit_handler
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.wire import Head, Recorded
@@ -17,7 +18,7 @@ HEADERS = [
 
 
 def _take(method: bytes, target: bytes) -> Recorded:
-    answer = hit_handler(ManualClock(wall_ms=1_234))(Head(method, target, HEADERS, "192.0.2.1"))
+    answer = hit_handler(ManualClock(wall_ms=1_234), UNLIMITED)(Head(method, target, HEADERS, "192.0.2.1"))
     assert isinstance(answer, Recorded)
     return answer
 
@@ -53,7 +54,7 @@ def test_hit_never_keeps_the_session_cookie_or_a_credential() -> None:
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"OPTIONS", b"DELETE"])
 def test_other_methods_go_the_long_way(method: bytes) -> None:
     """The hot handler only takes what it knows."""
-    assert hit_handler(ManualClock())(Head(method, b"/b.gif", [], "192.0.2.1")) is None
+    assert hit_handler(ManualClock(), UNLIMITED)(Head(method, b"/b.gif", [], "192.0.2.1")) is None
 
 
 def test_query_of_100_kilobytes_is_kept() -> None:

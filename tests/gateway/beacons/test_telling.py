@@ -4,6 +4,7 @@ from pathlib import Path
 
 from harness.waiting import wait_until_async
 from latchstring_gateway import metrics
+from latchstring_gateway.beacons.floods import UNLIMITED
 from latchstring_gateway.beacons.journal import Journal
 from latchstring_gateway.beacons.telling import journal_metrics
 from latchstring_gateway.clock import SystemClock
@@ -17,7 +18,7 @@ async def test_hits_backlog_and_policy_are_told(tmp_path: Path) -> None:
     """Answers by outcome, how much waits for how long, and how the journal is synced."""
     kept, refused = _hits("kept"), _hits("backlog_full")
     journal = Journal(tmp_path, SystemClock(), fsync="always", backlog_max_bytes=10_000)
-    tell = journal_metrics(journal, SystemClock())
+    tell = journal_metrics(journal, UNLIMITED, SystemClock())
 
     answers: list[bool] = []
     journal.append(bytes(20_000), answers.append)

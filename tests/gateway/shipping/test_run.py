@@ -268,3 +268,27 @@ def test_excluded_events_are_counted_by_reason_and_written_nowhere(tmp_path: Pat
     assert _rows(tmp_path, "page") == [("/a",), ("/b",)]
     assert ledger(tmp_path).excluded == {"secret": 3}
     assert ledger(tmp_path).adds_up
+
+
+def test_hits_refused_in_a_flood_are_received_and_excluded(tmp_path: Path) -> None:
+    """Also while their count is still pending, and once if its record was written twice."""
+    refused = payload.RawHit(payload.FORMAT, payload.REFUSED, NOW_MS, "", b"", b"pixel", [], b"17", 0)
+    write_segment(tmp_path, [pixel(b"p=/a"), payload.encode(refused)])
+    before = ledger(tmp_path).total
+
+    (commit,) = _ship(tmp_path)
+
+    assert (before.received, before.pending) == (18, 18)
+    assert commit.counts == [Count("pixel", HOUR, received=18, good=1, excluded=17)]
+    assert commit.exclusions == [Exclusion("pixel", HOUR, "flood", 17)]
+    assert commit.dead_letters is None
+
+
+def test_a_count_of_refused_hits_that_says_nothing_is_a_dead_letter(tmp_path: Path) -> None:
+    """Nobody writes one, and nothing is left out in silence."""
+    record = payload.RawHit(payload.FORMAT, payload.REFUSED, NOW_MS, "", b"", b"pixel", [], b"many", 0)
+    write_segment(tmp_path, [payload.encode(record)])
+
+    (commit,) = _ship(tmp_path)
+
+    assert commit.counts == [Count("refused", HOUR, received=1, bad=1)]

@@ -3,6 +3,7 @@
 import pytest
 
 from latchstring_gateway.beacons import payload
+from latchstring_gateway.beacons.floods import UNLIMITED
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.snowplow.collector import Collector
 from latchstring_gateway.snowplow.network_user import NetworkUsers
@@ -27,7 +28,7 @@ def _collector(cookie: str) -> Collector:
     users = NetworkUsers(
         KeyRing.from_json(dump([new_key(0, not_before_ms=0)]), ManualClock()), name=cookie, domains=(), adopts=False
     )
-    return Collector(users, TrustedProxies.parse(PROXY), ManualClock())
+    return Collector(users, TrustedProxies.parse(PROXY), ManualClock(), UNLIMITED)
 
 
 def _head(

@@ -7,6 +7,7 @@ import pytest
 from starlette.applications import Starlette
 
 from latchstring_gateway.beacons import payload
+from latchstring_gateway.beacons.floods import UNLIMITED
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.snowplow import endpoints
 from latchstring_gateway.snowplow.collector import Collector
@@ -28,7 +29,7 @@ class _World:
         self._keeps = keeps
         ring = KeyRing.from_json(dump([new_key(0, not_before_ms=0)]), ManualClock())
         users = NetworkUsers(ring, name="sp", domains=(), adopts=False)
-        collector = Collector(users, TrustedProxies.parse("127.0.0.1"), ManualClock())
+        collector = Collector(users, TrustedProxies.parse("127.0.0.1"), ManualClock(), UNLIMITED)
         self.redirects = Redirects(ring, ["https://www.example.com"])
         routes = endpoints.routes(collector, self.redirects, [OWN], self._append, lambda: self._keeps)
         transport = httpx.ASGITransport(Starlette(routes=routes))
