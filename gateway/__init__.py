@@ -3,7 +3,9 @@
 cli           the commands people type
 demo          a website, a proxy and a browser story on real parts
 supervise     keeps the store, the HTTP workers and the shipper running
-app | server  the long way (Starlette) and the fast door (uvicorn protocol); the same handlers behind both
+app | server | session_gate   the long way (Starlette) and the fast door (uvicorn protocol), the same handlers behind
+              both; the gate in a website's own process
+running       a worker's background life
 wiring        the composition root: makes every object once and hands it down
 key_watch     a worker's keys in step with its file and with the other workers
 settings      environment and file -> each room's frozen policy; all mistakes at once

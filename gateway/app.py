@@ -35,6 +35,7 @@ from .reports.endpoints import ReportEndpoints
 from .revocation import restored
 from .revocation.endpoints import RevocationEndpoints
 from .revocation.stream import RevocationStream
+from .running import Running
 from .service_keys import ServiceOnly
 from .sessions.endpoints import SessionEndpoints
 from .sessions.forward_auth import PATHS, ForwardAuth, Manner
@@ -46,7 +47,7 @@ from .snowplow.micro import Micro
 from .snowplow.redirect import Redirects
 from .tokens.passport import jwks
 from .wire import HotRoute, HotRoutes
-from .wiring import Rooms, Running, gate
+from .wiring import Rooms, gate
 
 #: Requests to /v1 and to the pages: bytes of body, and seconds to receive it.
 _MAX_BODY_BYTES: Final = 1_048_576

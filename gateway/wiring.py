@@ -1,18 +1,13 @@
 """The composition root: makes every object of a worker once and hands it down."""
 
-import asyncio
-import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Final
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from latchstring_middleware.forwarded import TrustedProxies
 
-from . import metrics
 from .beacons.floods import Floods
 from .clock import Clock, SystemClock
 from .devices.endpoints import AccountDevices
@@ -47,12 +42,6 @@ from .store.client import Store
 from .tokens.codec import Codec
 from .tokens.keyring import KeyRing
 from .tokens.log_names import LogNames
-
-#: How often a worker looks at its key file, and asks which keys the others know.
-_WATCH_SECONDS: Final = 1.0
-#: How long a starting worker waits for the store before it answers all the same; loading takes a few hundredths.
-_SETTLE_SECONDS: Final = 5.0
-_SETTLE_PAUSE_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,71 +175,6 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     )
 
 
-class Running:
-    """A worker's background life: `async with Running(rooms)` follows the store from entry to goodbye.
-
-    Entering takes until the worker can judge, or knows that the store is away: workers share their listening socket, so
-    one that listened before would answer 503 while its neighbours are well.
-    """
-
-    def __init__(self, rooms: Rooms, *, every_second: Callable[[], None] = lambda: None) -> None:
-        self._rooms = rooms
-        self._every_second = every_second
-        self._fence_totals = [
-            metrics.HotTotal(metrics.FENCES, event, read=partial(rooms.feed.fence_total, event))
-            for event in ("renewed", "dropped", "lapsed")
-        ]
-        self._watching: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> Rooms:
-        await self._rooms.feed.start()
-        await _settle(self._rooms.feed)
-        if self._rooms.feed.loaded:
-            # Registered by now, so whatever may be in use without being in our file is told.
-            await self._rooms.key_watch.agree()
-        self._watching = [asyncio.create_task(self._watch()), asyncio.create_task(self._agree())]
-        return self._rooms
-
-    async def __aexit__(self, *_exc: object) -> None:
-        for task in self._watching:
-            task.cancel()
-        await asyncio.gather(*self._watching, return_exceptions=True)
-        if self._rooms.bridge is not None:
-            await self._rooms.bridge.close()
-        await self._rooms.feed.close()
-        await self._rooms.feed.store.close()
-        await self._rooms.store.close()
-
-    async def _watch(self) -> None:
-        while True:
-            self._rooms.key_watch.follow_file()
-            self._every_second()
-            self._tell_fence()
-            self._rooms.key_watch.tell()
-            await asyncio.sleep(_WATCH_SECONDS)
-
-    async def _agree(self) -> None:
-        # Apart from the file: a store that hangs must not keep a retired key alive.
-        while True:
-            await self._rooms.key_watch.agree()
-            feed = self._rooms.feed
-            await self._rooms.memory.keep_watch(feed.contact_store_ms if feed.holds() else 0)
-            await asyncio.sleep(_WATCH_SECONDS)
-
-    def _tell_fence(self) -> None:
-        for total in self._fence_totals:
-            total.flush()
-        metrics.FENCE_HOLDS.set(int(self._rooms.feed.holds()))
-
-
-async def _settle(feed: Feed) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_SETTLE_SECONDS):
-            while not (feed.loaded or feed.store_away):
-                await feed.refresh()
-                await asyncio.sleep(_SETTLE_PAUSE_SECONDS)
-
-
 def gate(
     rooms: Rooms,
     app: ASGIApp,
@@ -263,40 +187,3 @@ def gate(
     return Gate(
         app, judge=rooms.judge, clock=rooms.clock, is_public=is_public, requires=requires, has_bridge=has_bridge
     )
-
-
-class SessionGate:
-    """ASGI: the gate for a website that runs without a proxy, in the website's own process.
-
-    That process becomes a worker: it registers, follows the revocations, is waited for in receipts and holds the
-    signing keys. Add it outermost; it lives by the lifespan events of the server, and says goodbye when they end.
-    `is_public(path)` names what anybody may see, `requires(path)` what a route asks beyond being signed in.
-    Raises KeyFileError.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        settings: Settings,
-        *,
-        is_public: Callable[[str], bool] | None = None,
-        requires: Callable[[str], Requirement] | None = None,
-    ) -> None:
-        self._rooms = build(settings)
-        self._gate = gate(self._rooms, app, is_public=is_public, requires=requires)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See the class."""
-        if scope["type"] != "lifespan":
-            await self._gate(scope, receive, send)
-            return
-        running = Running(self._rooms)
-        await running.__aenter__()
-
-        async def goodbye_first(message: Message) -> None:
-            # The server may leave at once when it hears that the shutdown is complete.
-            if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
-                await running.__aexit__()
-            await send(message)
-
-        await self._gate(scope, receive, goodbye_first)

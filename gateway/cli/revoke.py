@@ -24,6 +24,7 @@ from ..pages.words import clock_time, count, span
 from ..revocation.enable import enable
 from ..revocation.receipt import Receipt
 from ..revocation.revoke import Target
+from ..running import Running
 from ..service_keys import operator_authorization
 from ..settings import Settings, SettingsError
 from ..store.client import Store
@@ -200,7 +201,7 @@ async def _asked(chosen: Settings, act: Act, key: str) -> dict[str, Any] | None:
 async def _done_alone(chosen: Settings, act: Act, key: str) -> dict[str, Any]:
     # Its answer goes to stdout; a worker tells more of itself than who revokes wants to read.
     logs.configure(level="error")
-    async with wiring.Running(wiring.build(chosen)) as rooms:
+    async with Running(wiring.build(chosen)) as rooms:
         if not rooms.feed.loaded:
             raise StoreAway
         return (await act.alone(rooms, key)).as_dict()

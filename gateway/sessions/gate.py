@@ -1,6 +1,6 @@
 """The gate as an ASGI class: lets the signed-in through to an app in this process and hands the renewed cookie back.
 
-The edge puts it before its own pages. A website without a proxy puts it before its own app (wiring.SessionGate): then
+The edge puts it before its own pages. A website without a proxy puts it before its own app (session_gate.py): then
 that process is a worker like any other. It registers, follows the revocations, is waited for in receipts, and it holds
 the signing keys; behind a proxy, the passport (latchstring_middleware.passport) needs none of that.
 """

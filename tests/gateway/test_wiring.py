@@ -10,6 +10,7 @@ from harness.worker_app import SESSION, Worker, running_worker, settings_for
 from latchstring_gateway import wiring
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.revocation import registry
+from latchstring_gateway.running import Running
 from latchstring_gateway.tokens.keyfile import dump, new_key
 from latchstring_gateway.tokens.keyring import KeyFileError, create_key_file
 
@@ -96,7 +97,7 @@ async def test_a_worker_listens_only_when_it_can_judge(store_url: str, tmp_path:
     create_key_file(settings.keys_path)
     rooms = wiring.build(settings)
 
-    async with wiring.Running(rooms):
+    async with Running(rooms):
         assert rooms.feed.loaded
         assert rooms.feed.holds()
 
@@ -107,5 +108,5 @@ async def test_a_worker_that_finds_no_store_starts_all_the_same(tmp_path: Path) 
     create_key_file(settings.keys_path)
     rooms = wiring.build(settings)
 
-    async with wiring.Running(rooms):
+    async with Running(rooms):
         assert rooms.feed.store_away

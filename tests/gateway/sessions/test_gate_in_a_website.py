@@ -26,7 +26,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 import middleware.ours
 from latchstring_gateway.settings import read
-from latchstring_gateway.wiring import SessionGate
+from latchstring_gateway.session_gate import SessionGate
 
 async def page(request):
     latch = request.scope["latch"]
