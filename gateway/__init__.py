@@ -10,8 +10,8 @@ wiring        the composition root: makes every object once and hands it down
 key_watch     a worker's keys in step with its file and with the other workers
 settings      environment and file -> each room's frozen policy; all mistakes at once
 setting_forms    what their texts must look like
-hooks | reports | moving | privacy | snowplow   events to other systems; pages and the ledger; a website's own sessions
-              moving in; what visitors choose, and erasing them; trackers of another make
+hooks | mail | reports | moving | privacy | snowplow   events to other systems; links and pixels of mails; pages and
+              the ledger; a website's own sessions moving in; what visitors choose, and erasing them; others' trackers
 sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet
 devices | beacons     what an account is signed in on; hits and the journal
 revocation    forgetting: one script, a feed, a fence, a barrier, a receipt

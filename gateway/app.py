@@ -28,6 +28,10 @@ from .devices import page as devices_page
 from .devices.endpoints import DeviceEndpoints
 from .errors import EdgeError
 from .hot_route import head_of, hot_route_app
+from .mail.endpoints import LinkEndpoints
+from .mail.go import MailAddresses
+from .mail.life import LinkLife
+from .mail.links import Links
 from .pages.static import static_routes
 from .privacy.endpoints import ChoiceEndpoints
 from .privacy.page import ChoicesPage
@@ -41,6 +45,7 @@ from .sessions.endpoints import SessionEndpoints
 from .sessions.forward_auth import PATHS, ForwardAuth, Manner
 from .sessions.page import SessionPages
 from .sessions.verify import verify_handler
+from .shipping.pseudonyms import Pseudonyms
 from .shipping.verdicts import verdicts
 from .snowplow import endpoints as snowplow_endpoints
 from .snowplow.micro import Micro
@@ -78,7 +83,10 @@ class Edge:
 
 
 def build(rooms: Rooms, journal: Journal) -> Edge:
-    """Everything a worker answers; its lifespan follows the store and flushes the journal."""
+    """Everything a worker answers; its lifespan follows the store and flushes the journal.
+
+    Raises PseudonymKeyError.
+    """
     accepted = metrics.HotCount(metrics.VERIFY, "accepted")
     hot = _hot_routes(rooms, accepted)
     tell_journal = journal_metrics(journal, rooms.floods, rooms.clock)
@@ -100,6 +108,7 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
         [
             *_verify_routes(rooms, hot, journal),
             *_beacon_routes(rooms, hot, journal),
+            *_mail_routes(rooms, journal),
             *_system_routes(rooms, journal),
             *_snowplow_routes(rooms, journal),
         ],
@@ -192,6 +201,15 @@ def _snowplow_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
     return routes if micro is None else [*routes, *micro.routes()]
 
 
+def _links(rooms: Rooms) -> Links:
+    return Links(rooms.codec, rooms.clock, origin=rooms.settings.public_origin, allowed=rooms.settings.link_targets())
+
+
+def _mail_routes(rooms: Rooms, journal: Journal) -> list[Route]:
+    addresses = MailAddresses(_links(rooms), rooms.clock, journal.append, site_name=rooms.settings.site_name)
+    return addresses.routes()
+
+
 def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
     async def live(_request: Request) -> Response:
         return PlainTextResponse("ok")
@@ -257,7 +275,10 @@ def _api_routes(rooms: Rooms) -> list[Route]:
     )
     devices, choices = DeviceEndpoints(rooms.devices), ChoiceEndpoints(rooms.choices)
     reports = ReportEndpoints(rooms.reports, rooms.clock, partner_people=rooms.settings.partner_people)
-    return [*sessions.routes(), *revocations.routes(), *devices.routes(), *choices.routes(), *reports.routes()]
+    pseudonyms = Pseudonyms.at(rooms.settings.data_dir)
+    links = LinkEndpoints(_links(rooms), pseudonyms, LinkLife(rooms.store), rooms.clock)
+    routes = (sessions, revocations, devices, choices, reports, links)
+    return [route for endpoints in routes for route in endpoints.routes()]
 
 
 class _Asgi:

@@ -6,6 +6,7 @@
     ├── NotAllowed          403  known, but not for you
     ├── NotFound            404
     ├── Conflict            409  the state of the account forbids it
+    ├── Gone                410  it was there, for as long as it was meant to be
     ├── TooLarge            413
     ├── WrongMediaType      415
     ├── StoreAway           503  cannot be known now: never a reason to forget anybody
@@ -68,6 +69,13 @@ class Conflict(EdgeError):
 
     status = 409
     title = "Conflict"
+
+
+class Gone(EdgeError):
+    """It was there and its time is over; it will not come back."""
+
+    status = 410
+    title = "Gone"
 
 
 class TooLarge(EdgeError):

@@ -69,16 +69,21 @@ def hot_route_app(route: HotRoute, append: AppendRecord, long_way: ASGIApp) -> A
     return app
 
 
-async def recorded(answer: Recorded, append: AppendRecord) -> Reply:
-    """The reply of `answer` once its payload is in the journal, 503 if it could not be written."""
+async def is_kept(payload: bytes, append: AppendRecord) -> bool:
+    """Whether a payload is in the journal, once that is known."""
     kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def done(ok: bool) -> None:  # noqa: FBT001 - the journal's callback
         if not kept.done():
             kept.set_result(ok)
 
-    append(answer.payload, done)
-    return answer.reply if await kept else NOT_RECORDED
+    append(payload, done)
+    return await kept
+
+
+async def recorded(answer: Recorded, append: AppendRecord) -> Reply:
+    """The reply of `answer` once its payload is in the journal, 503 if it could not be written."""
+    return answer.reply if await is_kept(answer.payload, append) else NOT_RECORDED
 
 
 async def send_reply(reply: Reply, send: Send) -> None:

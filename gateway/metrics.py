@@ -50,6 +50,11 @@ KEYS_IN_STEP: Final = Gauge(
     "0 while other workers use a key that is not in this host's file.",
     multiprocess_mode="livemin",
 )
+MAIL: Final = Counter(
+    "latchstring_mail",
+    "Links of mails that were followed and pixels that were fetched, by outcome.",
+    ["what", "outcome"],
+)
 JOURNAL_HEALTHY: Final = Gauge(
     "latchstring_journal_healthy", "1 while hits can be kept on disk.", multiprocess_mode="livemin"
 )

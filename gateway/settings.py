@@ -71,7 +71,9 @@ class Settings(BaseSettings):
     key_lead_seconds: float = Field(
         120, ge=0, le=86_400, description="how long every worker has known a key before it signs"
     )
-    link_origins: Origins = Field("", description="other origins, by commas, that links of mails may lead to")
+    link_origins: Origins = Field(
+        "", description="further origins, by commas, that links of mails and redirects lead to"
+    )
     site_name: str = Field("this website", min_length=1, max_length=60, description="what our pages call the website")
     public_origin: Origin = Field("https://localhost:8443", description="scheme and host that browsers see")
     cors_origins: Origins = Field("", description="other origins, by commas, whose scripts may read refusals")

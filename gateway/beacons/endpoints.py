@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..clock import Clock
-from ..hot_route import head_of
+from ..hot_route import AppendRecord, head_of, is_kept
 from ..wire import NOT_RECORDED, Reply
 from . import batch, hit
 from .floods import Floods, too_many
@@ -20,8 +20,6 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 #: What is kept of a longer one: enough to see who sends it, and it becomes a dead letter.
 KEPT_OF_OVERSIZE_BYTES: Final = 16 * 1024
 
-#: `Journal.append`.
-AppendRecord: TypeAlias = Callable[[bytes, Callable[[bool], object]], None]
 #: What will become of each event of a hit, as JSON.
 Verdicts: TypeAlias = Callable[[RawHit], bytes]
 
@@ -40,14 +38,7 @@ def routes(clock: Clock, append: AppendRecord, verdicts: Verdicts, floods: Flood
             return _response(too_many(batch.lines_for(batch.allowed_origin(head.headers))))
         headers = list(kept_headers(head))
         hit = RawHit(FORMAT, BATCH, clock.wall_ms(), head.peer, b"POST", head.target, headers, body, body_bytes)
-        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-        def done(ok: bool) -> None:  # noqa: FBT001 - the journal's callback
-            if not kept.done():
-                kept.set_result(ok)
-
-        append(encode(hit), done)
-        if not await kept:
+        if not await is_kept(encode(hit), append):
             return _response(NOT_RECORDED)
         reply = batch.batch_reply(batch.allowed_origin(head.headers))
         # A body takes 10 ms to judge at most, for which nobody else shall wait.

@@ -16,6 +16,9 @@ FORMAT: Final = 1
 PIXEL: Final = "pixel"
 BATCH: Final = "batch"
 SNOWPLOW: Final = "snowplow"
+#: A signed link that was followed, and an open pixel that was fetched: `body` is a `MailHit`.
+LINK: Final = "link"
+OPEN: Final = "open"
 #: No hit: how many of a wire were refused in a flood (floods.py).
 REFUSED: Final = "refused"
 
@@ -59,6 +62,19 @@ class RawHit(msgspec.Struct, frozen=True, array_like=True):
     headers: list[tuple[bytes, bytes]]
     body: bytes
     body_bytes: int
+
+
+class MailHit(msgspec.Struct, frozen=True):
+    """What the token of a link or an open pixel said, as JSON in the body of its hit; the token is not written down.
+
+    `link` is the target without query and fragment, `recipient` a pseudonym; empty where there is none.
+    """
+
+    campaign: str
+    message: str
+    recipient: str
+    sent_at_ms: int
+    link: str = ""
 
 
 #: Turns a RawHit, or a tuple of its fields, into a payload.

@@ -15,17 +15,19 @@ from ..clock import SystemClock
 from ..ids import to_text
 from ..tokens.codec import Codec, Reason, Refused
 from ..tokens.keyring import KeyFileError, KeyRing
-from ..tokens.purposes import DeviceToken, Lease, OperatorCall, Payload, ReturnTo
+from ..tokens.purposes import DeviceToken, Lease, MailLink, OpenPixel, OperatorCall, Payload, ReturnTo
 from .keys import DEFAULT_DATA_DIR, DataDir, KeysFile, key_file
 from .words import give_up, relative, span
 
 _STDIN: Final = "-"
-_KINDS: Final[tuple[type[Payload], ...]] = (Lease, DeviceToken, ReturnTo, OperatorCall)
+_KINDS: Final[tuple[type[Payload], ...]] = (Lease, DeviceToken, ReturnTo, OperatorCall, MailLink, OpenPixel)
 _NAMES: Final[dict[type[Payload], str]] = {
     Lease: "session lease (cookie __Host-session)",
     DeviceToken: "device token (cookie __Host-device)",
     ReturnTo: "return target",
     OperatorCall: "call of the command line to a worker",
+    MailLink: "link of a mail (/go/…)",
+    OpenPixel: "open pixel of a mail (/go/….gif)",
 }
 _WHY: Final = {
     Reason.MALFORMED: "it is not of the form v1.<key id>.<payload>.<signature>, or is longer than 1024 bytes",

@@ -9,6 +9,7 @@ from . import (
     inspect_token,
     keys,
     ledger,
+    links,
     log_name,
     moving,
     page_script,
@@ -28,7 +29,7 @@ app = typer.Typer(
 )
 _GROUPS = (
     serve, demo, keys, inspect_token, log_name, admin, revoke, moving, store, reports, ledger, dead_letters,
-    page_script, redirect,
+    page_script, redirect, links,
 )  # fmt: skip
 for _group in _GROUPS:
     _group.register(app)

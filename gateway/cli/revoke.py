@@ -17,7 +17,6 @@ import typer
 
 from .. import logs, settings, wiring
 from ..api_requests import checked_account
-from ..clock import SystemClock
 from ..errors import BadRequest, EdgeError, NotFound, StoreAway
 from ..ids import is_id, new_id
 from ..pages.words import clock_time, count, span
@@ -25,11 +24,10 @@ from ..revocation.enable import enable
 from ..revocation.receipt import Receipt
 from ..revocation.revoke import Target
 from ..running import Running
-from ..service_keys import operator_authorization
 from ..settings import Settings, SettingsError
 from ..store.client import Store
-from ..tokens.codec import Codec
-from ..tokens.keyring import KeyFileError, KeyRing
+from ..tokens.keyring import KeyFileError
+from .ask_worker import ask_worker
 from .words import give_up
 
 #: Longer than the longest fence and the round over 256 partitions.
@@ -173,20 +171,10 @@ async def _receipt_of(act: Act, key: str) -> dict[str, Any]:
 
 async def _asked(chosen: Settings, act: Act, key: str) -> dict[str, Any] | None:
     """What a running worker answers; None if there is none that could."""
-    clock = SystemClock()
-    codec = Codec(KeyRing.load(chosen.keys_path, clock))
-    headers = {
-        "authorization": operator_authorization(codec, f"{act.method} {act.path}", now_ms=clock.wall_ms()),
-        "idempotency-key": key,
-    }
-    is_unix = chosen.listen.startswith("unix:")
-    transport = httpx.AsyncHTTPTransport(uds=chosen.listen.removeprefix("unix:")) if is_unix else None
-    base_url = "http://latchstring" if is_unix else f"http://{chosen.listen}"
-    timeout = httpx.Timeout(_PATIENCE_SECONDS, connect=2.0)
     try:
-        client = httpx.AsyncClient(base_url=base_url, transport=transport, timeout=timeout, trust_env=False)
-        async with client:
-            answer = await client.request(act.method, act.path, headers=headers)
+        answer = await ask_worker(
+            chosen, act.method, act.path, headers={"idempotency-key": key}, patience_seconds=_PATIENCE_SECONDS
+        )
         told = answer.json()
     except (httpx.HTTPError, ValueError):
         return None

@@ -78,5 +78,6 @@ _TITLES: Final[dict[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "Please sign in",
     HTTPStatus.FORBIDDEN: "That is not possible from here",
     HTTPStatus.NOT_FOUND: "There is nothing here",
+    HTTPStatus.GONE: "This link has had its time",
     HTTPStatus.SERVICE_UNAVAILABLE: "We cannot do this right now",
 }

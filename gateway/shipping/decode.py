@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from ..beacons.floods import refused_in
-from ..beacons.payload import BATCH, PIXEL, REFUSED, SNOWPLOW, RawHit
-from . import own_wire, snowplow
+from ..beacons.payload import BATCH, LINK, OPEN, PIXEL, REFUSED, SNOWPLOW, RawHit
+from . import mail_wire, own_wire, snowplow
+from .enrich import Sender
 from .event import Rejected, Unit
 
 #: Raised when the same bytes would be read differently than before; stands in every commit record.
@@ -22,6 +23,8 @@ DECODERS: Final[dict[str, Decoder]] = {
     BATCH: own_wire.batch,
     SNOWPLOW: snowplow.units,
     REFUSED: lambda hit: [] if refused_in(hit) else [Rejected("not_a_count")],
+    LINK: mail_wire.units,
+    OPEN: mail_wire.units,
 }
 
 
@@ -31,3 +34,9 @@ def units(hit: RawHit) -> list[Unit]:
         return [Rejected("target_too_long")]
     decoder = DECODERS.get(hit.source)
     return [Rejected("unknown_source")] if decoder is None else decoder(hit)
+
+
+def units_of(hit: RawHit, sender: Sender) -> list[Unit]:
+    """The same, with what only who sent them tells of some events."""
+    found = units(hit)
+    return [mail_wire.attributed(unit, hit, sender) for unit in found] if hit.source in mail_wire.SOURCES else found

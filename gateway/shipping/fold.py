@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..ids import new_id
+from .bursts import bursts, marked
 from .catalogue import Catalogue
 from .columns import SCHEMA
 from .commits import Commit, Count, Exclusion, FileEntry
@@ -29,10 +30,12 @@ _ROWS_AT_A_TIME: Final = 100_000
 #: So few commits of a span are left as they are, unless the day is over.
 _ENOUGH: Final = 8
 
+_FILES: Final = "read_parquet($files, union_by_name = true, hive_partitioning = false)"
 _ROWS: Final = """
-SELECT {columns} FROM read_parquet($files, union_by_name = true, hive_partitioning = false) AS e
+SELECT {columns} FROM {files} AS e
+LEFT JOIN burst ON burst.record_id = e.record_id AND burst.unit = e.unit
 WHERE NOT EXISTS (SELECT 1 FROM gone WHERE gone.record_id = e.record_id AND gone.unit = e.unit)
-ORDER BY page, received_at, "offset", unit
+ORDER BY e.page, e.received_at, e."offset", e.unit
 """
 
 
@@ -131,8 +134,10 @@ def _write_sorted(files: list[str], catalogue: Catalogue, rows: list[int], path:
             }
         )
         base.register("gone", gone)
-        columns = ", ".join(f'"{name}"' for name in _columns_in(files))
-        answer = base.sql(_ROWS.format(columns=columns), params={"files": files})
+        columns = _columns_in(files)
+        selected = ", ".join(map(marked, columns))
+        base.execute(bursts(columns).format(files=_FILES), {"files": files})
+        answer = base.sql(_ROWS.format(columns=selected, files=_FILES), params={"files": files})
         with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
             for batch in answer.to_arrow_reader(_ROWS_AT_A_TIME):
                 table = pa.Table.from_batches([batch])

@@ -8,7 +8,7 @@ import hashlib
 import re
 import secrets
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from ..ids import to_text
 from ..tokens.keyfile import write_new
@@ -17,8 +17,9 @@ FILE: Final = "pseudonyms.key"
 _KEY_BYTES: Final = 32
 _WRITTEN: Final = re.compile(rf"[0-9a-f]{{{2 * _KEY_BYTES}}}\n?")
 
-#: Whose name it is: our visitor cookie's, a tracker's own for its visitor, the website's for the account.
-Kind: TypeAlias = Literal["cookie", "tracker", "user"]
+#: Whose name it is: our visitor cookie's, a tracker's own for its visitor, the website's for the account, and for whom
+#: a mail went to.
+Kind: TypeAlias = Literal["cookie", "tracker", "user", "recipient"]
 
 
 class PseudonymKeyError(Exception):
@@ -32,10 +33,7 @@ class Pseudonyms:
     """Hashes names under one key; a name of one kind never has the hash of one of another kind."""
 
     def __init__(self, key: bytes) -> None:
-        self._keyed = {
-            kind: hashlib.blake2b(key=key, digest_size=16, person=kind.encode())
-            for kind in ("cookie", "tracker", "user")
-        }
+        self._keyed = {kind: hashlib.blake2b(key=key, digest_size=16, person=kind.encode()) for kind in get_args(Kind)}
 
     @classmethod
     def at(cls, data_dir: Path) -> "Pseudonyms":

@@ -10,7 +10,7 @@ from ..beacons.segment_file import boot_id
 from ..clock import Clock
 from ..ids import to_text
 from .commits import Commit, Commits
-from .decode import PARSER_VERSION, units
+from .decode import PARSER_VERSION, units_of
 from .durable import make_durably
 from .enrich import Senders
 from .event import Rejected
@@ -107,7 +107,7 @@ class SegmentShipper:
             refused = Rejected("not_a_hit")
             return Opened(record_id, record.offset, self._clock.wall_ms(), [refused], None, None, None, record.payload)
         sender, hit_id = self._senders.of(raw)
-        return Opened(record_id, record.offset, raw.received_at_ms, units(raw), raw, sender, hit_id)
+        return Opened(record_id, record.offset, raw.received_at_ms, units_of(raw, sender), raw, sender, hit_id)
 
 
 def _numbered(records: list[Record]) -> list[tuple[str, int]]:

@@ -18,8 +18,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from ..beacons.batch import HOT_BODY_BYTES, allowed_origin
-from ..beacons.endpoints import MAX_BODY_BYTES, AppendRecord, read_body
-from ..hot_route import head_of, hot_route_app, recorded, send_reply
+from ..beacons.endpoints import MAX_BODY_BYTES, read_body
+from ..hot_route import AppendRecord, head_of, hot_route_app, recorded, send_reply
 from ..shipping.snowplow import REDIRECT_PATH
 from ..wire import Head, HotRoute, Recorded, Reply
 from .collector import Collector, lines_for, preflight_for

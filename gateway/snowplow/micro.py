@@ -21,8 +21,8 @@ from starlette.routing import Route
 
 from ..api_requests import read_json
 from ..beacons import payload
-from ..beacons.endpoints import AppendRecord
 from ..beacons.payload import SNOWPLOW, RawHit
+from ..hot_route import AppendRecord
 from ..shipping.columns import happened_at
 from ..shipping.event import RefusalError
 from ..shipping.snowplow import checked, events_in

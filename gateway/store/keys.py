@@ -26,6 +26,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
 | `{tag0}:agreed-keys` | hash: key id -> since when every worker knows it | until the key is retired | revocation |
 | `{tag0}:service-keys` | hash: key id -> row | until revoked | service_keys |
+| `{tag0}:links-until` | sorted set: key id by when its last link is over, ms | for ever, an entry for each key | mail |
 | `{tag0}:deliverer` | string: lock | TTL 5 seconds | hooks |
 | `{tag0}:hooks` | hash: hook id -> row | until removed | hooks |
 | `{tag0}:dead-hooks` | stream | trimmed to 10,000 | hooks |
@@ -141,6 +142,7 @@ WORKERS: Final = f"{_PREFIXES[0]}workers"
 PULSES: Final = f"{_PREFIXES[0]}pulses"
 AGREED_KEYS: Final = f"{_PREFIXES[0]}agreed-keys"
 SERVICE_KEYS: Final = f"{_PREFIXES[0]}service-keys"
+LINKS_UNTIL: Final = f"{_PREFIXES[0]}links-until"
 DELIVERER_LOCK: Final = f"{_PREFIXES[0]}deliverer"
 HOOKS: Final = f"{_PREFIXES[0]}hooks"
 DEAD_HOOKS: Final = f"{_PREFIXES[0]}dead-hooks"

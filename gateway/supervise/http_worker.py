@@ -10,6 +10,7 @@ import uvicorn
 
 from .. import logs, settings
 from ..settings import Settings, SettingsError
+from ..shipping.pseudonyms import PseudonymKeyError
 from ..tokens.keyring import KeyFileError
 from .listening import LISTEN_FD_VARIABLE
 from .shared_metrics import share_metrics
@@ -27,14 +28,14 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = settings.read()
         logs.configure(level=chosen.log_level)
         serve(chosen, listening)
-    except (SettingsError, KeyFileError) as error:
+    except (SettingsError, KeyFileError, PseudonymKeyError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - before there is a log
         return os.EX_CONFIG
     return 0
 
 
 def serve(chosen: Settings, listening: socket.socket) -> None:
-    """Run one worker on an open socket until SIGTERM or SIGINT. Raises KeyFileError."""
+    """Run one worker on an open socket until SIGTERM or SIGINT. Raises KeyFileError, PseudonymKeyError."""
     share_metrics(chosen.data_dir)
     # Imported late: prometheus_client reads its directory from the environment when it is imported.
     from .. import app, wiring

@@ -19,6 +19,14 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 AccountText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._:@+-]+\Z")]
 ActText = Annotated[str, Meta(max_length=300, pattern=r"\A[A-Z]+ /[\x21-\x7e]*\Z")]
 VersionText = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[A-Za-z0-9._-]+\Z")]
+#: What fits a token besides two labels and a pseudonym.
+LINK_TARGET_MAX_CHARS: Final = 500
+#: No "\\": browsers take it for "/".
+LinkText = Annotated[
+    str, Meta(max_length=LINK_TARGET_MAX_CHARS, pattern=r"\Ahttps?://[a-z0-9._\[\]:-]+([/?#][\x21-\x5b\x5d-\x7e]*)?\Z")
+]
+LabelText = Annotated[str, Meta(max_length=64, pattern=r"\A([A-Za-z0-9][A-Za-z0-9 _.:+-]*)?\Z")]
+Pseudonym = Annotated[bytes, Meta(max_length=16)]
 TargetText = Annotated[str, Meta(max_length=RETURN_TARGET_MAX_CHARS, pattern=r"\A/[\x21-\x7e]*\Z")]
 
 
@@ -99,3 +107,32 @@ class VisitorToken(Payload, array_like=True, frozen=True, forbid_unknown_fields=
 
     visitor: Id
     issued_at_ms: Count
+
+
+class MailLink(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """A link of a mail: where it leads, and what is counted when it is followed.
+
+    Whether the target's host is one of those that links may lead to is for the caller to judge, before sealing and
+    after opening. `recipient` is a pseudonym of 16 bytes, or empty.
+    """
+
+    purpose: ClassVar[bytes] = b"link"
+
+    target: LinkText
+    campaign: LabelText
+    message: LabelText
+    recipient: Pseudonym
+    sent_at_ms: Count
+    expires_at_ms: Count
+
+
+class OpenPixel(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The pixel of a mail, fetched when it is opened, or by whoever looks at mails for somebody."""
+
+    purpose: ClassVar[bytes] = b"open"
+
+    campaign: LabelText
+    message: LabelText
+    recipient: Pseudonym
+    sent_at_ms: Count
+    expires_at_ms: Count

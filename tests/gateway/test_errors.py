@@ -12,6 +12,7 @@ _STATUSES = {
     "NotAllowed": 403,
     "NotFound": 404,
     "Conflict": 409,
+    "Gone": 410,
     "TooLarge": 413,
     "WrongMediaType": 415,
     "StoreAway": 503,

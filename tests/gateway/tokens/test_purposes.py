@@ -15,12 +15,14 @@ from latchstring_gateway.tokens.purposes import (
     Choices,
     DeviceToken,
     Lease,
+    MailLink,
+    OpenPixel,
     OperatorCall,
     ReturnTo,
     VisitorToken,
 )
 
-_KINDS = (Lease, DeviceToken, ReturnTo, OperatorCall, Choices, VisitorToken)
+_KINDS = (Lease, DeviceToken, ReturnTo, OperatorCall, Choices, VisitorToken, MailLink, OpenPixel)
 DOCUMENT = Path(__file__).parents[3] / "docs" / "tokens.md"
 
 
