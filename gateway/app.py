@@ -206,8 +206,8 @@ def _links(rooms: Rooms) -> Links:
 
 
 def _mail_routes(rooms: Rooms, journal: Journal) -> list[Route]:
-    addresses = MailAddresses(_links(rooms), rooms.clock, journal.append, site_name=rooms.settings.site_name)
-    return addresses.routes()
+    name = rooms.settings.site_name
+    return MailAddresses(_links(rooms), rooms.clock, journal.append, rooms.floods, site_name=name).routes()
 
 
 def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:

@@ -9,6 +9,7 @@
     ├── Gone                410  it was there, for as long as it was meant to be
     ├── TooLarge            413
     ├── WrongMediaType      415
+    ├── TooMany             429  too often; come back later
     ├── StoreAway           503  cannot be known now: never a reason to forget anybody
     │   └── TooFewReplicas  503  recorded, but a fail-over could still lose it
     ├── WebsiteAway         503  the same, where the website is asked
@@ -90,6 +91,13 @@ class WrongMediaType(EdgeError):
 
     status = 415
     title = "Unsupported media type"
+
+
+class TooMany(EdgeError):
+    """The client asks too often."""
+
+    status = 429
+    title = "Too many requests"
 
 
 class StoreAway(EdgeError):

@@ -1,7 +1,7 @@
 """`GET /go/…`: a link of a mail that is followed, or its open pixel that is fetched; kept, then answered.
 
 302 to the target; 200 with a GIF. A link that is over, cut or altered gets a page that says so (410, 400), a pixel the
-same status. Nobody is sent anywhere that is not kept: a full disk is 503, with the way on as a link of the page.
+same status. Nobody is sent anywhere that is not kept: a full disk is 503, a flood 429, with the way on as a link.
 """
 
 from typing import Final
@@ -12,10 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .. import metrics
+from ..beacons.floods import BURST_SECONDS, Floods
 from ..beacons.hit import GIF
 from ..beacons.payload import FORMAT, LINK, OPEN, MailHit, encode, kept_headers
 from ..clock import Clock
-from ..errors import EdgeError, StoreAway
+from ..errors import EdgeError, StoreAway, TooMany
 from ..hot_route import AppendRecord, head_of, is_kept
 from ..ids import to_text
 from ..pages.render import error_page
@@ -31,10 +32,11 @@ _NO_STORE: Final = {"cache-control": "no-store", "x-robots-tag": "noindex"}
 class MailAddresses:
     """The route below /go; `append` is the journal's."""
 
-    def __init__(self, links: Links, clock: Clock, append: AppendRecord, *, site_name: str) -> None:
+    def __init__(self, links: Links, clock: Clock, append: AppendRecord, floods: Floods, *, site_name: str) -> None:
         self._links = links
         self._clock = clock
         self._append = append
+        self._floods = floods
         self._site_name = site_name
 
     def routes(self) -> list[Route]:
@@ -54,33 +56,32 @@ class MailAddresses:
         if isinstance(found, EdgeError):
             metrics.MAIL.labels("link", found.code).inc()
             return error_page(found, site_name=self._site_name)
-        if not await self._is_kept(head, LINK, found, without_query(found.target)):
-            metrics.MAIL.labels("link", "not_kept").inc()
-            return error_page(
-                StoreAway(code="not_kept"),
-                site_name=self._site_name,
-                what_to_do="We could not note that you came this way, so we do not send you on by ourselves.",
-                back_url=found.target,
-                back_words="Go on",
-            )
-        metrics.MAIL.labels("link", "kept").inc()
-        return Response(status_code=302, headers={**_NO_STORE, "location": found.target})
+        refusal = await self._refusal(head, LINK, found, without_query(found.target))
+        metrics.MAIL.labels("link", refusal.code if refusal else "kept").inc()
+        if refusal is None:
+            return Response(status_code=302, headers={**_NO_STORE, "location": found.target})
+        # Where the link leads is signed, so the person is not to suffer for what we could not do.
+        return error_page(
+            refusal,
+            site_name=self._site_name,
+            what_to_do="We could not note that you came this way, so we do not send you on by ourselves.",
+            back_url=found.target,
+            back_words="Go on",
+        )
 
     async def _fetch(self, head: Head, token: bytes) -> Response:
         found = self._links.opened(token, OpenPixel)
-        if isinstance(found, EdgeError):
-            code, status = found.code, found.status
-        elif await self._is_kept(head, OPEN, found):
-            code, status = "kept", 200
-        else:
-            code, status = "not_kept", StoreAway.status
-        metrics.MAIL.labels("pixel", code).inc()
+        refusal = found if isinstance(found, EdgeError) else await self._refusal(head, OPEN, found)
+        metrics.MAIL.labels("pixel", refusal.code if refusal else "kept").inc()
         # A picture in any case: a mail program shows no broken one.
-        return Response(GIF, status, _NO_STORE, media_type="image/gif")
+        return Response(GIF, refusal.status if refusal else 200, _NO_STORE, media_type="image/gif")
 
-    async def _is_kept(self, head: Head, source: str, said: MailLink | OpenPixel, link: str = "") -> bool:
+    async def _refusal(self, head: Head, source: str, said: MailLink | OpenPixel, link: str = "") -> EdgeError | None:
+        """Why it does not count, or None: then it is on disk."""
+        if self._floods.refuses(head, source):
+            return TooMany("too_many_hits", "too many of these from one place", retry_after_seconds=BURST_SECONDS)
         recipient = to_text(said.recipient) if said.recipient else ""
         body = msgspec.json.encode(MailHit(said.campaign, said.message, recipient, said.sent_at_ms, link))
         now_ms, headers = self._clock.wall_ms(), kept_headers(head)
         hit = encode((FORMAT, source, now_ms, head.peer, head.method, _PREFIX, headers, body, len(body)))
-        return await is_kept(hit, self._append)
+        return None if await is_kept(hit, self._append) else StoreAway("the journal cannot take it", code="not_kept")

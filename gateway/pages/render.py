@@ -79,5 +79,6 @@ _TITLES: Final[dict[int, str]] = {
     HTTPStatus.FORBIDDEN: "That is not possible from here",
     HTTPStatus.NOT_FOUND: "There is nothing here",
     HTTPStatus.GONE: "This link has had its time",
+    HTTPStatus.TOO_MANY_REQUESTS: "That was a little too often",
     HTTPStatus.SERVICE_UNAVAILABLE: "We cannot do this right now",
 }

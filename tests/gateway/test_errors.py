@@ -15,6 +15,7 @@ _STATUSES = {
     "Gone": 410,
     "TooLarge": 413,
     "WrongMediaType": 415,
+    "TooMany": 429,
     "StoreAway": 503,
     "WebsiteAway": 503,
     "ReportAway": 503,

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 from starlette.applications import Starlette
 
-from harness.hits import CHROME
+from harness.hits import CHROME, TRUSTED
 from harness.mails import MAILING, ORIGIN, TARGET, WEEK_MS, links_of
 from latchstring_gateway.beacons import payload
+from latchstring_gateway.beacons.floods import Floods
 from latchstring_gateway.beacons.hit import GIF
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.ids import to_text
@@ -22,7 +23,7 @@ from latchstring_gateway.tokens.keyring import KeyRing
 class Stand:
     """The route on a journal that shows what it was given, or keeps nothing."""
 
-    def __init__(self, *, keeps: bool = True) -> None:
+    def __init__(self, *, keeps: bool = True, per_second: float = 0) -> None:
         self.hits: list[payload.RawHit] = []
         self.clock = ManualClock()
         key = RingKey("tEst01", KeyState.ACTIVE, 0, 0, bytes(range(32)))
@@ -33,7 +34,8 @@ class Stand:
                 self.hits.append(payload.decode(data))
             done(keeps)
 
-        app = Starlette(routes=MailAddresses(self.links, self.clock, append, site_name="Lantern").routes())
+        floods = Floods(TRUSTED, self.clock, per_second=per_second)
+        app = Starlette(routes=MailAddresses(self.links, self.clock, append, floods, site_name="Lantern").routes())
         transport = httpx.ASGITransport(app, client=("192.0.2.7", 4_000))
         self.client = httpx.AsyncClient(
             transport=transport, base_url=ORIGIN, headers={"user-agent": CHROME.decode(), "cookie": "a=secret"}
@@ -149,3 +151,18 @@ async def test_other_methods_are_not_taken() -> None:
 
     assert (await stand.client.post(stand.links.link(MAILING, TARGET))).status_code == 405
     assert stand.hits == []
+
+
+async def test_a_flood_of_clicks_is_not_kept_and_leads_on_by_hand() -> None:
+    """429 with the way on; what was refused is counted by its source."""
+    stand = Stand(per_second=1)
+    link, pixel = stand.links.link(MAILING, TARGET), stand.links.pixel(MAILING)
+    followed = [await stand.client.get(link) for _ in range(12)]
+
+    picture = await stand.client.get(pixel)
+
+    assert [answer.status_code for answer in followed] == [302] * 11 + [429]
+    assert "too_many_hits" in followed[-1].text
+    assert followed[-1].headers["retry-after"] == "10"
+    assert (picture.status_code, picture.content) == (429, GIF)
+    assert len(stand.hits) == 11
