@@ -61,10 +61,8 @@ def hot_route_app(route: HotRoute, append: AppendRecord, long_way: ASGIApp) -> A
         answer = route.handler(head_of(scope, body))
         if answer is None:
             await long_way(scope, receive, send)
-        elif isinstance(answer, Recorded):
-            await send_reply(await recorded(answer, append), send)
         else:
-            await send_reply(answer, send)
+            await send_reply(await settled(answer, append), send)
 
     return app
 
@@ -81,8 +79,10 @@ async def is_kept(payload: bytes, append: AppendRecord) -> bool:
     return await kept
 
 
-async def recorded(answer: Recorded, append: AppendRecord) -> Reply:
-    """The reply of `answer` once its payload is in the journal, 503 if it could not be written."""
+async def settled(answer: Recorded | Reply, append: AppendRecord) -> Reply:
+    """The reply; that of a `Recorded` once its payload is in the journal, 503 if it could not be written."""
+    if isinstance(answer, Reply):
+        return answer
     return answer.reply if await is_kept(answer.payload, append) else NOT_RECORDED
 
 

@@ -1,7 +1,7 @@
 """Settings from the environment (LATCHSTRING_*) -> frozen values for each room; every mistake is reported at once."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,10 +26,13 @@ from .setting_forms import (
     listed,
     password_in,
 )
+from .shipping.consent import Signal
 from .snowplow.network_user import NetworkUsers
+from .snowplow.refusal import refusal
 from .store import address
 from .store.client import Replicas
 from .store.embedded import store_url
+from .tokens.codec import Codec
 from .tokens.keyring import KeyRing
 
 _PREFIX: Final = "LATCHSTRING_"
@@ -234,13 +237,18 @@ class Settings(BaseSettings):
         """The paths of one's own at which Snowplow's trackers may call."""
         return listed(self.snowplow_paths)
 
-    def network_users(self, ring: KeyRing) -> NetworkUsers:
-        """Who reads and sets their cookie."""
+    def refusing_signals(self) -> frozenset[Signal]:
+        """The signals of a browser that count as a refusal."""
+        return frozenset(cast(Signal, name) for name in self.refusal_signals.split(",") if name != "none")
+
+    def network_users(self, ring: KeyRing, codec: Codec) -> NetworkUsers:
+        """Who reads and sets the cookie of Snowplow's trackers."""
         return NetworkUsers(
             ring,
             name=self.snowplow_cookie,
             domains=listed(self.snowplow_cookie_domains),
             adopts=self.snowplow_adopt_cookies,
+            refuses=refusal(codec, self.refusing_signals()),
         )
 
     def worker_row(self, key_ids: frozenset[str]) -> WorkerRow:

@@ -152,7 +152,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         service_keys=ServiceKeys(store, clock),
         choices=ChoiceCookies(codec, clock, settings.policy_version),
         trusted=trusted,
-        collector=Collector(settings.network_users(ring), trusted, clock, floods),
+        collector=Collector(settings.network_users(ring, codec), trusted, clock, floods),
         floods=floods,
         reports=Reports(settings.data_dir, memory_mb=settings.report_memory_mb, seconds=settings.report_seconds),
         bridge=None

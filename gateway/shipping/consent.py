@@ -1,9 +1,8 @@
 """What a visitor has agreed to, and who says so: our choices cookie, else the website's banner, else the browser."""
 
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from ..tokens.purposes import Choices
-from .enrich import Sender
 from .tcf import purposes
 
 State: TypeAlias = Literal["granted", "denied", "unknown"]
@@ -24,6 +23,18 @@ class Consent(NamedTuple):
     sharing: bool | None = None
 
 
+class Asking(Protocol):
+    """Whoever may ask by a signal: the sender of a hit, or a request at the door."""
+
+    @property
+    def gpc(self) -> bool:
+        """Not to be shared or sold."""
+
+    @property
+    def dnt(self) -> bool:
+        """Not to be tracked."""
+
+
 class Banner(NamedTuple):
     """What a website's own banner says."""
 
@@ -41,7 +52,7 @@ def banner(said: str) -> Banner | None:
     return Banner(agreed >= ANALYTICS_PURPOSES, agreed >= SHARING_PURPOSES)
 
 
-def consent(choices: Choices | None, told: Banner | None, sender: Sender, signals: frozenset[Signal]) -> Consent:
+def consent(choices: Choices | None, told: Banner | None, sender: Asking, signals: frozenset[Signal]) -> Consent:
     """What holds. A choice made with us wins over the banner's word, and either over a signal of the browser.
 
     Not for sharing: with `Sec-GPC: 1` nobody is part of what partners are told, whatever was chosen.

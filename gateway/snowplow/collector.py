@@ -1,4 +1,4 @@
-"""HOT, 12 µs: what a Snowplow tracker sends: keep the request raw, answer a GIF or "ok", and the cookie with it.
+"""HOT, three pixels of our own: a hit of a Snowplow tracker is kept raw and answered by a GIF or "ok", and a cookie.
 
 Nothing is parsed here: a hit is judged by the shipper, so none is ever answered 4xx. A tracker takes any 2xx for
 "done", 400, 401, 403, 410 and 422 for "throw it away", and sends again after everything else.
@@ -48,10 +48,17 @@ class Collector:
 
     def take(self, head: Head, body_bytes: int, stands_for: bytes = b"") -> Recorded | Reply:
         """A hit of which the sender sent `body_bytes`, kept and answered, unless it is one too many."""
-        if self._floods.refuses(head, SNOWPLOW):
-            return too_many(lines_for(allowed_origin(head.headers)))
+        refused = self.refused(head)
+        if refused is not None:
+            return refused
         payload, set_cookie = self.keep(head, body_bytes, stands_for)
         return Recorded(payload, self._reply(head, set_cookie))
+
+    def refused(self, head: Head) -> Reply | None:
+        """The answer to a hit that is one too many from its client."""
+        if self._floods.refuses(head, SNOWPLOW):
+            return too_many(lines_for(allowed_origin(head.headers)))
+        return None
 
     def keep(self, head: Head, body_bytes: int, stands_for: bytes = b"") -> tuple[bytes, bytes]:
         """The payload for the journal, and the cookie that goes back, if any."""

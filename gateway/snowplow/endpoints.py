@@ -19,9 +19,9 @@ from starlette.types import Receive, Scope, Send
 
 from ..beacons.batch import HOT_BODY_BYTES, allowed_origin
 from ..beacons.endpoints import MAX_BODY_BYTES, read_body
-from ..hot_route import AppendRecord, head_of, hot_route_app, recorded, send_reply
+from ..hot_route import AppendRecord, head_of, hot_route_app, send_reply, settled
 from ..shipping.snowplow import REDIRECT_PATH
-from ..wire import Head, HotRoute, Recorded, Reply
+from ..wire import Head, HotRoute, Reply
 from .collector import Collector, lines_for, preflight_for
 from .redirect import Redirects
 
@@ -99,8 +99,7 @@ class _Long:
                 head.body, body_bytes = await read_body(Request(scope, receive))
             except ClientDisconnect:
                 return
-            answer = self._collector.take(head, body_bytes, self._stands_for)
-            reply = await recorded(answer, self._append) if isinstance(answer, Recorded) else answer
+            reply = await settled(self._collector.take(head, body_bytes, self._stands_for), self._append)
         else:
             reply = _no_hit(head)
         await send_reply(reply, send)
@@ -118,7 +117,7 @@ class _Redirect:
         """Answer."""
         head = head_of(scope)
         if head.method in (b"GET", b"HEAD"):
-            reply = await recorded(self._redirects.answer(self._collector, head), self._append)
+            reply = await settled(self._redirects.answer(self._collector, head), self._append)
         else:
             reply = _no_hit(head)
         await send_reply(reply, send)

@@ -18,6 +18,7 @@ from ..beacons.payload import ANONYMOUS
 from ..tokens.keyring import KeyRing
 from ..tokens.seals import Seals
 from ..wire import Headers
+from .refusal import Refuses
 
 PURPOSE: Final = b"snowplow network user"
 MAX_AGE_SECONDS: Final = 365 * 86_400
@@ -42,46 +43,60 @@ NOBODY: Final = Identity(b"", b"")
 
 def is_anonymous(headers: Headers) -> bool:
     """Whether the tracker asks that the server keep nothing that tells visitors apart (`SP-Anonymous`, any value)."""
-    return any(name == ANONYMOUS for name, _ in headers)
+    return ANONYMOUS in [name for name, _ in headers]
 
 
-def may_identify(headers: Headers) -> bool:
+def may_identify(headers: Headers, refuses: Refuses) -> bool:
     """Whether the sender may be given a network user id, and an id of its own be believed."""
-    return not is_anonymous(headers)
+    return not is_anonymous(headers) and not refuses(headers)
 
 
 class NetworkUsers:
     """Reads and sets the cookie called `name`; without a name there is none.
 
     `domains` are those whose subdomains share it: of several that fit the page's origin the first. With `adopts` an id
-    without a seal, as an earlier collector has set it, is believed once and sealed.
+    without a seal, as an earlier collector has set it, is believed once and sealed. Who `refuses` gets none and loses
+    the one he has.
     """
 
-    def __init__(self, ring: KeyRing, *, name: str, domains: Sequence[str], adopts: bool) -> None:
+    def __init__(
+        self,
+        ring: KeyRing,
+        *,
+        name: str,
+        domains: Sequence[str] = (),
+        adopts: bool = False,
+        refuses: Refuses = lambda _headers: False,
+    ) -> None:
         self._seals = Seals(ring, PURPOSE)
         self._name = name.encode()
         self._domains = [domain.encode() for domain in domains]
         self._adopts = adopts
+        self._refuses = refuses
 
     def identify(self, headers: Headers) -> Identity:
         """Who it is, and the cookie that goes back: renewed, new, or cleared where it may not be."""
         if not self._name:
             return NOBODY
         value = foreign_cookie(headers, self._name)
-        if not may_identify(headers):
+        if not may_identify(headers, self._refuses):
             return NOBODY if value is None else Identity(b"", self._line(headers, b"", 0))
-        known = b"" if value is None else self._read(value)
-        user = known or str(uuid4()).encode()
-        return Identity(known, self._line(headers, b"%b.%b" % (user, self._seals.of(user)), MAX_AGE_SECONDS))
+        known, sealed = (b"", b"") if value is None else self._read(value)
+        if not sealed:
+            user = known or str(uuid4()).encode()
+            sealed = b"%b.%b" % (user, self._seals.of(user))
+        return Identity(known, self._line(headers, sealed, MAX_AGE_SECONDS))
 
-    def _read(self, value: bytes) -> bytes:
-        """The id in a cookie's value, in lower case; empty if it is none of ours."""
-        user, seal = value[:_UUID_CHARS], value[_UUID_CHARS + 1 :]
+    def _read(self, value: bytes) -> tuple[bytes, bytes]:
+        """The id in a cookie's value, and the value if its seal needs no renewal; empty if it is none of ours."""
+        user, dot, seal = value[:_UUID_CHARS], value[_UUID_CHARS : _UUID_CHARS + 1], value[_UUID_CHARS + 1 :]
         if _UUID.fullmatch(user) is None:
-            return b""
-        if len(value) == _UUID_CHARS:
-            return user.lower() if self._adopts else b""
-        return user if value[_UUID_CHARS] == ord(".") and self._seals.fits(user, seal) else b""
+            return b"", b""
+        if not dot:
+            return (user.lower() if self._adopts else b""), b""
+        if dot != b"." or not self._seals.fits(user, seal):
+            return b"", b""
+        return user, value if self._seals.is_current(seal) else b""
 
     def _line(self, headers: Headers, value: bytes, max_age_seconds: int) -> bytes:
         """A Set-Cookie value. SameSite=None, since most pages that send hits are of another site than the collector."""

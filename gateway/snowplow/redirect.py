@@ -56,8 +56,11 @@ class Redirects:
         seal = self._seals.of(target.encode()).decode()
         return f"{PATH}?u={quote(target, safe='')}&{SEAL}={seal}"
 
-    def answer(self, collector: Collector, head: Head) -> Recorded:
-        """The hit, kept in either case, and 302 to its target, or 400."""
+    def answer(self, collector: Collector, head: Head) -> Recorded | Reply:
+        """The hit, kept in either case, and 302 to its target, or 400; unless it is one too many."""
+        refused = collector.refused(head)
+        if refused is not None:
+            return refused
         payload, set_cookie = collector.keep(head, len(head.body))
         target = self.target_of(head.target.partition(b"?")[2])
         lines = lines_for(allowed_origin(head.headers), set_cookie)

@@ -1,7 +1,5 @@
 """What shippers and replays are told of people, made from the settings."""
 
-from typing import cast
-
 from ..clock import Clock
 from ..settings import Settings
 from ..shipping.consent import Signal
@@ -27,4 +25,4 @@ def letters_policy(chosen: Settings) -> PeoplePolicy:
 
 
 def _signals(chosen: Settings) -> frozenset[Signal]:
-    return frozenset(cast(Signal, name) for name in chosen.refusal_signals.split(",") if name != "none")
+    return chosen.refusing_signals()

@@ -35,6 +35,10 @@ class Seals:
         key = self._derived().get(key_id)
         return key is not None and hmac.compare_digest(_digest(key, text), digest)
 
+    def is_current(self, seal: bytes) -> bool:
+        """Whether a seal that fits is by the key that signs now, so that a new one would be the same."""
+        return seal.partition(b".")[0] == self._ring.signing_key().id.encode()
+
     def _derived(self) -> dict[bytes, bytes]:
         if self._version != self._ring.version:
             self._keys = {

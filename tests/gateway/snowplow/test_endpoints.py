@@ -7,7 +7,7 @@ import pytest
 from starlette.applications import Starlette
 
 from latchstring_gateway.beacons import payload
-from latchstring_gateway.beacons.floods import UNLIMITED
+from latchstring_gateway.beacons.floods import Floods
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.snowplow import endpoints
 from latchstring_gateway.snowplow.collector import Collector
@@ -24,12 +24,13 @@ OWN = "/acme/track"
 class _World:
     """The URLs over a journal that keeps all, or nothing."""
 
-    def __init__(self, *, keeps: bool = True) -> None:
+    def __init__(self, *, keeps: bool = True, hits_per_client: float = 0) -> None:
         self.hits: list[payload.RawHit] = []
         self._keeps = keeps
         ring = KeyRing.from_json(dump([new_key(0, not_before_ms=0)]), ManualClock())
-        users = NetworkUsers(ring, name="sp", domains=(), adopts=False)
-        collector = Collector(users, TrustedProxies.parse("127.0.0.1"), ManualClock(), UNLIMITED)
+        users = NetworkUsers(ring, name="sp")
+        floods = Floods(TrustedProxies.parse(""), ManualClock(), per_second=hits_per_client)
+        collector = Collector(users, TrustedProxies.parse("127.0.0.1"), ManualClock(), floods)
         self.redirects = Redirects(ring, ["https://www.example.com"])
         routes = endpoints.routes(collector, self.redirects, [OWN], self._append, lambda: self._keeps)
         transport = httpx.ASGITransport(Starlette(routes=routes))
@@ -144,6 +145,18 @@ async def test_redirect_to_elsewhere_is_refused_and_kept() -> None:
     lost = await _World(keeps=False).client.get("/r/tp2?u=https%3A%2F%2Fwww.example.com%2F")
     assert lost.status_code == 503
     assert "location" not in lost.headers
+
+
+async def test_flood_is_refused_by_redirects_too() -> None:
+    """With the headers that let a page's script read it, and no Location."""
+    world = _World(hits_per_client=1)
+    target = "/r/tp2?u=https%3A%2F%2Fwww.example.com%2F"
+
+    answers = [await world.client.get(target, headers={"origin": "https://a.example"}) for _ in range(15)]
+
+    assert [answer.status_code for answer in answers] == [302] * 11 + [429] * 4
+    assert "location" not in answers[-1].headers
+    assert answers[-1].headers["access-control-allow-origin"] == "https://a.example"
 
 
 async def test_health_as_load_balancers_of_the_collector_ask() -> None:
