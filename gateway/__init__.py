@@ -10,6 +10,7 @@ wiring        the composition root: makes every object once and hands it down
 key_watch     a worker's keys in step with its file and with the other workers
 settings      environment and file -> each room's frozen policy; all mistakes at once
 setting_forms    what their texts must look like
+dashboard     the reports as pages, for whoever has a service key
 hooks | mail | reports | moving | privacy | snowplow   events to other systems; links and pixels of mails; pages and
               the ledger; a website's own sessions moving in; what visitors choose, and erasing them; others' trackers
 sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet

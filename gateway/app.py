@@ -24,6 +24,8 @@ from .beacons import endpoints as beacon_endpoints
 from .beacons import script as page_script
 from .beacons.journal import Journal
 from .beacons.telling import journal_metrics
+from .dashboard import page as dashboard
+from .dashboard.door import Door
 from .devices import page as devices_page
 from .devices.endpoints import DeviceEndpoints
 from .errors import EdgeError
@@ -57,6 +59,8 @@ from .wiring import Rooms, gate
 #: Requests to /v1 and to the pages: bytes of body, and seconds to receive it.
 _MAX_BODY_BYTES: Final = 1_048_576
 _MAX_BODY_SECONDS: Final = 30.0
+#: What is below these is for people.
+_PAGES: Final = ("/latch/", f"{dashboard.BASE_URL}/")
 
 
 class _HttpError(EdgeError):
@@ -133,7 +137,7 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        room = api if path.startswith("/v1/") else pages if path.startswith("/latch/") else edge
+        room = api if path.startswith("/v1/") else pages if f"{path}/".startswith(_PAGES) else edge
         try:
             # With an app in the scope, the router raises for 404 and 405 instead of answering in plain text.
             await room({**scope, "app": app} if scope["type"] == "http" else scope, receive, send)
@@ -265,7 +269,10 @@ def _page_routes(rooms: Rooms) -> list[Route]:
     )
     bridge = [] if rooms.bridge is None else rooms.bridge.routes()
     choices = ChoicesPage(rooms.choices, site_name=settings.site_name)
-    return [*sessions.routes(), *devices, *choices.routes(), *bridge, *static_routes(), *page_script.routes()]
+    door = Door(rooms.service_keys, rooms.codec, rooms.clock)
+    figures = dashboard.Dashboard(door=door, reports=rooms.reports, clock=rooms.clock, site_name=settings.site_name)
+    pages = [*sessions.routes(), *devices, *choices.routes(), *bridge, *figures.routes()]
+    return [*pages, *static_routes(), *page_script.routes()]
 
 
 def _api_routes(rooms: Rooms) -> list[Route]:

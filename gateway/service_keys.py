@@ -17,7 +17,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .clock import Clock
-from .errors import NotFound, NotSignedIn
+from .errors import NotAllowed, NotFound, NotSignedIn
 from .ids import ID_CHARS, is_id, new_id, to_text
 from .store import keys
 from .store.client import Store
@@ -25,6 +25,8 @@ from .tokens.codec import Codec, Refused
 from .tokens.purposes import OperatorCall
 
 _PREFIX: Final = "lsk_"
+#: What a credential for reports only opens.
+REPORTS_PREFIX: Final = "/v1/reports/"
 #: How long an operator call may take to arrive; also what two clocks of one deployment may differ.
 OPERATOR_SECONDS: Final = 30
 
@@ -36,6 +38,7 @@ class ServiceKey:
     id: str
     name: str
     created_at_ms: int
+    reports_only: bool = False
 
 
 class ServiceKeys:
@@ -45,10 +48,15 @@ class ServiceKeys:
         self._store = store
         self._clock = clock
 
-    async def add(self, name: str) -> str:
-        """Make a credential and return it; this is the only time it is seen. Raises StoreAway."""
+    async def add(self, name: str, *, reports_only: bool = False) -> str:
+        """Make a credential and return it; this is the only time it is seen. Raises StoreAway.
+
+        One for reports only opens these and the dashboard, and nothing else.
+        """
         key_id, secret = _new_key_id(), to_text(secrets.token_bytes(32))
-        row = {"name": name, "created_at_ms": self._clock.wall_ms(), "sha256": _hash(secret)}
+        row: dict[str, object] = {"name": name, "created_at_ms": self._clock.wall_ms(), "sha256": _hash(secret)}
+        if reports_only:
+            row["reports_only"] = True
         await self._store.guard(self._store.redis.hset(keys.SERVICE_KEYS, key_id, json.dumps(row)))
         return f"{_PREFIX}{key_id}_{secret}"
 
@@ -57,7 +65,10 @@ class ServiceKeys:
         rows = await self._store.guard(self._store.redis.hgetall(keys.SERVICE_KEYS))
         parsed = [(key_id, json.loads(row)) for key_id, row in rows.items()]
         return sorted(
-            (ServiceKey(str(key_id), row["name"], row["created_at_ms"]) for key_id, row in parsed),
+            (
+                ServiceKey(str(key_id), row["name"], row["created_at_ms"], row.get("reports_only", False))
+                for key_id, row in parsed
+            ),
             key=lambda key: key.created_at_ms,
         )
 
@@ -66,10 +77,15 @@ class ServiceKeys:
         if not await self._store.guard(self._store.redis.hdel(keys.SERVICE_KEYS, key_id)):
             raise NotFound("unknown_service_key", "no service key has this id")
 
-    async def check(self, authorization: str) -> str:
-        """The id of the credential in an Authorization header.
+    async def has(self, key_id: str) -> bool:
+        """Whether there is a credential of this id. Raises StoreAway."""
+        return bool(await self._store.guard(self._store.redis.hexists(keys.SERVICE_KEYS, key_id)))
 
-        Raises NotSignedIn (absent, malformed, wrong or revoked: the same answer for all), StoreAway.
+    async def check(self, authorization: str, *, for_reports: bool = False) -> str:
+        """The id of the credential in an Authorization header; `for_reports` if nothing but reports is wanted.
+
+        Raises NotSignedIn (absent, malformed, wrong or revoked: the same answer for all), NotAllowed (good for reports
+        only), StoreAway.
         """
         scheme, _, credential = authorization.partition(" ")
         key_id, secret = credential[len(_PREFIX) :][:ID_CHARS], credential[len(_PREFIX) + ID_CHARS + 1 :]
@@ -79,6 +95,8 @@ class ServiceKeys:
         expected = json.loads(row)["sha256"] if row else _hash("")
         if not hmac.compare_digest(_hash(secret), expected) or not row:
             raise NotSignedIn("bad_service_credential", "expected Authorization: Bearer with a valid service key")
+        if json.loads(row).get("reports_only") and not for_reports:
+            raise NotAllowed("reports_only", "this service key is for /v1/reports and the dashboard only")
         return key_id
 
 
@@ -125,5 +143,5 @@ class ServiceOnly:
             authorization = sent[0].decode("latin-1") if len(sent) == 1 else ""
             act = f"{scope['method']} {scope['path']}"
             if not is_operator_call(self._codec, authorization, act, now_ms=self._clock.wall_ms()):
-                await self._service_keys.check(authorization)
+                await self._service_keys.check(authorization, for_reports=scope["path"].startswith(REPORTS_PREFIX))
         await self._app(scope, receive, send)

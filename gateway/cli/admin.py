@@ -34,19 +34,32 @@ def register(app: typer.Typer) -> None:
 
 
 @service_keys_app.command("add")
-def add_service_key(name: Annotated[str, typer.Argument(help="What it is for; shown in the list.")]) -> None:
+def add_service_key(
+    name: Annotated[str, typer.Argument(help="What it is for; shown in the list.")],
+    *,
+    reports_only: Annotated[
+        bool, typer.Option("--reports-only", help="For /v1/reports and the dashboard only.")
+    ] = False,
+) -> None:
     """Make a credential for /v1 and print it, once: only its hash is kept."""
-    print(with_store(lambda store: ServiceKeys(store, SystemClock()).add(name)))
+    print(with_store(lambda store: ServiceKeys(store, SystemClock()).add(name, reports_only=reports_only)))
 
 
 @service_keys_app.command("list")
 def list_service_keys(*, as_json: AsJson = False) -> None:
-    """Show every credential: id, name, age; never a secret."""
+    """Show every credential: id, name, age, what it opens; never a secret."""
     found = with_store(lambda store: ServiceKeys(store, SystemClock()).list())
-    rows = [{"id": key.id, "name": key.name, "created": _when(key.created_at_ms)} for key in found]
-    _show(
-        rows, ("id", "name", "created"), as_json=as_json, empty="No service key yet: latchstring service-keys add NAME"
-    )
+    rows = [
+        {
+            "id": key.id,
+            "name": key.name,
+            "created": _when(key.created_at_ms),
+            "opens": "reports" if key.reports_only else "all of /v1",
+        }
+        for key in found
+    ]
+    empty = "No service key yet: latchstring service-keys add NAME"
+    _show(rows, ("id", "name", "created", "opens"), as_json=as_json, empty=empty)
 
 
 @service_keys_app.command("revoke")

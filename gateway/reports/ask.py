@@ -28,7 +28,8 @@ def ask(data_dir: Path, asked: Question, clock: Clock, *, memory_mb: int = MEMOR
     as_of_ms = clock.wall_ms()
     # Before the commits are read: what is shipped in between is then in the answer and not yet in the watermark.
     oldest_ms = oldest_pending_ms(data_dir / JOURNAL)
-    with committed_events(data_dir / WAREHOUSE, _days(asked, as_of_ms), memory_mb=memory_mb) as base:
+    sums = asked.report not in ("funnel", "viewing", "live")
+    with committed_events(data_dir / WAREHOUSE, _days(asked, as_of_ms), sums=sums, memory_mb=memory_mb) as base:
         found = _nothing(asked) if base is None else _find(base, asked, as_of_ms)
     watermark_ms = as_of_ms if oldest_ms is None else min(oldest_ms, as_of_ms)
     return Answer(question=asked, as_of_ms=as_of_ms, watermark_ms=watermark_ms, **structs.asdict(found))

@@ -33,8 +33,9 @@ _CELLS: Final = """
 CREATE TEMP VIEW cells AS
 SELECT *, NULL::VARCHAR[] AS pseudonyms FROM no_cells
 {sums}
-UNION ALL BY NAME SELECT *, NULL::BLOB AS visitors FROM ({loose})
+UNION ALL BY NAME SELECT *, NULL::BLOB AS visitors FROM loose_cells
 """
+_LOOSE_CELLS: Final = "CREATE TEMP TABLE loose_cells AS {cells}"
 _SUMS: Final = "UNION ALL BY NAME SELECT * FROM read_parquet({files}) WHERE day BETWEEN '{first}' AND '{last}'"
 
 
@@ -56,13 +57,14 @@ MEMORY_MB: Final = 1_024
 
 @contextlib.contextmanager
 def committed_events(
-    warehouse: Path, days: Days = EVER, *, memory_mb: int = MEMORY_MB
+    warehouse: Path, days: Days = EVER, *, sums: bool = False, memory_mb: int = MEMORY_MB
 ) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """A connection with the table `events`, columns as in columns.py, times in UTC; None if nothing is committed.
 
-    Beside it the table `cells`, as in shipping/cells.py, of the same events: from files where there are such, made anew
-    for the rest. Duplicates that were found later are left out as long as their rows still stand in files. The answer
-    is of the moment when this is entered; nothing may run for longer than `keeper.LONGEST_REPORT_MS`.
+    With `sums` there is the table `cells` beside it, as in shipping/cells.py, of the same events: from files where
+    there are such, made at once for the rest. Duplicates that were found later are left out as long as their rows still
+    stand in files. The answer is of the moment when this is entered; nothing may run for longer than
+    `keeper.LONGEST_REPORT_MS`.
     """
     catalogue = read_catalogue(warehouse)
     entries = [entry for entry in catalogue.event_files() if days.has(entry)]
@@ -78,7 +80,8 @@ def committed_events(
         if catalogue.gone_rows:
             base.register("gone", _gone(catalogue))
         _make_events(base, "events", catalogue, entries)
-        _make_cells(base, catalogue, days)
+        if sums:
+            _make_cells(base, catalogue, days)
         yield base
 
 
@@ -101,8 +104,8 @@ def _make_cells(base: duckdb.DuckDBPyConnection, catalogue: Catalogue, days: Day
     base.register("no_cells", CELL_SCHEMA.empty_table())
     _make_events(base, "loose", catalogue, loose)
     files = _listed(summed)
-    sums = _SUMS.format(files=files, first=days.first, last=days.last) if files else ""
-    base.execute(_CELLS.format(sums=sums, loose=cells_of("loose")))
+    base.execute(_LOOSE_CELLS.format(cells=cells_of("loose")))
+    base.execute(_CELLS.format(sums=_SUMS.format(files=files, first=days.first, last=days.last) if files else ""))
 
 
 def _listed(files: Iterable[Path]) -> str:

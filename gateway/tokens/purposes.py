@@ -76,6 +76,15 @@ class OperatorCall(Payload, array_like=True, frozen=True, forbid_unknown_fields=
     issued_at_ms: Count
 
 
+class DashboardVisit(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The dashboard's cookie: who was let in by the service key of this id."""
+
+    purpose: ClassVar[bytes] = b"dashboard"
+
+    key: Id
+    issued_at_ms: Count
+
+
 class ReturnTo(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
     """Where to go after signing in: path and query.
 

@@ -229,3 +229,37 @@ async def test_nothing_secret_lies_in_the_store(worker: Worker) -> None:
         assert value.rpartition(".")[2] not in held or len(value) < 20
     assert "192.0.2.10" not in held
     assert now_ms() > 0
+
+
+async def test_a_key_for_reports_opens_only_them(worker: Worker) -> None:
+    """403 on every other URL of /v1, also on one that only looks like a report's; and nothing happens."""
+    service_keys = ServiceKeys(worker.store, worker.rooms.clock)
+    headers = {"authorization": f"Bearer {await service_keys.add('ada', reports_only=True)}"}
+    before = await dump(worker.store)
+
+    for method, url in (
+        ("POST", "/v1/accounts/ada/revoke"),
+        ("GET", "/v1/accounts/ada/devices"),
+        ("GET", "/v1/reports"),
+        ("POST", "/v1//reports/../accounts/ada/revoke"),
+    ):
+        answer = await worker.client.request(method, url, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "reports_only"), url
+
+    assert (await worker.client.get("/v1/reports/pages", headers=headers)).json()["rows"] == []
+    assert (await worker.client.post("/v1/reports/../accounts/ada/revoke", headers=headers)).status_code in (403, 404)
+    assert await dump(worker.store) == before
+
+
+async def test_the_dashboard_is_a_page_of_the_worker(worker: Worker) -> None:
+    """Signed in by a service key; a form that another website sends is refused."""
+    key = {"key": worker.service_key}
+    assert (await worker.client.get("/dashboard")).headers["location"] == "/dashboard/sign-in"
+    foreign = await worker.client.post("/dashboard/sign-in", data=key, headers={"sec-fetch-site": "cross-site"})
+    own = await worker.client.post("/dashboard/sign-in", data=key, headers={"sec-fetch-site": "same-origin"})
+
+    assert (foreign.status_code, "set-cookie" in foreign.headers) == (403, False)
+    assert (own.status_code, own.headers["location"]) == (303, "/dashboard")
+    cookie = own.headers["set-cookie"].partition(";")[0]
+    page = await worker.client.get("/dashboard", headers={"cookie": cookie})
+    assert (page.status_code, "What people look at" in page.text) == (200, True)

@@ -6,7 +6,7 @@ import pytest
 import redis.asyncio
 
 from latchstring_gateway.clock import ManualClock
-from latchstring_gateway.errors import NotFound, NotSignedIn, StoreAway
+from latchstring_gateway.errors import NotAllowed, NotFound, NotSignedIn, StoreAway
 from latchstring_gateway.service_keys import ServiceKeys, is_operator_call, operator_authorization
 from latchstring_gateway.store import keys
 from latchstring_gateway.store.client import Store
@@ -35,6 +35,21 @@ async def test_a_credential_opens_until_it_is_revoked(service_keys: ServiceKeys)
         await service_keys.check(f"Bearer {credential}")
     with pytest.raises(NotFound):
         await service_keys.revoke(key_id)
+
+
+async def test_a_credential_for_reports_opens_reports_and_nothing_else(service_keys: ServiceKeys) -> None:
+    """Known, but not allowed; the list says which is which."""
+    credential = await service_keys.add("ada", reports_only=True)
+    await service_keys.add("web")
+
+    assert await service_keys.check(f"Bearer {credential}", for_reports=True) == credential[4:26]
+    with pytest.raises(NotAllowed) as refused:
+        await service_keys.check(f"Bearer {credential}")
+    assert refused.value.code == "reports_only"
+    assert {key.name: key.reports_only for key in await service_keys.list()} == {"ada": True, "web": False}
+    assert await service_keys.has(credential[4:26])
+    await service_keys.revoke(credential[4:26])
+    assert not await service_keys.has(credential[4:26])
 
 
 async def test_the_store_holds_only_a_hash(service_keys: ServiceKeys, store_client: redis.asyncio.Redis) -> None:

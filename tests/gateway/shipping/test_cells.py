@@ -38,7 +38,7 @@ _EVENTS = st.lists(
 def _summed(data_dir: Path) -> dict[tuple[Any, ...], tuple[int, bytes]]:
     """All cells of a warehouse by day and keys, those of one key added up."""
     found: dict[tuple[Any, ...], tuple[int, bytes]] = {}
-    with committed_events(data_dir / "warehouse") as base:
+    with committed_events(data_dir / "warehouse", sums=True) as base:
         assert base is not None
         columns = ", ".join(("day", "coarse", *cells.KEYS))
         for *key, events, visitors, pseudonyms in base.execute(
@@ -98,14 +98,14 @@ def test_reports_read_the_sums_and_not_the_events(tmp_path: Path) -> None:
     """Where cells are, the events are not counted again."""
     _folded(tmp_path)
     (file,) = _files(tmp_path)
-    with committed_events(tmp_path / "warehouse") as base:
+    with committed_events(tmp_path / "warehouse", sums=True) as base:
         assert base is not None
         assert base.execute("SELECT count(*) FROM loose").fetchall() == [(0,)]
         assert base.execute("SELECT sum(events) FROM cells WHERE NOT coarse").fetchall() == [(2,)]
 
     file.unlink()
 
-    with committed_events(tmp_path / "warehouse") as base:
+    with committed_events(tmp_path / "warehouse", sums=True) as base:
         assert base is not None
         assert base.execute("SELECT count(*) FROM loose").fetchall() == [(2,)]
 

@@ -13,6 +13,7 @@ from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
 from latchstring_gateway.tokens.purposes import (
     RETURN_TARGET_MAX_CHARS,
     Choices,
+    DashboardVisit,
     DeviceToken,
     Lease,
     MailLink,
@@ -22,7 +23,7 @@ from latchstring_gateway.tokens.purposes import (
     VisitorToken,
 )
 
-_KINDS = (Lease, DeviceToken, ReturnTo, OperatorCall, Choices, VisitorToken, MailLink, OpenPixel)
+_KINDS = (Lease, DeviceToken, ReturnTo, OperatorCall, Choices, VisitorToken, MailLink, OpenPixel, DashboardVisit)
 DOCUMENT = Path(__file__).parents[3] / "docs" / "tokens.md"
 
 
