@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ..beacons import payload
 from ..beacons.floods import refused_in
-from .columns import EVENT, SENDER, happened_at, lateness
+from .columns import EVENT, SENDER
 from .commits import Count, Exclusion, FileEntry
 from .dead_letters import DeadLetter, base64_text, write_dead_letters
 from .enrich import Sender, without_address
@@ -18,6 +18,7 @@ from .keeping import Excluded, Kept, Policy, Ruling
 from .parquet import EventRows
 from .seen import Claim, Seen, Verdict, event_claim, hit_claim
 from .tally import UNKNOWN, Tally, hour_of
+from .times import happened_at, lateness
 
 #: Why refused hits are excluded.
 FLOOD: Final = "flood"

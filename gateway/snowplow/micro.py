@@ -23,10 +23,10 @@ from ..api_requests import read_json
 from ..beacons import payload
 from ..beacons.payload import SNOWPLOW, RawHit
 from ..hot_route import AppendRecord
-from ..shipping.columns import happened_at
 from ..shipping.event import RefusalError
 from ..shipping.snowplow import checked, events_in
 from ..shipping.snowplow_event import event_of
+from ..shipping.times import happened_at
 from .canonical import EVENTS, canonical
 
 #: Events of either kind that are remembered; then the oldest go.
