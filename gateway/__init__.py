@@ -6,13 +6,15 @@ supervise     keeps the store, the HTTP workers and the shipper running
 app | server | session_gate   the long way (Starlette) and the fast door (uvicorn protocol), the same handlers behind
               both; the gate in a website's own process
 running       a worker's background life
+activation_wiring   the part of it that activates TVs
 wiring        the composition root: makes every object once and hands it down
 key_watch     a worker's keys in step with its file and with the other workers
 settings      environment and file -> each room's frozen policy; all mistakes at once
 setting_forms    what their texts must look like
 dashboard     the reports as pages, for whoever has a service key
-hooks | mail | reports | moving | privacy | snowplow   events to other systems; links and pixels of mails; pages and
-              the ledger; a website's own sessions moving in; what visitors choose, and erasing them; others' trackers
+hooks | mail | reports | moving | privacy | snowplow | activation   events to other systems; links and pixels of mails;
+              pages and the ledger; a website's own sessions moving in; what visitors choose, and erasing them; others'
+              trackers; TVs
 sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet
 devices | beacons     what an account is signed in on; hits and the journal
 revocation    forgetting: one script, a feed, a fence, a barrier, a receipt

@@ -18,7 +18,8 @@ from latchstring_middleware.problems import ProblemAnswers
 from latchstring_middleware.request_limits import RequestLimits
 from latchstring_middleware.response_headers import ResponseHeaders
 
-from . import metrics
+from . import activation_wiring, metrics
+from .activation.endpoints import PREFIX as OAUTH_PREFIX
 from .beacons import batch, hit
 from .beacons import endpoints as beacon_endpoints
 from .beacons import script as page_script
@@ -119,25 +120,20 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    pages = ResponseHeaders(
-        CrossOriginProtection(
-            RequestLimits(
-                Router(_page_routes(rooms), redirect_slashes=False),
-                max_body_bytes=_MAX_BODY_BYTES,
-                max_seconds=_MAX_BODY_SECONDS,
-            ),
-            trusted_origins=[rooms.settings.public_origin],
-        )
+    activation = activation_wiring.build(rooms)
+    paged = _limited(Router([*_page_routes(rooms), *activation.pages], redirect_slashes=False))
+    pages = ResponseHeaders(CrossOriginProtection(paged, trusted_origins=[rooms.settings.public_origin]))
+    api = _limited(
+        ServiceOnly(Router(_api_routes(rooms), redirect_slashes=False), rooms.service_keys, rooms.codec, rooms.clock)
     )
-    api = RequestLimits(
-        ServiceOnly(Router(_api_routes(rooms), redirect_slashes=False), rooms.service_keys, rooms.codec, rooms.clock),
-        max_body_bytes=_MAX_BODY_BYTES,
-        max_seconds=_MAX_BODY_SECONDS,
-    )
+    apps = _limited(Router(activation.apps, redirect_slashes=False))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         room = api if path.startswith("/v1/") else pages if f"{path}/".startswith(_PAGES) else edge
+        if path.startswith(OAUTH_PREFIX):
+            # Apps call these, from whatever origin; no cookie is looked at, so there is nothing to protect.
+            room = apps
         try:
             # With an app in the scope, the router raises for 404 and 405 instead of answering in plain text.
             await room({**scope, "app": app} if scope["type"] == "http" else scope, receive, send)
@@ -145,6 +141,10 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
             raise _HttpError(error) from None
 
     return Edge(ProblemAnswers(app), hot, rooms.listeners.end_all)
+
+
+def _limited(app: ASGIApp) -> ASGIApp:
+    return RequestLimits(app, max_body_bytes=_MAX_BODY_BYTES, max_seconds=_MAX_BODY_SECONDS)
 
 
 def _hot_routes(rooms: Rooms, accepted: metrics.HotCount) -> HotRoutes:
@@ -263,7 +263,7 @@ def _page_routes(rooms: Rooms) -> list[Route]:
         site_name=settings.site_name,
         sign_in_url=settings.sign_in_url,
     )
-    behind_gate: Callable[[ASGIApp], ASGIApp] = lambda app: gate(rooms, app, has_bridge=True)  # noqa: E731 - bound, not named
+    behind_gate: Callable[[ASGIApp], ASGIApp] = lambda app: gate(rooms, app, of_pages=True)  # noqa: E731 - bound, not named
     devices = devices_page.routes(
         devices=rooms.devices, gate=behind_gate, site_name=settings.site_name, clock=rooms.clock
     )

@@ -26,6 +26,7 @@ _OUR_PATHS: Final = frozenset(
 _PATH: Final = re.compile(r"(/[A-Za-z0-9_.~-]+)+")
 _DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _TRACKERS_COOKIE: Final = re.compile(r"(?!__host-|__secure-)[A-Za-z0-9_.-]{0,64}", re.IGNORECASE)
+_CLIENT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def listed(text: str) -> list[str]:
@@ -130,6 +131,12 @@ def _trackers_cookie(text: str) -> str:
     return text
 
 
+def _tv_clients(text: str) -> str:
+    if any(_CLIENT.fullmatch(client) is None for client in listed(text)):
+        raise ValueError("expected ids such as living-room-app, between commas: letters, digits, dots, - and _")
+    return text
+
+
 Proxies: TypeAlias = Annotated[str, AfterValidator(_proxies)]
 StoreAddress: TypeAlias = Annotated[str, AfterValidator(_store)]
 PasswordFile: TypeAlias = Annotated[Path, AfterValidator(_password_file)]
@@ -144,3 +151,4 @@ Listening: TypeAlias = Annotated[str, AfterValidator(_listening)]
 FreePaths: TypeAlias = Annotated[str, AfterValidator(_free_paths)]
 Domains: TypeAlias = Annotated[str, AfterValidator(_domains)]
 TrackersCookie: TypeAlias = Annotated[str, AfterValidator(_trackers_cookie)]
+TvClients: TypeAlias = Annotated[str, AfterValidator(_tv_clients)]

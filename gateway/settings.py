@@ -22,6 +22,7 @@ from .setting_forms import (
     Proxies,
     StoreAddress,
     TrackersCookie,
+    TvClients,
     WebsiteUrl,
     listed,
     password_in,
@@ -102,6 +103,16 @@ class Settings(BaseSettings):
     sessions_per_account: int = Field(0, ge=0, le=1_000, description="parallel sessions of an account; 0: no limit")
     sessions_when_full: Literal["end-oldest", "refuse"] = Field(
         "end-oldest", description="what a sign-in does that would be one too many"
+    )
+    tv_clients: TvClients = Field(
+        "", description="ids, by commas, of TV apps that may sign devices in; empty: none may"
+    )
+    tv_codes: Literal["letters", "digits"] = Field("letters", description="what a TV shows: 8 letters or 9 digits")
+    tv_code_seconds: int = Field(900, ge=60, le=3_600, description="how long such a code waits for its person")
+    tv_days: int = Field(3_650, ge=1, le=36_500, description="how long a TV stays signed in, used or not")
+    tv_grace_seconds: Seconds = Field(3_600, description="how late an answer may reach a TV")
+    activation_url: WebsiteUrl = Field(
+        "", description="short address that TVs show and the website sends on to /latch/activate; empty: that one"
     )
     fsync: Literal["interval", "always", "never"] = Field("interval", description="when the journal is synced to disk")
     segment_max_bytes: int = Field(64 * 1024 * 1024, ge=4_096, description="size at which a journal segment is closed")

@@ -181,9 +181,15 @@ def gate(
     *,
     is_public: Callable[[str], bool] | None = None,
     requires: Callable[[str], Requirement] | None = None,
-    has_bridge: bool = False,
+    of_pages: bool = False,
 ) -> Gate:
-    """The gate before an app, on the rooms of this process; `has_bridge` where the bridge is a page beside it."""
+    """The gate before an app, on the rooms of this process; `of_pages` before our own, which are for browsers alone."""
     return Gate(
-        app, judge=rooms.judge, clock=rooms.clock, is_public=is_public, requires=requires, has_bridge=has_bridge
+        app,
+        judge=rooms.judge,
+        clock=rooms.clock,
+        is_public=is_public,
+        requires=requires,
+        has_bridge=of_pages,
+        takes_bearer=not of_pages,
     )

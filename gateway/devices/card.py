@@ -40,13 +40,18 @@ class Card:
     is_this: bool
 
 
+def noun_of(kind: str) -> str:
+    """What a button calls a device of this kind."""
+    return _KINDS.get(kind, "device")
+
+
 def card(row: DeviceRow, *, is_this: bool, now_ms: int, zone: tzinfo) -> Card:
     """The card of a device row."""
     return Card(
         id=row.id,
         name=row.name or "Unnamed device",
         kind=row.kind if row.kind in _KINDS else "other",
-        noun=_KINDS.get(row.kind, "device"),
+        noun=noun_of(row.kind),
         details=_details(row),
         place=row.place,
         last_seen=moment(row.last_seen_ms, now_ms, zone),

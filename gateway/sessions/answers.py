@@ -45,6 +45,15 @@ AWAY: Final = _refusal(
     (b"retry-after", b"%d" % RETRY_AFTER_SECONDS),
 )
 _PLAIN: Final = _refusal(401, "not_signed_in", "Not signed in", "sign in and try again")
+#: RFC 6750 section 3.1: the app exchanges its refresh token and tries again.
+INVALID_TOKEN: Final = _refusal(
+    401,
+    "invalid_token",
+    "Not signed in",
+    "this access token is not good any more",
+    (b"www-authenticate", b'Bearer error="invalid_token", error_description="this access token is not good any more"'),
+    members={"error": "invalid_token"},
+)
 
 
 def bad_requirement(problem: BadRequirement) -> Reply:

@@ -1,5 +1,6 @@
 """The whole judgement of a visit: lease, revocation, fence, renewal, and what to do when the store is away."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -8,9 +9,11 @@ from latchstring_middleware.cookies import set_cookie
 from ..clock import Clock
 from ..errors import StoreAway
 from ..revocation.feed import Feed
+from ..revocation.link import Link
 from ..revocation.restored import Memory
 from ..tokens.codec import Reason, Refused
 from ..tokens.keyring import KeyRing
+from ..tokens.purposes import AccessToken, Lease
 from .leases import Leases, OpenLease
 from .policy import SESSION_COOKIE, SessionPolicy
 from .renew import From, Over, Renewals
@@ -80,17 +83,36 @@ class Checker:
             self._story.refused(visit.token, verdict.reason)
         return verdict
 
+    async def redeem(
+        self, token: bytes, kind: type[Lease], origin: From, *, allows: Callable[[Lease], bool]
+    ) -> OpenLease | Denied:
+        """Exchange a token that is nothing but a credential for the one that follows it; the store is asked each time.
+
+        A token whose content is not allowed is not brought to the store. Raises StoreAway.
+        """
+        lease = self._open(token, kind)
+        if isinstance(lease, Denied):
+            return lease
+        if not allows(lease.content):
+            return Denied("not_allowed", clear=False)
+        if self._is_revoked(lease):
+            return Denied("revoked", clear=True)
+        if self._feed.links[lease.partition].store_away or self._memory.contradicts(lease.content.issued_at_ms):
+            raise StoreAway
+        verdict = await self._renewals.renew(lease, advance=True, extend=True, origin=origin)
+        if isinstance(verdict, Over):
+            self._story.denied(lease, verdict.reason)
+            return Denied(verdict.reason, clear=False)
+        self._story.renewed(verdict.lease, verdict.note)
+        return Denied("revoked", clear=True) if self._is_revoked(verdict.lease) else verdict.lease
+
     async def _judge(self, visit: Visit) -> Accepted | Denied:
         if visit.token is None:
-            return Denied("no_cookie", clear=False)
+            return await self._judge_bearer(visit) if visit.bearer is not None else Denied("no_cookie", clear=False)
         lease = self._open(visit.token)
         if isinstance(lease, Denied):
             return lease
-        link = self._feed.links[lease.partition]
-        if not link.holds() and not link.store_away and self._is_running(lease):
-            # A stall of this process, or a store that went away: one shared heartbeat tells which.
-            await self._feed.refresh(lease.partition)
-            link = self._feed.links[lease.partition]
+        link = await self._link_for(lease)
         if self._is_revoked(lease):
             # What is revoked stays so, however old the knowledge.
             return Denied("revoked", clear=True)
@@ -110,6 +132,29 @@ class Checker:
         if self._memory.contradicts(lease.content.issued_at_ms):
             raise StoreAway
         return await self._ask_store(lease, visit)
+
+    async def _judge_bearer(self, visit: Visit) -> Accepted | Denied:
+        """Judge an access token: nothing renews it here, so it is good until it ends, or it is not."""
+        lease = self._open(visit.bearer or b"", AccessToken)
+        if isinstance(lease, Denied):
+            return lease
+        link = await self._link_for(lease)
+        if self._is_revoked(lease):
+            return Denied("revoked", clear=False)
+        if not link.holds() and not self._may_bridge(lease):
+            raise StoreAway
+        if link.holds() and not self._is_running(lease):
+            return Denied("token_expired", clear=False)
+        # No password was ever typed on it.
+        return Accepted(lease, "remembered", max(self._store_ms(lease), lease.content.issued_at_ms))
+
+    async def _link_for(self, lease: OpenLease) -> Link:
+        link = self._feed.links[lease.partition]
+        if not link.holds() and not link.store_away and self._is_running(lease):
+            # A stall of this process, or a store that went away: one shared heartbeat tells which.
+            await self._feed.refresh(lease.partition)
+            link = self._feed.links[lease.partition]
+        return link
 
     async def _ask_store(self, lease: OpenLease, visit: Visit) -> Accepted | Denied:
         try:
@@ -137,8 +182,8 @@ class Checker:
         seconds = round(self._policy.remember_idle_seconds) if lease.content.remembered else None
         return set_cookie(SESSION_COOKIE, lease.token.decode(), max_age_seconds=seconds)
 
-    def _open(self, token: bytes) -> OpenLease | Denied:
-        lease = self._leases.find(token)
+    def _open(self, token: bytes, kind: type[Lease] = Lease) -> OpenLease | Denied:
+        lease = self._leases.find(token, kind)
         if isinstance(lease, Refused) and lease.reason is Reason.UNKNOWN_KEY:
             now_ns = self._clock.boot_ns()
             if now_ns - self._reread_ns >= _REREAD_NS:
@@ -146,7 +191,7 @@ class Checker:
                 if self._ring.reload_if_changed():
                     self._leases.refresh()
                     self._feed.announce()
-                    lease = self._leases.find(token)
+                    lease = self._leases.find(token, kind)
         if isinstance(lease, Refused):
             if lease.reason is Reason.UNKNOWN_KEY and token.split(b".")[1].decode("latin-1") in self._ring.missing:
                 raise StoreAway("the key of this cookie has not reached this host yet", code="keys_behind")

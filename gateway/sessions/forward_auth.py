@@ -56,7 +56,9 @@ class ForwardAuth:
             _log.error("bad_requirement", problem=str(problem))
             self.count("bad_requirement")
             return answers.bad_requirement(problem)
-        visited = visit.read(head, original, arrived_ns=self.clock.boot_ns(), background=asked.background)
+        visited = visit.read(
+            head, original, arrived_ns=self.clock.boot_ns(), background=asked.background, takes_bearer=True
+        )
         signing_in = visited.target.partition("?")[0] == self.judge.sign_in_url.partition("?")[0]
         if signing_in:
             # The website's answer there may carry the cookie of a new session; the former one's must not follow it.

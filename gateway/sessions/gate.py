@@ -41,7 +41,8 @@ class Gate:
     """Pure ASGI. `is_public(path)` names what anybody may see; there `scope["latch"]` is None for nobody.
 
     `requires(path)` names what a route asks beyond being signed in; on a public one, who does not meet it is nobody.
-    `has_bridge` where the bridge is a page of the same host, while visitors move in.
+    `has_bridge` where the bridge is a page of the same host, while visitors move in. `takes_bearer` where TVs may come
+    in with their access tokens, as they may behind a proxy.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class Gate:
         is_public: Callable[[str], bool] | None = None,
         requires: Callable[[str], Requirement] | None = None,
         has_bridge: bool = False,
+        takes_bearer: bool = False,
     ) -> None:
         self._app = app
         self._judge = judge
         self._has_bridge = has_bridge
+        self._takes_bearer = takes_bearer
         self._clock = clock
         self._is_public = is_public or (lambda path: False)
         self._requires = requires or (lambda path: Requirement())
@@ -69,7 +72,13 @@ class Gate:
         # A WebSocket handshake is a GET.
         head = head_of({"method": "GET", **scope})
         asked = self._requires(scope["path"])
-        visited = visit.read(head, None, arrived_ns=self._clock.boot_ns(), background=asked.background)
+        visited = visit.read(
+            head,
+            None,
+            arrived_ns=self._clock.boot_ns(),
+            background=asked.background,
+            takes_bearer=self._takes_bearer,
+        )
         if self._judge.lets_pass(visited):
             VERIFY.labels("preflight").inc()
             await self._app({**scope, "latch": None}, receive, send)

@@ -81,6 +81,8 @@ class Judge:
                 sign_in_url=self.sign_in_url,
                 sealed_return=sealed,
             )
+        elif visited.bearer is not None:
+            reply = answers.INVALID_TOKEN
         else:
             reply = answers.denied(visited, verdict, sign_in_url=self.sign_in_url, sealed_return=sealed)
         return self._readable(visited, reply)

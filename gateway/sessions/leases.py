@@ -172,15 +172,18 @@ class Leases:
             self.by_line[line] = known
         return known
 
-    def find(self, token: bytes) -> OpenLease | Refused:
-        """The lease in a cookie, verified now or before; says nothing about time or revocation."""
+    def find(self, token: bytes, kind: type[Lease] = Lease) -> OpenLease | Refused:
+        """The lease in a cookie, or in a token of another `kind`, verified now or before; says nothing about time or
+        revocation.
+        """
         self.refresh()
         known = self._young.get(token)
-        if known is not None:
+        if known is not None and type(known.content) is kind:
             return known
         known = self._old.get(token)
-        if known is None:
-            content = self._codec.open(token, Lease)
+        # What is remembered as a TV's token is no cookie: the purpose is judged each time.
+        if known is None or type(known.content) is not kind:
+            content = self._codec.open(token, kind)
             if isinstance(content, Refused):
                 return content
             known = OpenLease(token, content, self._passports, self._longest_ms)

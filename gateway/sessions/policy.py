@@ -1,6 +1,6 @@
 """How long things last and what happens in an outage: frozen values, decided at start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 SESSION_COOKIE: Final = "__Host-session"
@@ -39,6 +39,17 @@ class SessionPolicy:
     #: Parallel sessions of an account, 0 for no limit, and what a sign-in does that would be one too many.
     most_sessions: int = 0
     when_full: Literal["end-oldest", "refuse"] = "end-oldest"
+
+    def of_tvs(self, *, days: int, grace_seconds: float) -> "SessionPolicy":
+        """What the sign-ins of TVs go by: never fresh, for no password was typed there; a new token at each refresh."""
+        return replace(
+            self,
+            session_absolute_seconds=0,
+            remember_idle_seconds=days * 86_400,
+            remember_absolute_seconds=days * 86_400,
+            rotate_every_seconds=0,
+            grace_seconds=grace_seconds,
+        )
 
     def family_ms(self, *, remembered: bool) -> int:
         """How long after its password was checked any token of a sign-in can be good, at the very most."""

@@ -87,7 +87,10 @@ _TIMES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class OldSession:
-    """A session of the website's own that moves in: our ids for it and for its device (blank: the browser's)."""
+    """A session that began elsewhere, under ids that are settled (a blank device: the browser's).
+
+    It is the website's own and moves in, or was approved on another device.
+    """
 
     session: str
     device: str
@@ -97,7 +100,7 @@ class OldSession:
 class SignIn:
     """What the website knows of the sign-in and of the browser it happened on.
 
-    With `old` no password was checked now: the website vouches for a session that it began itself.
+    With `old` no password was checked now: somebody vouches for a session that began elsewhere.
     """
 
     account: Account
@@ -123,6 +126,17 @@ class Started:
     now_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The same before anything is made of it for a client; `browser` is the id for its device cookie."""
+
+    lease: Lease
+    browser: str
+    device_name: str
+    device_kind: str
+    device_is_new: bool
+
+
 class Starter:
     """Begins sessions."""
 
@@ -134,6 +148,20 @@ class Starter:
         self._story = story
 
     async def start(self, sign_in: SignIn) -> Started:
+        """`begin`, and the cookies of it."""
+        begun = await self.begin(sign_in)
+        lease = begun.lease
+        return Started(
+            session=to_text(lease.session),
+            device=to_text(lease.device),
+            device_name=begun.device_name,
+            device_kind=begun.device_kind,
+            device_is_new=begun.device_is_new,
+            set_cookie=self._cookies(lease, begun.browser, lease.issued_at_ms),
+            now_ms=lease.issued_at_ms,
+        )
+
+    async def begin(self, sign_in: SignIn) -> Begun:
         """Begin a session with a new id on the browser's device; the browser's former session of the account ends.
 
         Where the account has as many sessions as the policy allows, the ones begun longest ago end too, or this one is
@@ -229,15 +257,7 @@ class Starter:
             remembered=sign_in.remember,
             run=urlsafe_b64decode(run_text),
         )
-        return Started(
-            session=session,
-            device=device,
-            device_name=name,
-            device_kind=kind.kind,
-            device_is_new=bool(is_new),
-            set_cookie=self._cookies(lease, browser, now_ms),
-            now_ms=now_ms,
-        )
+        return Begun(lease, browser, name, kind.kind, bool(is_new))
 
     def _cookies(self, lease: Lease, browser: str, now_ms: int) -> tuple[str, ...]:
         seconds = round(self._policy.remember_idle_seconds) if lease.remembered else None

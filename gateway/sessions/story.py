@@ -57,6 +57,10 @@ class Story:
             # Anybody can make these.
             _log.debug("visit_refused", reason=reason)
             return
+        self.denied(lease, reason)
+
+    def denied(self, lease: OpenLease, reason: str) -> None:
+        """The same, of a token that verified."""
         key = (lease.session, reason)
         if key in self._told:
             return

@@ -15,6 +15,8 @@ Carry: TypeAlias = Literal["advance", "same", "none"]
 _SESSION: Final = SESSION_COOKIE.encode()
 _RUN: Final = RUN_COOKIE.encode()
 _NAMES: Final = frozenset((_SESSION, _RUN))
+#: What every token of ours begins with (tokens/codec.py).
+_TOKEN_VERSION: Final = b"v1."
 _CARRYING_DESTINATIONS: Final = frozenset((b"document", b"iframe", b"empty"))
 _LONG_ANSWERS: Final = frozenset((b"upgrade", b"range", b"transfer-encoding"))
 #: What a proxy says of the original request, and a direct request of itself. The larger counts.
@@ -40,9 +42,18 @@ class Visit:
     #: The Origin header, if it came once; and whether this asks, without cookies, what a script of it may send.
     origin: bytes = b""
     preflight: bool = False
+    #: The access token of a TV, where one may be shown and no session cookie was.
+    bearer: bytes | None = None
 
 
-def read(head: Head, original: OriginalRequest | None, *, arrived_ns: int, background: bool = False) -> Visit:
+def read(
+    head: Head,
+    original: OriginalRequest | None,
+    *,
+    arrived_ns: int,
+    background: bool = False,
+    takes_bearer: bool = False,
+) -> Visit:
     """Gather a visit from a forward-auth request (with `original`, from a trusted proxy) or a direct one."""
     headers = dict(head.headers)
     cookies = named_cookies(head.headers, _NAMES)
@@ -50,21 +61,32 @@ def read(head: Head, original: OriginalRequest | None, *, arrived_ns: int, backg
     target = original.target if original else head.target.decode("latin-1")
     origins = [value for name, value in head.headers if name == b"origin"]
     origin = origins[0] if len(origins) == 1 else b""
+    token = cookies.get(_SESSION)
+    bearer = _bearer(head) if takes_bearer and token is None else None
     return Visit(
-        token=cookies.get(_SESSION),
+        token=token,
         run=cookies.get(_RUN),
         method=method,
         target=target,
         client_address=original.client_address if original else head.peer,
         agent=headers.get(b"user-agent", b"").decode("latin-1"),
-        navigation=_is_navigation(method, headers),
+        # An app cannot be sent to a page.
+        navigation=bearer is None and _is_navigation(method, headers),
         # A poll that handed out longer leases would keep the requests that do extend the idle limit off the store.
         carry="none" if background else may_carry(head, method.encode("latin-1")),
         background=background,
         arrived_ns=arrived_ns,
         origin=origin,
         preflight=method == "OPTIONS" and origin != b"" and b"access-control-request-method" in headers,
+        bearer=bearer,
     )
+
+
+def _bearer(head: Head) -> bytes | None:
+    """Our token in an Authorization header (RFC 6750 section 2.1); the website's own credentials are its own."""
+    sent = [value for name, value in head.headers if name == b"authorization"]
+    scheme, _, token = sent[0].partition(b" ") if len(sent) == 1 else (b"", b"", b"")
+    return token if scheme.lower() == b"bearer" and token.startswith(_TOKEN_VERSION) else None
 
 
 def may_carry(head: Head, method: bytes | None = None) -> Carry:

@@ -21,6 +21,9 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:repeat:<account>:<key>` | string: revocation id | TTL 24 hours | revocation |
 | `{tag}:outbox` | stream | trimmed to 7 days | hooks |
 | `{tag}:outbox:cursors` | hash: hook -> last id dealt with | with the hook | hooks |
+| `{tag}:grant:<hash of a device code>` | hash | TTL: twice the life of its codes | activation |
+| `{tag}:user-code:<code>` | string: hash of its device code | TTL: the life of the codes | activation |
+| `{tag}:budget:<hash>` | integer: attempts in a window | TTL 10 minutes | activation |
 | `{tag0}:deployment` | hash | for ever | the pulse; moving adds its secret |
 | `{tag0}:workers` | hash: worker -> row | until goodbye or a revoker's patience | revocation |
 | `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
@@ -29,6 +32,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag0}:links-until` | sorted set: key id by when its last link is over, ms | for ever, an entry for each key | mail |
 | `{tag0}:deliverer` | string: lock | TTL 5 seconds | hooks |
 | `{tag0}:hooks` | hash: hook id -> row | until removed | hooks |
+| `{tag0}:waiting-codes` | sorted set: hashes of device codes by expiry | TTL: the life of the codes | activation |
 | `{tag0}:dead-hooks` | stream | trimmed to 10,000 | hooks |
 
 Channels (sharded pub/sub): `{tag}:revocations` rings for each entry, `{tag0}:acks:<worker>` carries acknowledgements.
@@ -137,10 +141,26 @@ def cursors(partition: int) -> str:
     return f"{prefix(partition)}outbox:cursors"
 
 
+def grant(partition: int, code_hash: str) -> str:
+    """One grant of a device, by the hash of its device code; the partition is its user code's."""
+    return f"{prefix(partition)}grant:{code_hash}"
+
+
+def user_code(partition: int, code: str) -> str:
+    """Which grant a user code stands for."""
+    return f"{prefix(partition)}user-code:{code}"
+
+
+def budget(partition: int, name: str) -> str:
+    """How many attempts somebody has made."""
+    return f"{prefix(partition)}budget:{name}"
+
+
 DEPLOYMENT: Final = f"{_PREFIXES[0]}deployment"
 WORKERS: Final = f"{_PREFIXES[0]}workers"
 PULSES: Final = f"{_PREFIXES[0]}pulses"
 AGREED_KEYS: Final = f"{_PREFIXES[0]}agreed-keys"
+WAITING_CODES: Final = f"{_PREFIXES[0]}waiting-codes"
 SERVICE_KEYS: Final = f"{_PREFIXES[0]}service-keys"
 LINKS_UNTIL: Final = f"{_PREFIXES[0]}links-until"
 DELIVERER_LOCK: Final = f"{_PREFIXES[0]}deliverer"

@@ -18,6 +18,7 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 # \A and \Z: "$" would let a final newline pass.
 AccountText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._:@+-]+\Z")]
 ActText = Annotated[str, Meta(max_length=300, pattern=r"\A[A-Z]+ /[\x21-\x7e]*\Z")]
+ClientText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._-]+\Z")]
 VersionText = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[A-Za-z0-9._-]+\Z")]
 #: What fits a token besides two labels and a pseudonym.
 LINK_TARGET_MAX_CHARS: Final = 500
@@ -56,6 +57,22 @@ class Lease(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
     lease_end_ms: Count
     remembered: bool
     run: RunId
+
+
+class AccessToken(Lease, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """What a TV shows with each request: a lease of another purpose, since nothing is renewed in exchange for it."""
+
+    purpose: ClassVar[bytes] = b"access"
+
+    client: ClientText
+
+
+class RefreshToken(Lease, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """What a TV keeps: token n of its sign-in, which only the token endpoint takes, from the client it was given to."""
+
+    purpose: ClassVar[bytes] = b"refresh"
+
+    client: ClientText
 
 
 class DeviceToken(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from latchstring_gateway.setting_forms import listed
 from latchstring_gateway.settings import SettingsError, read
 
 
@@ -21,6 +22,11 @@ from latchstring_gateway.settings import SettingsError, read
         {"snowplow_cookie_domains": "example.com; Secure"},
         {"snowplow_cookie_domains": ".example.com"},
         {"snowplow_adopt_cookies": "perhaps"},
+        {"tv_clients": "living room"},
+        {"tv_clients": "a,b/c"},
+        {"tv_clients": "x" * 65},
+        {"tv_codes": "words"},
+        {"activation_url": "www.example.com/tv"},
     ],
 )
 def test_mistake_is_told_by_its_name(overrides: dict[str, object]) -> None:
@@ -31,7 +37,12 @@ def test_mistake_is_told_by_its_name(overrides: dict[str, object]) -> None:
 
 def test_lists_are_between_commas() -> None:
     """Spaces do not matter, nor the case of domains."""
-    chosen = read(snowplow_paths="/acme/track, /t ", snowplow_cookie_domains="Example.com , acme.example")
+    chosen = read(
+        snowplow_paths="/acme/track, /t ",
+        snowplow_cookie_domains="Example.com , acme.example",
+        tv_clients="tv, console,",
+    )
 
     assert chosen.trackers_paths() == ["/acme/track", "/t"]
+    assert listed(chosen.tv_clients) == ["tv", "console"]
     assert chosen.snowplow_cookie_domains == "example.com , acme.example"

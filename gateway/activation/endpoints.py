@@ -1,0 +1,141 @@
+"""What a TV app talks to: device authorization (RFC 8628) and token endpoint (RFC 6749).
+
+POST /latch/oauth/device_authorization   client_id
+POST /latch/oauth/token                  client_id, grant_type, device_code or refresh_token
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..devices.names import MAX_AGENT_CHARS, describe
+from ..devices.place import Places, prefix_of
+from ..metrics import ACTIVATIONS
+from ..sessions.renew import From
+from .budget import OFFERS, Budgets
+from .codes import read_device_code
+from .grants import INTERVAL_SECONDS, Asking, Grants
+from .oauth import OAuthError, answer, answering, client_of, fields_of, no_scope, required
+from .tokens import Pair, TvTokens
+
+PREFIX: Final = "/latch/oauth/"
+DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
+REFRESH_GRANT: Final = "refresh_token"
+
+_REFUSALS: Final = {
+    "pending": ("authorization_pending", "the person has not decided yet"),
+    "slow_down": ("slow_down", "wait 5 seconds longer between two polls from now on"),
+    "expired": ("expired_token", "the codes have expired: ask for new ones"),
+    "refused": ("access_denied", "the person refused"),
+    "unknown": ("invalid_grant", "this device code is not one of this client's, or was forgotten"),
+}
+
+
+class TvEndpoints:
+    """Holds the collaborators. `verification_uri` is what a TV shows; `complete_uri` what its picture code says."""
+
+    def __init__(
+        self,
+        *,
+        clients: frozenset[str],
+        grants: Grants,
+        budgets: Budgets,
+        tokens: TvTokens,
+        places: Places,
+        address_of: Callable[[Request], str],
+        verification_uri: str,
+        complete_uri: str,
+    ) -> None:
+        self._clients = clients
+        self._grants = grants
+        self._budgets = budgets
+        self._tokens = tokens
+        self._places = places
+        self._address_of = address_of
+        self._verification_uri = verification_uri
+        self._complete_uri = complete_uri
+
+    def routes(self) -> list[Route]:
+        """The routes: for apps, without cookies, so outside of what guards pages against other sites."""
+        return [
+            Route(f"{PREFIX}device_authorization", answering(self.authorize), methods=["POST"]),
+            Route(f"{PREFIX}token", answering(self.token), methods=["POST"]),
+        ]
+
+    async def authorize(self, request: Request) -> Response:
+        """200 with a pair of codes; 429 for a network that asks for too many, 503 while too many wait anywhere."""
+        fields = await fields_of(request)
+        client = client_of(request, fields, self._clients)
+        no_scope(fields)
+        address = self._address_of(request)
+        network = prefix_of(address)
+        wait_seconds = await self._budgets.spend(OFFERS, network, OFFERS.most) if network else 0
+        if wait_seconds:
+            ACTIVATIONS.labels("too_many_codes").inc()
+            raise _later("this network asks for too many codes", 429, wait_seconds)
+        offered = await self._grants.offer(client, self._asking(request, address))
+        if offered is None:
+            ACTIVATIONS.labels("too_many_codes").inc()
+            raise _later("too many codes wait for their people", 503, INTERVAL_SECONDS)
+        ACTIVATIONS.labels("offered").inc()
+        shown = self._grants.form.shown(offered.user_code)
+        return answer(
+            {
+                "device_code": offered.device_code,
+                "user_code": shown,
+                "verification_uri": self._verification_uri,
+                "verification_uri_complete": f"{self._complete_uri}?user_code={shown}",
+                "expires_in": offered.expires_in_seconds,
+                "interval": INTERVAL_SECONDS,
+            }
+        )
+
+    async def token(self, request: Request) -> Response:
+        """200 with tokens, or the error that tells a client what to do next."""
+        fields = await fields_of(request)
+        client = client_of(request, fields, self._clients)
+        grant_type = required(fields, "grant_type")
+        if grant_type == DEVICE_GRANT:
+            return _tokens(await self._by_device_code(request, client, required(fields, "device_code")))
+        if grant_type == REFRESH_GRANT:
+            no_scope(fields)
+            return _tokens(await self._tokens.renew(required(fields, "refresh_token"), client, self._origin(request)))
+        raise OAuthError("unsupported_grant_type", f"expected {DEVICE_GRANT} or {REFRESH_GRANT}")
+
+    async def _by_device_code(self, request: Request, client: str, text: str) -> Pair:
+        code = read_device_code(text)
+        state = "unknown" if code is None else await self._grants.poll(code, client)
+        if isinstance(state, str):
+            raise OAuthError(*_REFUSALS[state])
+        return await self._tokens.begin(state, client, address=self._address_of(request))
+
+    def _asking(self, request: Request, address: str) -> Asking:
+        self._places.follow()
+        place = self._places.of(address)
+        return Asking(_agent_of(request), prefix_of(address), place.country or "", place.provider or "")
+
+    def _origin(self, request: Request) -> From:
+        agent = _agent_of(request)
+        return From(prefix_of(self._address_of(request)), describe(agent).kind if agent else "")
+
+
+def _agent_of(request: Request) -> str:
+    return request.headers.get("user-agent", "")[:MAX_AGENT_CHARS]
+
+
+def _tokens(pair: Pair) -> Response:
+    return answer(
+        {
+            "access_token": pair.access,
+            "token_type": "Bearer",
+            "expires_in": pair.expires_in_seconds,
+            "refresh_token": pair.refresh,
+        }
+    )
+
+
+def _later(detail: str, status: int, wait_seconds: int) -> OAuthError:
+    return OAuthError("temporarily_unavailable", detail, status=status, headers={"retry-after": str(wait_seconds)})

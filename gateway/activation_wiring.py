@@ -1,0 +1,76 @@
+"""The part of the composition root that makes what activates TVs, from the rooms of a worker."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from .activation import page
+from .activation.approvals import Approvals
+from .activation.budget import Budgets
+from .activation.codes import FORMS
+from .activation.endpoints import TvEndpoints
+from .activation.grants import Grants
+from .activation.tokens import TvTokens
+from .devices.place import Places
+from .sessions.check import Checker
+from .sessions.renew import Renewals
+from .sessions.start import Starter
+from .sessions.story import Story
+from .setting_forms import listed
+from .tokens.log_names import LogNames
+from .wiring import Rooms, gate
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """The routes by which TVs are activated."""
+
+    #: For apps, which show no cookies, and for people.
+    apps: list[Route]
+    pages: list[Route]
+
+
+def build(rooms: Rooms) -> Activation:
+    """Make it. Raises PlaceFileError if a file of places cannot be used."""
+    settings, store = rooms.settings, rooms.store
+    policy = settings.session_policy().of_tvs(days=settings.tv_days, grace_seconds=settings.tv_grace_seconds)
+    names = LogNames(rooms.ring)
+    story = Story(names, rooms.leases)
+    checker = Checker(
+        leases=rooms.leases,
+        ring=rooms.ring,
+        feed=rooms.feed,
+        memory=rooms.memory,
+        renewals=Renewals(store, rooms.leases, rooms.feed, policy),
+        clock=rooms.clock,
+        policy=policy,
+        story=story,
+    )
+    places = Places(settings.country_file, settings.provider_file)
+    budgets = Budgets(store)
+    grants = Grants(store, FORMS[settings.tv_codes], life_seconds=settings.tv_code_seconds)
+    page_url = f"{settings.public_origin}{page.URL}"
+
+    def address_of(request: Request) -> str:
+        return rooms.trusted.client_address(request.client.host if request.client else "", request.headers.raw)
+
+    endpoints = TvEndpoints(
+        clients=frozenset(listed(settings.tv_clients)),
+        grants=grants,
+        budgets=budgets,
+        tokens=TvTokens(Starter(store, rooms.codec, rooms.leases, policy, story), checker, rooms.codec),
+        places=places,
+        address_of=address_of,
+        verification_uri=settings.activation_url or page_url,
+        complete_uri=page_url,
+    )
+    pages = page.routes(
+        approvals=Approvals(grants, budgets),
+        places=places,
+        names=names,
+        address_of=address_of,
+        gate=lambda app: gate(rooms, app, of_pages=True),
+        site_name=settings.site_name,
+    )
+    return Activation(endpoints.routes(), pages)
