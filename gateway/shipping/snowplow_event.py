@@ -1,6 +1,7 @@
 """From the parameters of Snowplow's tracker protocol to an event: which are columns, and what becomes of the rest.
 
-e        what happened: pv view, pp viewing, se structured, tr transaction, ti transaction_item, ue as its schema says
+e        what happened: pv view, pp viewing, se structured:category:action, tr transaction, ti transaction_item,
+         ue as its schema says
 eid      UUID of the event; a retry carries the same
 dtm stm  when it happened and when it was sent, by the sender's clock; ttm when it happened, by a clock that is right
 url      the page; page, host and campaign (utm_campaign) are taken from it
@@ -44,7 +45,10 @@ _NO_PROPERTIES: Final = frozenset(
 _NOT_IN_FINGERPRINT: Final = frozenset({"eid", "stm", "nuid", "cv"})
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME: Final = re.compile(r"[0-9]{1,13}")
+_NO_LABEL: Final = re.compile(r"[^A-Za-z0-9_.\-]+")
 _MAX_TEXT: Final = 255
+#: Of what a funnel may ask for.
+_MAX_TYPE: Final = 64
 
 
 def event_of(fields: Parameters, hit: RawHit) -> Event:
@@ -54,7 +58,7 @@ def event_of(fields: Parameters, hit: RawHit) -> Event:
         raise RefusalError("no_type" if kind is None else "unknown_type")
     about = _about(fields) if kind == "ue" else None
     contexts = _contexts(fields)
-    means = Meaning(_TYPES[kind]) if about is None else meaning_of(about, contexts)
+    means = Meaning(_plain_type(fields)) if about is None else meaning_of(about, contexts)
     host, page = _page(fields, hit, must=kind == "pv")
     session, visitor = person_in(contexts)
     true_time = _time(fields, "ttm")
@@ -82,6 +86,15 @@ def event_of(fields: Parameters, hit: RawHit) -> Event:
         viewing=viewing_in(contexts),
         visitor=_visitor(fields, visitor, hit),
     )
+
+
+def _plain_type(fields: Parameters) -> str:
+    """The type of an event without a schema; a structured one's tells category and action, as reports ask for types."""
+    kind = _TYPES[fields["e"]]
+    if kind != "structured":
+        return kind
+    words = [_NO_LABEL.sub("_", fields[name]) for name in ("se_ca", "se_ac") if fields.get(name)]
+    return ":".join([kind, *words])[:_MAX_TYPE]
 
 
 def _about(fields: Parameters) -> SelfDescribing:

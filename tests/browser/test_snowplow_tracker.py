@@ -100,7 +100,7 @@ def test_views_clicks_and_events_arrive_in_their_columns(page: Page, collector: 
     assert (view["type"], view["page"], view["campaign"]) == ("view", "/watch/7", "spring")
     assert (view["app"], view["platform"]) == ("web-app", "web")
     assert view["properties"]["page"] == "Grüße"
-    assert (shop["type"], shop["properties"]["se_va"]) == ("structured", "9.5")
+    assert (shop["type"], shop["properties"]["se_va"]) == ("structured:shop:add", "9.5")
     assert (click["type"], click["link"]) == ("click", "https://shop.example/red")
     assert view["visitor"] == shop["visitor"] == click["visitor"] is not None
     assert view["session"] == click["session"] is not None
@@ -151,7 +151,7 @@ def test_other_ways_of_sending(page: Page, collector: Tracked) -> None:
 
     collector.ship()
     assert sorted((row["app"], row["type"]) for row in collector.rows()) == sorted(
-        (name, kind) for name in ways for kind in ("structured", "view")
+        (name, kind) for name in ways for kind in ("structured:a:b", "view")
     )
 
 
@@ -218,4 +218,4 @@ def test_lost_answer_is_sent_again_and_counts_once(page: Page, collector: Tracke
     collector.ship()
     total = collector.ledger().total
     assert (total.received, total.good, total.duplicate) == (3, 2, 1)
-    assert sorted(row["type"] for row in collector.rows()) == ["structured", "view"]
+    assert sorted(row["type"] for row in collector.rows()) == ["structured:a:b", "view"]

@@ -50,6 +50,21 @@ def test_each_kind_has_a_type_of_our_own(kind: str, expected: str) -> None:
     assert (event.type, event.page, event.host) == (expected, "/a", "www.example.com")
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, "structured"),
+        ({"se_ca": "shop"}, "structured:shop"),
+        ({"se_ca": "shop", "se_ac": "add-to-basket"}, "structured:shop:add-to-basket"),
+        ({"se_ca": "Video Player", "se_ac": "50 %\n:x"}, "structured:Video_Player:50_x"),
+        ({"se_ca": "a" * 300, "se_ac": "b"}, "structured:" + "a" * 53),
+    ],
+)
+def test_structured_event_has_category_and_action_in_its_type(said: dict[str, str], expected: str) -> None:
+    """So a funnel can ask for it; as they are they stand among the properties."""
+    assert _event(e="se", **said).type == expected
+
+
 def test_id_is_a_uuid_in_one_spelling() -> None:
     """A retry in capitals is the same event; what is no UUID is refused, and none is none."""
     assert _event(e="se", eid=ID).event_id == ID.lower()

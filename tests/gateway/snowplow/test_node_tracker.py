@@ -45,7 +45,7 @@ def _check_everything(found: list[dict[str, Any]]) -> None:
     assert set(rows) == {
         ("view", "/watch/7"),
         ("viewing", "/watch/7"),
-        ("structured", None),
+        ("structured:shop:add", None),
         ("click", None),
         ("view", "Home"),
         ("com.acme:purchase", None),

@@ -92,7 +92,7 @@ def _check_everything(found: list[dict[str, Any]]) -> None:
     assert view["properties"]["page"] == "The seventh"
     assert view["properties"]["co"] == [{"schema": TENANT, "data": {"name": "Müller & Söhne"}}]
     assert rows["viewing"]["properties"]["pp_may"] == "700"
-    shop = rows["structured"]["properties"]
+    shop = rows["structured:shop:add"]["properties"]
     assert [shop[f"se_{name}"] for name in ("ca", "ac", "la", "pr", "va")] == ["shop", "add", "red", "size", "9.5"]
     assert rows["com.acme:purchase"]["properties"]["ue"]["data"] == {"total": 12, "items": ["a", "b"]}
     assert all(abs(row["received_at"] - row["happened_at"]) < timedelta(seconds=5) for row in found)
