@@ -20,6 +20,7 @@ from latchstring_middleware.response_headers import ResponseHeaders
 
 from . import activation_wiring, metrics
 from .activation.endpoints import PREFIX as OAUTH_PREFIX
+from .backend_routes import backend_routes, links_of
 from .beacons import batch, hit
 from .beacons import endpoints as beacon_endpoints
 from .beacons import script as page_script
@@ -28,27 +29,17 @@ from .beacons.telling import journal_metrics
 from .dashboard import page as dashboard
 from .dashboard.door import Door
 from .devices import page as devices_page
-from .devices.endpoints import DeviceEndpoints
 from .errors import EdgeError
 from .hot_route import head_of, hot_route_app
-from .mail.endpoints import LinkEndpoints
 from .mail.go import MailAddresses
-from .mail.life import LinkLife
-from .mail.links import Links
 from .pages.static import static_routes
-from .privacy.endpoints import ChoiceEndpoints
 from .privacy.page import ChoicesPage
-from .reports.endpoints import ReportEndpoints
 from .revocation import restored
-from .revocation.endpoints import RevocationEndpoints
-from .revocation.stream import RevocationStream
 from .running import Running
 from .service_keys import ServiceOnly
-from .sessions.endpoints import SessionEndpoints
 from .sessions.forward_auth import PATHS, ForwardAuth, Manner
 from .sessions.page import SessionPages
 from .sessions.verify import verify_handler
-from .shipping.pseudonyms import Pseudonyms
 from .shipping.verdicts import verdicts
 from .snowplow import endpoints as snowplow_endpoints
 from .snowplow.micro import Micro
@@ -124,7 +115,7 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
     paged = _limited(Router([*_page_routes(rooms), *activation.pages], redirect_slashes=False))
     pages = ResponseHeaders(CrossOriginProtection(paged, trusted_origins=[rooms.settings.public_origin]))
     api = _limited(
-        ServiceOnly(Router(_api_routes(rooms), redirect_slashes=False), rooms.service_keys, rooms.codec, rooms.clock)
+        ServiceOnly(Router(backend_routes(rooms), redirect_slashes=False), rooms.service_keys, rooms.codec, rooms.clock)
     )
     apps = _limited(Router(activation.apps, redirect_slashes=False))
 
@@ -205,13 +196,9 @@ def _snowplow_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
     return routes if micro is None else [*routes, *micro.routes()]
 
 
-def _links(rooms: Rooms) -> Links:
-    return Links(rooms.codec, rooms.clock, origin=rooms.settings.public_origin, allowed=rooms.settings.link_targets())
-
-
 def _mail_routes(rooms: Rooms, journal: Journal) -> list[Route]:
     name = rooms.settings.site_name
-    return MailAddresses(_links(rooms), rooms.clock, journal.append, rooms.floods, site_name=name).routes()
+    return MailAddresses(links_of(rooms), rooms.clock, journal.append, rooms.floods, site_name=name).routes()
 
 
 def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
@@ -273,19 +260,6 @@ def _page_routes(rooms: Rooms) -> list[Route]:
     figures = dashboard.Dashboard(door=door, reports=rooms.reports, clock=rooms.clock, site_name=settings.site_name)
     pages = [*sessions.routes(), *devices, *choices.routes(), *bridge, *figures.routes()]
     return [*pages, *static_routes(), *page_script.routes()]
-
-
-def _api_routes(rooms: Rooms) -> list[Route]:
-    sessions = SessionEndpoints(rooms.starter, rooms.codec, rooms.clock)
-    revocations = RevocationEndpoints(
-        rooms.store, rooms.revoker, rooms.everybody, RevocationStream(rooms.feed, rooms.listeners, rooms.clock)
-    )
-    devices, choices = DeviceEndpoints(rooms.devices), ChoiceEndpoints(rooms.choices)
-    reports = ReportEndpoints(rooms.reports, rooms.clock, partner_people=rooms.settings.partner_people)
-    pseudonyms = Pseudonyms.at(rooms.settings.data_dir)
-    links = LinkEndpoints(_links(rooms), pseudonyms, LinkLife(rooms.store), rooms.clock)
-    routes = (sessions, revocations, devices, choices, reports, links)
-    return [route for endpoints in routes for route in endpoints.routes()]
 
 
 class _Asgi:

@@ -6,6 +6,7 @@ from . import (
     admin,
     dead_letters,
     demo,
+    erase,
     inspect_token,
     keys,
     ledger,
@@ -29,7 +30,7 @@ app = typer.Typer(
 )
 _GROUPS = (
     serve, demo, keys, inspect_token, log_name, admin, revoke, moving, store, reports, ledger, dead_letters,
-    page_script, redirect, links,
+    page_script, redirect, links, erase,
 )  # fmt: skip
 for _group in _GROUPS:
     _group.register(app)

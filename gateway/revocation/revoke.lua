@@ -49,6 +49,7 @@ for i = first, #ARGV, 2 do
     -- Given out by the partition, so that one figure can be above all of its accounts' (revoke_everybody.lua).
     generation = redis.call('HINCRBY', generations_key, 'last', 1)
     redis.call('HSET', account_key, 'generation', generation, 'not_before_ms', string.format('%.0f', at_ms))
+    redis.call('PERSIST', account_key)
     event = 'account.signed_out'
     data.generation = generation
     if kind == 'disable' then

@@ -66,6 +66,8 @@ end
 if is_new_account then
   redis.call('HSET', account_key, 'generation', generation, 'created_at_ms', whole(now))
 end
+-- One that was erased a moment ago is a new one, and its row stays.
+redis.call('PERSIST', account_key)
 
 local device_id, is_new = new_device_id, 1
 local known = given_device ~= '' and given_device or redis.call('GET', browser_key)

@@ -4,7 +4,7 @@
 
 Each belongs to one commit record and counts as long as that one does; folding works it in. Duplicates that were found
 when warehouses were put together leave `good` for `duplicate`; dead letters that can be read by now leave `bad`, and
-their rows are in a file of the adjustment's own.
+their rows are in a file of the adjustment's own; what was erased leaves `good` or `bad` for `excluded`.
 """
 
 from pathlib import Path
@@ -49,7 +49,9 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     made_at_ms: int
     #: The commit record it belongs to.
     commit: str
-    why: Literal["duplicates", "replay"]
+    why: Literal["duplicates", "replay", "erasure"]
+    #: The erasure it was made for.
+    erasure: str | None = None
     #: What is added to the counts; most of these are negative somewhere.
     changes: list[Count]
     exclusions: list[Exclusion] = []

@@ -1,4 +1,4 @@
-"""ClickHouse over its HTTP interface: inserts that may be repeated.
+"""ClickHouse over its HTTP interface: inserts and one deletion, each of which may be repeated.
 
 Each carries a deduplication token: an insert whose answer was lost is sent again under the same token, and the table
 (`deploy/clickhouse/schema.sql`) drops it if it had arrived.
@@ -47,6 +47,18 @@ class ClickHouse:
             "wait_end_of_query": "1",
             "async_insert": "0",
         }
+        self._post(table, options, data)
+
+    def delete_gone(self) -> None:
+        """Take the events out of the files whose ids are in `gone`, on every replica; waits until that is done.
+
+        May be repeated. Raises SinkAwayError if it is not sure.
+        """
+        query = "ALTER TABLE events DELETE WHERE (record_id, unit) IN (SELECT record_id, unit FROM gone)"
+        options = {"database": self._database, "query": query, "mutations_sync": "2", "wait_end_of_query": "1"}
+        self._post("events", options, b"")
+
+    def _post(self, table: str, options: dict[str, str], data: bytes | Iterable[bytes]) -> None:
         try:
             answer = self._client.post("/", params=options, content=data)
         except httpx.HTTPError as error:

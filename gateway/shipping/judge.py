@@ -138,17 +138,13 @@ class Judge:
             if place in verdicts.again:
                 counts.duplicate += len(hit.units)
                 continue
-            ruling = None
+            ruling = None if hit.raw is None or hit.sender is None else self._policy(hit.raw, hit.sender)
             for index, unit in enumerate(hit.units, hit.first_unit):
                 if isinstance(unit, Rejected):
-                    counts.bad += 1
-                    self.found.letters.append(_letter(hit, unit, index))
+                    self._refuse(hit, hour, counts, index, unit, ruling)
                 else:
+                    assert ruling is not None
                     verdict = verdicts.events.get(next(claimed)) if unit.event_id is not None else None
-                    if ruling is None:
-                        assert hit.raw is not None
-                        assert hit.sender is not None
-                        ruling = self._policy(hit.raw, hit.sender)
                     self._place(hit, hour, counts, index, unit, verdict, ruling)
 
     def _count_refused(self, hit: Opened, hour: str) -> None:
@@ -161,6 +157,20 @@ class Judge:
             counts.excluded += hits
             self.found.excluded[source, hour, FLOOD] += hits
 
+    def _refuse(
+        self, hit: Opened, hour: str, counts: Count, index: int, refused: Rejected, ruling: Ruling | None
+    ) -> None:
+        kept_out = None if ruling is None else ruling.letter(refused)
+        if kept_out is not None:
+            self._exclude(hour, counts, kept_out)
+        else:
+            counts.bad += 1
+            self.found.letters.append(_letter(hit, refused, index))
+
+    def _exclude(self, hour: str, counts: Count, kept_out: Excluded) -> None:
+        counts.excluded += 1
+        self.found.excluded[counts.source, hour, kept_out.reason] += 1
+
     def _place(
         self, hit: Opened, hour: str, counts: Count, index: int, event: Event, verdict: Verdict | None, ruling: Ruling
     ) -> None:
@@ -168,10 +178,9 @@ class Judge:
             counts.duplicate += 1
             return
         assert hit.sender is not None
-        kept = ruling(event)
+        kept = ruling.event(event)
         if isinstance(kept, Excluded):
-            counts.excluded += 1
-            self.found.excluded[counts.source, hour, kept.reason] += 1
+            self._exclude(hour, counts, kept)
             return
         counts.good += 1
         row = _row(hit, counts.source, hit.sender, kept, index, conflict=verdict is not None)

@@ -16,6 +16,7 @@ from . import cells
 from .adjustments import Adjustment, Adjustments
 from .catalogue import Catalogue, read_catalogue
 from .commits import Commit, Commits, FileEntry
+from .erasures import Erasures
 from .fold import fold, summary, to_fold
 from .locks import KEEPER, LockedError, locked
 from .tally import hour_of
@@ -54,6 +55,7 @@ class Keeper:
         self._keep_days = keep_days
         self._commits = Commits(warehouse)
         self._adjustments = Adjustments(warehouse)
+        self._erasures = Erasures(warehouse)
         self._rested_ms = 0
 
     def keep(self) -> bool:
@@ -67,6 +69,9 @@ class Keeper:
         self._rested_ms = now_ms
         try:
             with locked(self._warehouse / KEEPER):
+                # An erasure adds up what it took out when it has searched everything.
+                if any(erasure.state == "marking" for erasure in self._erasures.all()):
+                    return False
                 catalogue = self._that_may_go(read_catalogue(self._warehouse))
                 done = (
                     self._expire(catalogue, now_ms)

@@ -1,11 +1,11 @@
 """What may be kept of an event about a person: where a policy (consent, erasure) speaks before anything is written."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from ..beacons.payload import RawHit
 from .enrich import Sender
-from .event import Event
+from .event import Event, Rejected
 
 
 class Kept(NamedTuple):
@@ -26,16 +26,21 @@ class Excluded(NamedTuple):
     reason: str
 
 
-#: What holds for the events of one hit.
-Ruling: TypeAlias = Callable[[Event], Kept | Excluded]
+class Ruling(NamedTuple):
+    """What holds for one hit: for each of its events, and for what of it was refused (None: it is kept)."""
+
+    event: Callable[[Event], Kept | Excluded]
+    letter: Callable[[Rejected], Excluded | None]
+
+
 Policy: TypeAlias = Callable[[RawHit, Sender], Ruling]
 #: The policy as of now; asked for before each segment.
 Policies: TypeAlias = Callable[[], Policy]
 
 
-def nobody() -> Policy:
-    """The policy for as long as nobody's consent is known: every event is kept, and no pseudonym with any."""
-    return lambda _hit, _sender: nameless
+def kept_letter(_refused: Rejected) -> None:
+    """What was refused is kept."""
+    return
 
 
 def nameless(event: Event) -> Kept:
@@ -48,3 +53,11 @@ def without_names(event: Event) -> Event:
     if event.session is not None or event.user is not None:
         return event._replace(session=None, user=None)
     return event
+
+
+_NAMELESS: Final = Ruling(nameless, kept_letter)
+
+
+def nobody() -> Policy:
+    """The policy for as long as nobody's consent is known: every event is kept, and no pseudonym with any."""
+    return lambda _hit, _sender: _NAMELESS

@@ -30,6 +30,11 @@ def day_of(path: str) -> str:
     return path.partition("/dt=")[2][:10]
 
 
+def hour_of_path(path: str) -> str:
+    """The hour of a file in such a folder, as "2026-11-24T09"."""
+    return f"{day_of(path)}T{path.partition('/hour=')[2][:2]}"
+
+
 class EventRows:
     """The rows of one segment, gathered hour by hour; long segments are gathered in pieces to bound the memory."""
 

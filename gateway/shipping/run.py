@@ -18,15 +18,17 @@ from ..beacons.segment import ids_of_name
 from ..clock import Clock
 from ..devices.place import Places
 from ..ids import to_text
-from . import dead_letters, parquet
-from .adjustments import Adjustments
 from .claim import claimed, read_whole, segments_in, sweep_unborn
 from .commits import Commits
 from .durable import TEMPORARY_SUFFIX, make_directory
 from .enrich import Senders
+from .eraser import Eraser
+from .erasures import Erasures
 from .keeper import Keeper
 from .keeping import Policies, nobody
-from .locks import SHIPPERS, LockedError, first_alone, locked
+from .leftovers import leftovers
+from .locks import KEEPER, SHIPPERS, LockedError, alone, first_alone, locked
+from .pseudonyms import Pseudonyms
 from .restore import restore
 from .seen import Seen
 from .ship import SegmentShipper
@@ -73,6 +75,7 @@ class Shipper:
         places: Places | None = None,
         keep_network: bool = True,
         policies: Policies = nobody,
+        pseudonyms: Pseudonyms | None = None,
         forget: Callable[[int], object] = lambda _now_ms: None,
         number: int = 1,
         keep_days: int = 0,
@@ -84,9 +87,12 @@ class Shipper:
         self._clock = clock
         self._senders = Senders(trusted, places, keep_network=keep_network)
         self._policies = policies
+        self._pseudonyms = pseudonyms
+        self._eraser: Eraser | None = None
         self._forget_more = forget
         self._keep_days = keep_days
         self._sends = sends
+        self._erasures = Erasures(self._warehouse)
         self._open = contextlib.ExitStack()
         self._forgot_at_ms = 0
         self._told_ns = -_TELL_EVERY_NS
@@ -105,19 +111,30 @@ class Shipper:
             self._segments = SegmentShipper(
                 self._warehouse, self._clock, self._senders, self._commits, self._seen, self._policies
             )
+            may_go = self._seen.is_sent if self._sends else lambda _: True
+            committed = self._seen.holds_already
             self._keeper = Keeper(
-                self._warehouse,
-                self._clock,
-                keep_days=self._keep_days,
-                committed=self._seen.holds_already,
-                may_go=self._seen.is_sent if self._sends else lambda _: True,
+                self._warehouse, self._clock, keep_days=self._keep_days, committed=committed, may_go=may_go
             )
+            if self._pseudonyms is not None:
+                self._eraser = Eraser(
+                    self._warehouse,
+                    self._journal,
+                    self._clock,
+                    self._pseudonyms,
+                    committed=committed,
+                    may_go=may_go,
+                )
             sweep_unborn(self._journal)
-            with first_alone(opening, self._warehouse / SHIPPERS) as alone:
+            with first_alone(opening, self._warehouse / SHIPPERS) as is_alone:
                 # Another shipper's half-made files are no leftovers.
-                if alone:
+                if is_alone:
                     self._sweep_uncommitted()
-            restore(self._seen, self._warehouse, self._journal, self._clock)
+            # Nobody may fold or erase what is being put together.
+            with alone(self._warehouse / KEEPER):
+                if restore(self._seen, self._warehouse, self._journal, self._clock):
+                    # It may have come from a backup, or from a node that knew nothing of them.
+                    self._erasures.begin_again()
             self._open = opening.pop_all()
         return self
 
@@ -169,8 +186,8 @@ class Shipper:
             tell_ledger(self._warehouse)
 
     def tidy(self) -> bool:
-        """Do the next thing that keeps the warehouse small, if this is the first shipper; False if nothing was due."""
-        return self._number == 1 and self._keeper.keep()
+        """Erase, or keep the warehouse small, if this is the first shipper; False if nothing was due."""
+        return self._number == 1 and ((self._eraser is not None and self._eraser.advance()) or self._keeper.keep())
 
     def _ship(self, path: Path, descriptor: int) -> None:
         segment = to_text(ids_of_name(path.name)[0])
@@ -185,12 +202,7 @@ class Shipper:
 
     def _sweep_uncommitted(self) -> None:
         """Remove what a shipper that died has left: files that no commit record names, and half-made ones."""
-        committed = self._commits.ids() | Adjustments(self._warehouse).ids()
-        for directory in (parquet.DIRECTORY, dead_letters.DIRECTORY):
-            for path in (self._warehouse / directory).rglob("*.*"):
-                if path.is_file() and path.name.partition(".")[0] not in committed:
-                    path.unlink()
-        for path in self._warehouse.rglob(f"*{TEMPORARY_SUFFIX}"):
+        for path in (*leftovers(self._warehouse), *self._warehouse.rglob(f"*{TEMPORARY_SUFFIX}")):
             path.unlink(missing_ok=True)
 
     def _forget(self) -> None:
@@ -198,4 +210,6 @@ class Shipper:
         if now_ms - self._forgot_at_ms > _FORGET_EVERY_MS:
             self._forgot_at_ms = now_ms
             self._seen.forget(now_ms)
+            if self._keep_days:
+                self._erasures.forget(now_ms - self._keep_days * 86_400_000)
             self._forget_more(now_ms)

@@ -39,11 +39,22 @@ class Sender:
         self._sink = sink
 
     def send_once(self) -> int:
-        """Send everything that waits; gives how many records that was. SinkAwayError; what was sent by then is sent."""
-        done = 0
+        """Send everything that waits; gives how many records that was. SinkAwayError; what was sent by then is sent.
+
+        Erased events are deleted there before this counts as done: what is rewritten here waits for it.
+        """
+        done, erased = 0, list[str]()
         for record in self._unsent():
             self._send(record)
+            if isinstance(record, Adjustment) and record.why == "erasure":
+                erased.append(record.id)
+            else:
+                self._seen.mark_sent(_id(record))
             done += 1
+        if erased:
+            self._sink.delete_gone()
+            for name in erased:
+                self._seen.mark_sent(name)
         return done
 
     def waiting(self) -> Waiting:
@@ -76,7 +87,6 @@ class Sender:
         counts = record.changes if isinstance(record, Adjustment) else record.counts
         lines = b"".join(_count_line(name, count) for count in counts)
         self._insert("counts", "JSONEachRow", lines, token=f"{name}:counts")
-        self._seen.mark_sent(name)
 
     def _insert(self, table: str, form: str, rows: bytes, *, token: str) -> None:
         if rows:

@@ -6,7 +6,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 
 | key | type | lives | owner |
 |---|---|---|---|
-| `{tag}:account:<account>` | hash | with the account | sign-in creates, erasure deletes |
+| `{tag}:account:<account>` | hash | with the account; TTL 24 hours once erased | sign-in creates, erasure deletes |
 | `{tag}:session:<id>` | hash, ended or not | TTL: longer than any token of it is good | sessions |
 | `{tag}:device:<id>` | hash | with the account; TTL once removed | sessions create, revocation removes |
 | `{tag}:devices:<account>` | set of device ids | with the account | sessions, revocation |

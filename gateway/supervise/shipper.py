@@ -13,7 +13,7 @@ from .. import logs, settings
 from ..clock import SystemClock
 from ..devices.place import Places
 from ..settings import SettingsError
-from ..shipping.pseudonyms import PseudonymKeyError
+from ..shipping.pseudonyms import PseudonymKeyError, Pseudonyms
 from ..tokens.keyring import KeyFileError
 from .shared_metrics import share_metrics
 
@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     clock = SystemClock()
     daily = Daily(chosen.data_dir, clock)
     try:
-        policy = people_policy(chosen, daily, clock)
+        pseudonyms = Pseudonyms.at(chosen.data_dir)
+        policy = people_policy(chosen, pseudonyms, daily, clock)
     except (KeyFileError, PseudonymKeyError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - as the workers tell it
         return os.EX_CONFIG
@@ -56,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         places=Places(chosen.country_file, chosen.provider_file),
         keep_network=chosen.addresses == "network",
         policies=policy.now,
+        pseudonyms=pseudonyms,
         forget=daily.forget,
         number=number,
         keep_days=chosen.keep_days,

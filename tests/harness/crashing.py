@@ -23,6 +23,7 @@ import structlog
 
 from harness.evidence import breaks
 from harness.hits import NOW_MS, TRUSTED, pixel
+from harness.people import forgetting_shipper
 from latchstring_gateway.beacons.group import Done
 from latchstring_gateway.beacons.journal import Fsync, Journal
 from latchstring_gateway.beacons.segment_file import Disk
@@ -30,7 +31,7 @@ from latchstring_gateway.clock import ManualClock, SystemClock
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.shipping.catalogue import Catalogue
 from latchstring_gateway.shipping.fold import to_fold
-from latchstring_gateway.shipping.keeper import Keeper
+from latchstring_gateway.shipping.keeper import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.tally import hour_of
 
@@ -202,6 +203,19 @@ def keep(data_dir: Path, days_later: list[float], die_at_call: int) -> None:
         clock.advance(days * 86_400)
         while keeper.keep():
             pass
+
+
+def erase(data_dir: Path, die_at_call: int) -> None:
+    """Ship and erase until nothing is due, over three times the longest report; die before the so-many-th call."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    clock = ManualClock()
+    _die_before_call(die_at_call)
+    with forgetting_shipper(data_dir, clock) as shipper:
+        for _ in range(3):
+            shipper.ship_once()
+            while shipper.tidy():
+                pass
+            clock.advance(LONGEST_REPORT_MS / 1_000 + 1)
 
 
 def _die_before_call(left: int) -> None:

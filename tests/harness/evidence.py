@@ -103,6 +103,11 @@ _KEEPER = Red(
     "beacons",
     slow=True,
 )
+_ERASURE = Red(
+    "tests/promises/test_p5_erasure.py::test_erasure_killed_before_each_of_its_calls_ends_complete",
+    "beacons",
+    slow=True,
+)
 _WAREHOUSES = Red(
     "tests/promises/test_p3_nodes.py::test_hit_that_was_retried_at_another_node_counts_once[_warehouses]",
     "beacons",
@@ -137,6 +142,7 @@ BREAKS: dict[str, Break] = {
     "short-write-is-a-write": Break("A write that wrote less than all counts as written.", _BAD_DISK),
     "forgets-what-was-claimed": Break("The index of what was counted is emptied on the way.", (_SHIPPERS,)),
     "removes-before-it-folds": Break("What is folded is removed before the fold is recorded.", (_KEEPER,)),
+    "forgets-who-was-erased": Break("Shippers are not told who was erased.", (_ERASURE,)),
     "duplicates-stand": Break("What both of two nodes have counted stays counted twice.", (_WAREHOUSES,)),
     "marked-before-sent": Break("A commit is marked as sent before the sink has it.", (_SINK,)),
     "stops-at-damage": Break("What comes after a damaged record is not read.", (_DAMAGED,)),

@@ -5,12 +5,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from latchstring_gateway.clock import ManualClock
+from harness.evidence import breaks
+from harness.hits import NOW_MS, TRUSTED
+from latchstring_gateway.clock import Clock, ManualClock
+from latchstring_gateway.ids import new_id
+from latchstring_gateway.shipping.erasures import Erased, Erasure, Erasures, subjects
 from latchstring_gateway.shipping.policy import PeoplePolicy
 from latchstring_gateway.shipping.pseudonyms import Pseudonyms
+from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.tokens.codec import Codec
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
 from latchstring_gateway.tokens.keyring import KeyRing
@@ -54,6 +60,50 @@ def tcf(agreed: Iterable[int], *, version: int = 2) -> str:
 def people(**options: Any) -> PeoplePolicy:
     """A policy on the keys above."""
     return PeoplePolicy(RING, PSEUDONYMS, **options)
+
+
+def forgetting_shipper(data_dir: Path, clock: Clock, **options: Any) -> Shipper:
+    """A shipper that knows people, and erases them."""
+    policy = people(erased=None if breaks("forgets-who-was-erased") else Erased(Erasures(data_dir / "warehouse")))
+    return Shipper(data_dir, clock, TRUSTED, policies=policy.now, pseudonyms=PSEUDONYMS, **options)
+
+
+def ask_to_erase(
+    data_dir: Path,
+    *,
+    users: Iterable[str] = (),
+    visitors: Iterable[bytes] = (),
+    trackers: Iterable[str] = (),
+    recipients: Iterable[str] = (),
+    at_ms: int = NOW_MS,
+) -> str:
+    """Request an erasure; gives its id. Visitors by the names that `visitor` takes."""
+    asked = Erasure(
+        id=new_id(),
+        requested_at_ms=at_ms,
+        subjects=subjects(
+            PSEUDONYMS,
+            users=users,
+            visitors=[name.ljust(16, b".") for name in visitors],
+            trackers=trackers,
+            recipients=recipients,
+        ),
+    )
+    Erasures(data_dir / "warehouse").write(asked)
+    return asked.id
+
+
+def files_with(directory: Path, text: str) -> list[Path]:
+    """Files below a directory that hold a text; Parquet is compressed, so it is read."""
+    found = []
+    for path in directory.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            if data[:4] == b"PAR1":
+                data = str(pq.read_table(path).to_pylist()).encode()
+            if text.encode() in data:
+                found.append(path)
+    return found
 
 
 def place_file(path: Path, places: Mapping[str, Any]) -> Path:

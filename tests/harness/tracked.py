@@ -12,14 +12,15 @@ from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import Ledger, ledger
 from latchstring_gateway.shipping.dead_letters import DeadLetter, read_dead_letters
-from latchstring_gateway.shipping.keeping import Kept, Policy
+from latchstring_gateway.shipping.keeping import Kept, Policy, Ruling, kept_letter
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_middleware.forwarded import TrustedProxies
 
 
 def everybody() -> Policy:
     """The policy of a deployment where everybody has agreed to everything."""
-    return lambda _hit, _sender: lambda event: Kept(event, event.visitor, "tracker", "granted")
+    agreed = Ruling(lambda event: Kept(event, event.visitor, "tracker", "granted"), kept_letter)
+    return lambda _hit, _sender: agreed
 
 
 class Tracked:

@@ -15,7 +15,7 @@ from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.commits import Commit, Commits, Count, Exclusion
 from latchstring_gateway.shipping.dead_letters import read_dead_letters
 from latchstring_gateway.shipping.event import Event
-from latchstring_gateway.shipping.keeping import Excluded, Kept, nameless
+from latchstring_gateway.shipping.keeping import Excluded, Kept, Ruling, kept_letter, nameless
 from latchstring_gateway.shipping.run import AnotherShipperError, Shipper
 
 
@@ -256,7 +256,9 @@ def test_excluded_events_are_counted_by_reason_and_written_nowhere(tmp_path: Pat
     def no_secrets(event: Event) -> Kept | Excluded:
         return Excluded("secret") if event.page == "/secret" else nameless(event)
 
-    with Shipper(tmp_path, ManualClock(), TRUSTED, policies=lambda: lambda *_: no_secrets) as shipper:
+    with Shipper(
+        tmp_path, ManualClock(), TRUSTED, policies=lambda: lambda *_: Ruling(no_secrets, kept_letter)
+    ) as shipper:
         shipper.ship_once()
     (commit,) = Commits(tmp_path / "warehouse").all()
 

@@ -1,5 +1,6 @@
 """From warehouses to ClickHouse: every event once, whatever is away, lost, forgotten or sent by two nodes."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +10,15 @@ import pytest
 from harness.clickhouse import SCHEMA, Running, clickhouse
 from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
 from harness.nodes import ship
+from harness.people import ask_to_erase, forgetting_shipper
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.adjustments import Adjustment, Adjustments, Unit
 from latchstring_gateway.shipping.clickhouse import ClickHouse, SinkAwayError
 from latchstring_gateway.shipping.commits import Commits, Count
-from latchstring_gateway.shipping.keeper import Keeper
+from latchstring_gateway.shipping.erasures import Erasures
+from latchstring_gateway.shipping.keeper import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.seen import Seen
 from latchstring_gateway.shipping.send import Sender
@@ -218,3 +221,41 @@ def test_queries_of_the_recipe_run(server: Running) -> None:
 
     for query in queries:
         server.ask(query)
+
+
+def test_erased_events_are_deleted_there_before_they_are_rewritten_here(tmp_path: Path, server: Running) -> None:
+    """Not hidden but gone, from what reports ask and from the table; the ledger counts them as excluded."""
+    clock = ManualClock()
+    write_segment(tmp_path, [pixel(b"p=/hers&consent=granted&user=ada"), pixel(b"p=/others")])
+    with forgetting_shipper(tmp_path, clock, sends=True) as shipper:
+        shipper.ship_once()
+        _send(tmp_path, server)
+        erasure = ask_to_erase(tmp_path, users=["ada"])
+        while shipper.tidy():
+            pass
+        waiting = Erasures(tmp_path / "warehouse").read(erasure)
+        assert waiting is not None
+        assert waiting.state == "rewriting"
+        assert server.ask("SELECT count() FROM events") == [["2"]]
+
+        server.mood("refuse")
+        with pytest.raises(SinkAwayError):
+            _send(tmp_path, server)
+        server.mood("lose")
+        for _ in range(3):
+            with contextlib.suppress(SinkAwayError):
+                _send(tmp_path, server)
+        server.mood("")
+        _send(tmp_path, server)
+
+        assert server.ask("SELECT page FROM events") == [["/others"]]
+        assert _pages(server) == [["/others", "1"]]
+        assert _ledger(server) == [["pixel", "2", "1", "0", "0", "1"]]
+        for _ in range(2):
+            while shipper.tidy():
+                pass
+            clock.advance(LONGEST_REPORT_MS / 1_000 + 1)
+        done = Erasures(tmp_path / "warehouse").read(erasure)
+        assert done is not None
+        assert done.state == "complete"
+        assert _send(tmp_path, server) == 0

@@ -6,7 +6,7 @@ from harness.hits import TRUSTED, batch, pixel, write_segment
 from latchstring_gateway import metrics
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.shipping.event import Event
-from latchstring_gateway.shipping.keeping import Excluded, Kept, nameless
+from latchstring_gateway.shipping.keeping import Excluded, Kept, Ruling, kept_letter, nameless
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.telling import tell_ledger
 
@@ -23,7 +23,9 @@ def _told(source: str) -> dict[str, float]:
 def test_sums_of_all_that_is_committed_are_told(tmp_path: Path) -> None:
     """By source and outcome, and what a policy excluded by its reason."""
     write_segment(tmp_path, [pixel(hit_id=b"h"), pixel(hit_id=b"h"), pixel(b"p=/secret"), batch(b'[{"p":"/a"},1]')])
-    with Shipper(tmp_path, ManualClock(), TRUSTED, policies=lambda: lambda *_: _no_secrets) as shipper:
+    with Shipper(
+        tmp_path, ManualClock(), TRUSTED, policies=lambda: lambda *_: Ruling(_no_secrets, kept_letter)
+    ) as shipper:
         shipper.ship_once()
 
     tell_ledger(tmp_path / "warehouse")

@@ -1,0 +1,39 @@
+"""Every URL below /v1, for the website's backend."""
+
+from starlette.routing import Route
+
+from .devices.endpoints import DeviceEndpoints
+from .mail.endpoints import LinkEndpoints
+from .mail.life import LinkLife
+from .mail.links import Links
+from .privacy.endpoints import ChoiceEndpoints
+from .privacy.erasing import Erasing
+from .privacy.erasure_endpoints import ErasureEndpoints
+from .reports.endpoints import ReportEndpoints
+from .revocation.endpoints import RevocationEndpoints
+from .revocation.stream import RevocationStream
+from .sessions.endpoints import SessionEndpoints
+from .shipping.pseudonyms import Pseudonyms
+from .wiring import Rooms
+
+
+def links_of(rooms: Rooms) -> Links:
+    """What seals and opens the links of mails."""
+    return Links(rooms.codec, rooms.clock, origin=rooms.settings.public_origin, allowed=rooms.settings.link_targets())
+
+
+def backend_routes(rooms: Rooms) -> list[Route]:
+    """The routes; the app lets only service credentials through to them. Raises PseudonymKeyError."""
+    pseudonyms = Pseudonyms.at(rooms.settings.data_dir)
+    stream = RevocationStream(rooms.feed, rooms.listeners, rooms.clock)
+    erasing = Erasing(rooms.settings.data_dir, pseudonyms, rooms.clock)
+    rooms_of_urls = (
+        SessionEndpoints(rooms.starter, rooms.codec, rooms.clock),
+        RevocationEndpoints(rooms.store, rooms.revoker, rooms.everybody, stream),
+        DeviceEndpoints(rooms.devices),
+        ChoiceEndpoints(rooms.choices),
+        ErasureEndpoints(erasing, rooms.choices, rooms.store, rooms.revoker),
+        ReportEndpoints(rooms.reports, rooms.clock, partner_people=rooms.settings.partner_people),
+        LinkEndpoints(links_of(rooms), pseudonyms, LinkLife(rooms.store), rooms.clock),
+    )
+    return [route for endpoints in rooms_of_urls for route in endpoints.routes()]

@@ -1,0 +1,23 @@
+-- Delete rows of an account that is signed out and disabled: those of `names` that are its sessions and devices, and
+-- which device each browser is. Atomic for each call; repeated until all of the partition was looked through.
+-- KEYS devices sessions
+-- ARGV prefix account
+-- REST names of keys of the partition
+-- RETURNS {sessions, devices}
+local told = {0, 0}
+local browsers = prefix .. 'browser:' .. account .. ':'
+local function begins(text, with) return string.sub(text, 1, #with) == with end
+for i = 3, #ARGV do
+  local name = ARGV[i]
+  if begins(name, browsers) then
+    redis.call('DEL', name)
+  else
+    local kind = begins(name, prefix .. 'session:') and 1 or begins(name, prefix .. 'device:') and 2
+    if kind and redis.call('HGET', name, 'account') == account then
+      redis.call('DEL', name)
+      told[kind] = told[kind] + 1
+    end
+  end
+end
+redis.call('DEL', devices_key, sessions_key)
+return told
