@@ -198,6 +198,8 @@ async def _tell(demo: Demo, terminal: TextIO, chromium: str) -> int | None:
         return await check.walk(story, lambda line: _say(terminal, line))
     members = " or ".join(f"{member.email} with “{member.password}”" for member in MEMBERS)
     _say(terminal, f"\nOpen {demo.origin} and sign in as {members}.")
+    make_key = f"LATCHSTRING_DATA_DIR={demo.data_dir} latchstring service-keys add me --reports-only"
+    _say(terminal, f"What people look at: {demo.origin}/dashboard, with a key that you make by\n  {make_key}")
     _say(terminal, "Your browser warns once: the certificate comes from an authority made for this demo alone.")
     _say(terminal, "A private window or another browser makes a second device. Ctrl-C stops everything.")
     return None

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from ..shipping.catalogue import Catalogue, read_catalogue
-from ..shipping.cells import CELL_SCHEMA, cells_of, has_cells, path_of
+from ..shipping.cells import CELL_SCHEMA, counts_of, has_cells, path_of
 from ..shipping.columns import SCHEMA
 from ..shipping.commits import FileEntry
 from ..shipping.parquet import day_of
@@ -31,11 +31,11 @@ WHERE NOT EXISTS (SELECT 1 FROM gone WHERE gone.record_id = e.record_id AND gone
 """
 _CELLS: Final = """
 CREATE TEMP VIEW cells AS
-SELECT *, NULL::VARCHAR[] AS pseudonyms FROM no_cells
+SELECT * FROM no_cells
 {sums}
-UNION ALL BY NAME SELECT *, NULL::BLOB AS visitors FROM loose_cells
+UNION ALL BY NAME SELECT * FROM loose_cells
 """
-_LOOSE_CELLS: Final = "CREATE TEMP TABLE loose_cells AS {cells}"
+_LOOSE_CELLS: Final = "CREATE TEMP TABLE loose_cells AS {counts}"
 _SUMS: Final = "UNION ALL BY NAME SELECT * FROM read_parquet({files}) WHERE day BETWEEN '{first}' AND '{last}'"
 
 
@@ -62,9 +62,9 @@ def committed_events(
     """A connection with the table `events`, columns as in columns.py, times in UTC; None if nothing is committed.
 
     With `sums` there is the table `cells` beside it, as in shipping/cells.py, of the same events: from files where
-    there are such, made at once for the rest. Duplicates that were found later are left out as long as their rows still
-    stand in files. The answer is of the moment when this is entered; nothing may run for longer than
-    `keeper.LONGEST_REPORT_MS`.
+    there are such, else counted at once and without visitors; whose those are stands in the table `loose`. Duplicates
+    that were found later are left out as long as their rows still stand in files. The answer is of the moment when this
+    is entered; nothing may run for longer than `keeper.LONGEST_REPORT_MS`.
     """
     catalogue = read_catalogue(warehouse)
     entries = [entry for entry in catalogue.event_files() if days.has(entry)]
@@ -104,7 +104,7 @@ def _make_cells(base: duckdb.DuckDBPyConnection, catalogue: Catalogue, days: Day
     base.register("no_cells", CELL_SCHEMA.empty_table())
     _make_events(base, "loose", catalogue, loose)
     files = _listed(summed)
-    base.execute(_LOOSE_CELLS.format(cells=cells_of("loose")))
+    base.execute(_LOOSE_CELLS.format(counts=counts_of("loose")))
     base.execute(_CELLS.format(sums=_SUMS.format(files=files, first=days.first, last=days.last) if files else ""))
 
 

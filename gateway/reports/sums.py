@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, Final, NamedTuple
 
 import duckdb
@@ -16,12 +17,13 @@ COLUMN_OF: Final = {"page": "page", "link": "link", "campaign": "campaign", "cou
                     "device": "device_kind", "day": "day", "message": "message"}  # fmt: skip
 
 _WHERE: Final = f"""
-coarse = $coarse AND (len($types) = 0 OR list_contains($types, type))
+(len($types) = 0 OR list_contains($types, type))
 AND ($fetched_by IS NULL OR fetched_by = $fetched_by) AND {WHERE}
 """
 _EACH: Final = f"""
 CREATE OR REPLACE TEMP TABLE each AS
-SELECT {{key}} AS key, {REASON} AS reason, sum(events)::BIGINT AS events FROM cells WHERE {_WHERE} GROUP BY ALL
+SELECT {{key}} AS key, {REASON} AS reason, sum(events)::BIGINT AS events FROM cells
+WHERE coarse = $coarse AND {_WHERE} GROUP BY ALL
 """  # noqa: S608 - names of ours
 _TOTALS: Final = "SELECT reason, sum(events)::BIGINT FROM each GROUP BY reason"
 _ROWS: Final = """
@@ -33,15 +35,18 @@ SELECT chosen.place, reason, events FROM each JOIN chosen ON each.key IS NOT DIS
 WHERE reason IS NOT NULL
 """
 #: A pseudonym that lasts for a day tells one visitor only on that day, so each day stands for itself.
-_VISITORS: Final = f"""
-SELECT place, of_day,
-       list(visitors) FILTER (WHERE visitors NOTNULL), flatten(list(pseudonyms) FILTER (WHERE pseudonyms NOTNULL))
-FROM (
-    SELECT chosen.place, CASE WHEN visitor_kind = 'daily' THEN day END AS of_day, visitors, pseudonyms
-    FROM cells JOIN chosen ON {{key}} IS NOT DISTINCT FROM chosen.key
-    WHERE {REASON} IS NULL AND {_WHERE}
-)
-GROUP BY place, of_day
+_OF_DAY: Final = "CASE WHEN visitor_kind = 'daily' THEN day END"
+_SKETCHES: Final = f"""
+SELECT place, {_OF_DAY} AS of_day, list(visitors) FROM cells JOIN chosen ON {{key}} IS NOT DISTINCT FROM chosen.key
+WHERE visitors NOTNULL AND {REASON} IS NULL AND coarse = $coarse AND {_WHERE}
+GROUP BY ALL
+"""  # noqa: S608 - names of ours
+#: Of events that no cells with visitors stand for.
+_PSEUDONYMS: Final = f"""
+SELECT place, {_OF_DAY} AS of_day, list(DISTINCT visitor)
+FROM (SELECT *, received_at::DATE AS day FROM loose) JOIN chosen ON {{key}} IS NOT DISTINCT FROM chosen.key
+WHERE visitor NOTNULL AND {REASON} IS NULL AND {_WHERE}
+GROUP BY ALL
 """  # noqa: S608 - names of ours
 
 
@@ -109,24 +114,26 @@ class Sums:
 
     def people(self, keys: Iterable[Any]) -> list[People]:
         """The visitors behind the net events of some values of the breakdown, in the order of these."""
-        lasting: dict[int, int] = {}
-        daily: dict[int, list[int]] = {}
         places = self._choose(keys)
-        for place, of_day, sketches, pseudonyms in self._base.execute(
-            _VISITORS.format(key=self._key), self._values
-        ).fetchall():
-            different = number(together([*(sketches or ()), sketch(pseudonyms or ())]))
+        parts: dict[tuple[int, date | None], list[bytes]] = {}
+        for place, of_day, sketches in self._found(_SKETCHES, self._values):
+            parts.setdefault((place, of_day), []).extend(sketches)
+        everywhere = {name: value for name, value in self._values.items() if name != "coarse"}
+        for place, of_day, pseudonyms in self._found(_PSEUDONYMS, everywhere):
+            parts.setdefault((place, of_day), []).append(sketch(pseudonyms))
+        lasting, daily = [0] * places, [[0] for _ in range(places)]
+        for (place, of_day), sketches in parts.items():
+            different = number(together(sketches))
             if of_day is None:
                 lasting[place] = different
             else:
-                daily.setdefault(place, []).append(different)
+                daily[place].append(different)
         return [
-            People(
-                lasting.get(place, 0) + sum(daily.get(place, ())),
-                max([lasting.get(place, 0), *daily.get(place, ())]),
-            )
-            for place in range(places)
+            People(lasting[place] + sum(daily[place]), max(lasting[place], *daily[place])) for place in range(places)
         ]
+
+    def _found(self, sql: str, values: dict[str, Any]) -> list[tuple[int, date | None, list[Any]]]:
+        return self._base.execute(sql.format(key=self._key), values).fetchall()
 
     def _choose(self, keys: Iterable[Any]) -> int:
         listed = list(keys)

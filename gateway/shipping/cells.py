@@ -50,11 +50,11 @@ _ROWS_AT_A_TIME: Final = 20_000
 
 _DAY: Final = "CAST(received_at AS DATE)"
 _CELLS: Final = f"""
-SELECT {_DAY} AS day, grouping(page) = 1 AS coarse, {", ".join(KEYS)},
-       count(*) AS events, list(DISTINCT visitor) FILTER (WHERE visitor IS NOT NULL) AS pseudonyms
+SELECT {_DAY} AS day, grouping(page) = 1 AS coarse, {", ".join(KEYS)}, count(*) AS events {{pseudonyms}}
 FROM {{events}}
 GROUP BY GROUPING SETS (({_DAY}, {", ".join(KEYS)}), ({_DAY}, {", ".join(COARSE)}))
 """  # noqa: S608 - names of ours
+_PSEUDONYMS: Final = ", list(DISTINCT visitor) FILTER (WHERE visitor NOTNULL) AS pseudonyms"
 _MADE: Final = hashlib.blake2b(_CELLS.encode(), digest_size=4).hexdigest()
 #: The visitors of one pass; whoever has no pseudonym is in the first.
 _SHARE: Final = (
@@ -64,7 +64,12 @@ _SHARE: Final = (
 
 def cells_of(events: str) -> str:
     """SQL for the cells of a table of events; `pseudonyms` are the different visitors of each, not yet a sketch."""
-    return _CELLS.format(events=events)
+    return _CELLS.format(events=events, pseudonyms=_PSEUDONYMS)
+
+
+def counts_of(events: str) -> str:
+    """SQL for the same without visitors, which takes a fraction of the time and memory."""
+    return _CELLS.format(events=events, pseudonyms="")
 
 
 def path_of(warehouse: Path, commit: str) -> Path:

@@ -201,3 +201,12 @@ async def test_localhost_is_not_pinned_to_https(edge: Edge) -> None:
 
     assert answer.text == "edge"
     assert "strict-transport-security" not in answer.headers
+
+
+@pytest.mark.parametrize("url", ["/dashboard", "/dashboard/sign-in", "/dashboard/reports/pages?format=csv"])
+async def test_the_dashboard_is_the_gateways_own(edge: Edge, url: str) -> None:
+    """It has a sign-in of its own, so nothing is asked of the members' one."""
+    answer = await edge.client.get(url)
+
+    assert answer.text == "edge"
+    assert [request.url.path for request in edge.asked] == [url.partition("?")[0]]

@@ -36,17 +36,17 @@ _EVENTS = st.lists(
 
 
 def _summed(data_dir: Path) -> dict[tuple[Any, ...], tuple[int, bytes]]:
-    """All cells of a warehouse by day and keys, those of one key added up."""
+    """All cells of a warehouse by day and keys, those of one key added up; visitors of loose events from these."""
     found: dict[tuple[Any, ...], tuple[int, bytes]] = {}
+    keys = ", ".join(("day", "coarse", *cells.KEYS))
     with committed_events(data_dir / "warehouse", sums=True) as base:
         assert base is not None
-        columns = ", ".join(("day", "coarse", *cells.KEYS))
-        for *key, events, visitors, pseudonyms in base.execute(
-            f"SELECT {columns}, events, visitors, pseudonyms FROM cells"
-        ).fetchall():
-            before, sketches = found.get(tuple(key), (0, sketch([])))
-            parts = [sketches, sketch(pseudonyms or []), *([visitors] if visitors else [])]
-            found[tuple(key)] = (before + events, together(parts))
+        made = base.execute(f"SELECT {keys}, events, visitors, [] FROM cells").fetchall()
+        made += base.execute(f"SELECT {keys}, 0, NULL, pseudonyms FROM ({cells.cells_of('loose')})").fetchall()
+    for *key, events, visitors, pseudonyms in made:
+        before, sketches = found.get(tuple(key), (0, sketch([])))
+        parts = [sketches, sketch(pseudonyms or []), *([visitors] if visitors else [])]
+        found[tuple(key)] = (before + events, together(parts))
     return found
 
 
