@@ -22,5 +22,5 @@ revocation    forgetting: one script, a feed, a fence, a barrier, a receipt
 pages | service_keys | api_requests   the frame of every page; who may call /v1, and what they say
 store         the only room that talks to Redis or Valkey
 tokens | hot_route   the ASGI door to hot handlers; one format for every signed thing, and the keys
-errors : clock : ids : wire : metrics : logs      no I/O, no framework
+errors : clock : ids : wire : link_target : metrics : logs      no I/O, no framework
 """

@@ -119,16 +119,47 @@ FROM (
 )
 WHERE received_at >= {since:DateTime64(3, 'UTC')} AND received_at < {until:DateTime64(3, 'UTC')};
 
--- Every event received in [since, until) that counts, once: what reports ask.
+-- Clicks on three different links of one mail to one recipient within 5 seconds: a scanner's. Nodes find their own when
+-- they fold an hour, after its rows were sent; here those of all nodes are found.
+CREATE VIEW IF NOT EXISTS bursts AS
+SELECT record_id, unit
+FROM (
+    SELECT record_id, unit, machine, max(begins) OVER (
+        PARTITION BY message, recipient ORDER BY at_ms RANGE BETWEEN 5000 PRECEDING AND CURRENT ROW
+    ) AS is_in
+    FROM (
+        SELECT record_id, unit, machine, message, recipient, toUnixTimestamp64Milli(received_at) AS at_ms,
+            uniqExact(link) OVER (
+                PARTITION BY message, recipient ORDER BY toUnixTimestamp64Milli(received_at)
+                RANGE BETWEEN CURRENT ROW AND 5000 FOLLOWING
+            ) >= 3 AS begins
+        FROM events FINAL
+        WHERE source = 'link' AND recipient IS NOT NULL
+          AND received_at >= {since:DateTime64(3, 'UTC')} AND received_at < {until:DateTime64(3, 'UTC')}
+    )
+)
+WHERE is_in AND machine IS NULL;
+
+-- Every event received in [since, until) that counts, once, marked if it is part of a burst: what reports ask.
 CREATE VIEW IF NOT EXISTS counted AS
-SELECT *
+SELECT * REPLACE (
+    if(is_burst, 'scanner', machine) AS machine,
+    if(is_burst, 'scanner', fetched_by) AS fetched_by,
+    if(is_burst, 'burst', rule) AS rule
+) EXCEPT is_burst
+FROM (
+SELECT *, (record_id, unit) IN (
+    SELECT record_id, unit
+    FROM bursts(since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')})
+) AS is_burst
 FROM events FINAL
 WHERE received_at >= {since:DateTime64(3, 'UTC')} AND received_at < {until:DateTime64(3, 'UTC')}
   AND (record_id, unit) NOT IN (SELECT record_id, unit FROM gone)
   AND (record_id, unit) NOT IN (
       SELECT record_id, unit
       FROM duplicates(since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')})
-  );
+  )
+);
 
 -- The ledger of all nodes together: received = good + bad + duplicate + excluded, by source and hour. Duplicates that no
 -- node could see by itself are taken from good.

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from ..clock import Clock
 from ..errors import BadRequest, EdgeError, Gone, StoreAway
+from ..link_target import origin_of
 from ..tokens.codec import Codec, Reason, Refused
 from ..tokens.purposes import LINK_TARGET_MAX_CHARS, MailLink, OpenPixel
 
@@ -18,8 +19,6 @@ PIXEL_ENDING: Final = ".gif"
 #: Links live longer than keys are usually kept; no longer than this.
 MAX_DAYS: Final = 400
 
-#: Where it leads is decided by these parts alone: no user before the host, no "\", which browsers take for "/".
-_TARGET: Final = re.compile(r"(https?)://([A-Za-z0-9._-]+(?::[0-9]{1,5})?)([/?#][\x21-\x5b\x5d-\x7e]*)?")
 _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.:+-]{0,63}")
 _QUERY: Final = re.compile(r"[?#]")
 
@@ -58,13 +57,13 @@ class Links:
 
     def checked_target(self, said: str) -> str:
         """A target, its host in lower case. Raises BadRequest if it is no http(s) URL of an allowed origin."""
-        found = _TARGET.fullmatch(said)
-        if found is None or len(said) > LINK_TARGET_MAX_CHARS:
+        origin = origin_of(said)
+        if origin is None or len(said) > LINK_TARGET_MAX_CHARS:
             wanted = f"an http(s) URL of at most {LINK_TARGET_MAX_CHARS} visible ASCII characters, without user and \\"
             raise BadRequest("bad_target", f"expected {wanted}")
-        if not self._is_allowed(said):
+        if origin not in self._allowed:
             raise BadRequest("target_not_allowed", "the target's origin is not in LATCHSTRING_LINK_ORIGINS")
-        return f"{found[1]}://{found[2].lower()}{found[3] or ''}"
+        return origin + said[len(origin) :]
 
     def link(self, mailing: Mailing, target: str) -> str:
         """The address of a link to a checked target."""
@@ -81,14 +80,10 @@ class Links:
             return _refusal(found.reason)
         if found.expires_at_ms <= self._clock.wall_ms():
             return Gone("link_expired", _OVER)
-        if isinstance(found, MailLink) and not self._is_allowed(found.target):
+        if isinstance(found, MailLink) and origin_of(found.target) not in self._allowed:
             # The list was shortened since, or somebody has the keys.
             return Gone("target_not_allowed", "This link leads to where links of this website do not lead any more.")
         return found
-
-    def _is_allowed(self, target: str) -> bool:
-        found = _TARGET.fullmatch(target)
-        return found is not None and f"{found[1]}://{found[2]}".lower() in self._allowed
 
     def _address(self, content: MailLink | OpenPixel) -> str:
         return f"{self._origin}{PREFIX}{self._codec.seal(content).decode()}"

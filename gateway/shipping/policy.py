@@ -81,6 +81,9 @@ class PeoplePolicy:
                 holds = consent(None, told, sender, self._signals)
             if holds.analytics == "granted":
                 return self._with_names(event, cookies.visitor, holds)
+            if holds.analytics == "denied" and event.recipient is not None:
+                # Whoever made the link had the person's word for it; here the person says otherwise.
+                event = event._replace(recipient=None)
             visitor = None
             if holds.analytics == "unknown" and self._daily is not None:
                 visitor = self._daily.of(hit.received_at_ms, sender.trace)

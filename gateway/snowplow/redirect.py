@@ -4,12 +4,12 @@
 /r/tp2?u=https%3A%2F%2Fpartner.example%2F&seal=k3Vx9q.Zt0YpQ1c3aUeB4mN8rS2wA   sealed by `latchstring redirect`
 """
 
-import re
 from collections.abc import Collection
 from typing import Final
 from urllib.parse import quote
 
 from ..beacons.batch import allowed_origin
+from ..link_target import origin_of
 from ..shipping.event import RefusalError
 from ..shipping.own_fields import CONTROL
 from ..shipping.query import parameters
@@ -22,8 +22,6 @@ from .collector import Collector, lines_for
 PURPOSE: Final = b"snowplow redirect"
 PATH: Final = REDIRECT_PATH.decode() + "tp2"
 
-#: Where it leads is decided by these parts alone: no user before the host, no "\", which browsers take for "/".
-_TARGET: Final = re.compile(r"(https?://[A-Za-z0-9._-]+(?::[0-9]{1,5})?)(?:[/?#][\x21-\x5b\x5d-\x7e]*)?")
 _VISIBLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 _MAX_CHARS: Final = 4_096
 
@@ -42,16 +40,16 @@ class Redirects:
         except RefusalError:
             return None
         location = _location(said.get("u", ""))
-        if location is None:
+        origin = origin_of(location)
+        if origin is None:
             return None
-        is_allowed = location[1].lower() in self._allowed
-        if not is_allowed and not self._seals.fits(said["u"].encode(), said.get(SEAL, "").encode()):
+        if origin not in self._allowed and not self._seals.fits(said["u"].encode(), said.get(SEAL, "").encode()):
             return None
-        return location[0].encode("ascii")
+        return location.encode("ascii")
 
     def sealed(self, target: str) -> str:
         """Path and query of a redirect to a target that need not be allowed. Raises ValueError if it is no such URL."""
-        if _location(target) is None:
+        if origin_of(_location(target)) is None:
             raise ValueError("expected an http(s) URL without user, backslash and control characters")
         seal = self._seals.of(target.encode()).decode()
         return f"{PATH}?u={quote(target, safe='')}&{SEAL}={seal}"
@@ -68,8 +66,8 @@ class Redirects:
         return Recorded(payload, reply)
 
 
-def _location(said: str) -> re.Match[str] | None:
-    """The target as a Location may say it: beyond ASCII and space percent-encoded, all else as it is."""
+def _location(said: str) -> str:
+    """The target as a Location may say it: beyond ASCII and space percent-encoded, all else as it is; empty if none."""
     if len(said) > _MAX_CHARS or CONTROL.search(said):
-        return None
-    return _TARGET.fullmatch(quote(said, safe=_VISIBLE))
+        return ""
+    return quote(said, safe=_VISIBLE)

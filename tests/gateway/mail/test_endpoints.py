@@ -8,15 +8,18 @@ import pytest
 
 from harness.hits import CHROME, TRUSTED
 from harness.mails import token_of
+from harness.waiting import wait_until_async
 from harness.worker_app import Worker, now_ms, running_worker, settings_for
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.ids import to_text
 from latchstring_gateway.mail.life import LinkLife
+from latchstring_gateway.mail.links import key_of
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.pseudonyms import Pseudonyms
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.tokens.purposes import MailLink, OpenPixel
+from latchstring_gateway.tokens.rotation import retire, rotate
 
 _DAY_MS = 86_400_000
 _ASKED = {"campaign": "autumn", "message": "news-41", "targets": ["https://www.example.com/a?b=c"]}
@@ -121,6 +124,24 @@ async def test_the_store_knows_until_when_links_of_a_key_are_good(worker: Worker
 
     assert await life.until_ms(key_id) == late
     assert await life.until_ms("nobody") is None
+
+
+async def test_a_link_works_through_rotations_until_its_key_is_retired(worker: Worker) -> None:
+    """Made before a rotation it is good after it; the new key signs new ones; retiring the old one ends it: 410."""
+    old = (await worker.api("POST", "/v1/links", _ASKED)).json()["mails"][0]["links"][0]
+    path, clock = worker.rooms.settings.keys_path, SystemClock()
+
+    rotate(path, clock, ahead_seconds=0)
+    worker.rooms.key_watch.follow_file()
+    await wait_until_async(lambda: worker.rooms.codec.signing_key_id() != key_of(old), "the new key to sign")
+    new = (await worker.api("POST", "/v1/links", _ASKED)).json()["mails"][0]["links"][0]
+    after_rotation = [(await worker.client.get(link)).status_code for link in (old, new)]
+    retire(path, key_of(old), clock)
+    worker.rooms.key_watch.follow_file()
+    after_retiring = [(await worker.client.get(link)).status_code for link in (old, new)]
+
+    assert key_of(new) != key_of(old)
+    assert (after_rotation, after_retiring) == ([302, 302], [410, 302])
 
 
 @pytest.mark.parametrize(

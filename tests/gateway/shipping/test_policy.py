@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from harness.hits import TRUSTED, batch, pixel, write_segment
+from harness.mails import BROWSER, mail_hit
 from harness.people import PSEUDONYMS, Header, choices, cookies, people, place_file, tcf, visitor, who_agreed
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.devices.place import Places
@@ -80,6 +81,24 @@ def test_a_forged_choice_is_none(tmp_path: Path, pairs: list[bytes]) -> None:
     hits = [pixel(b"p=/a", [cookies(*pairs, visitor(b"ada"))])]
 
     assert _shipped(tmp_path, hits, "visitor, consent") == [(None, "unknown")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "kept"),
+    [
+        ([], "ada"),
+        (who_agreed(b"ada"), "ada"),
+        ([cookies(choices(analytics=False))], None),
+        ([(b"sec-gpc", b"1")], None),
+    ],
+)
+def test_whom_a_mail_went_to_is_kept_unless_the_browser_refuses(
+    tmp_path: Path, headers: list[Header], kept: str | None
+) -> None:
+    """The website vouches for those whom it names in links; a refusal at the click is nearer."""
+    clicked = [*BROWSER, *headers]
+
+    assert _shipped(tmp_path, [mail_hit(headers=clicked)], "recipient, campaign") == [(kept, "autumn")]
 
 
 def test_each_event_of_a_batch_may_say_its_own(tmp_path: Path) -> None:

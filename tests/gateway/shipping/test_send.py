@@ -9,6 +9,7 @@ import pytest
 
 from harness.clickhouse import SCHEMA, Running, clickhouse
 from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
+from harness.mails import mail_hit
 from harness.nodes import ship
 from harness.people import ask_to_erase, forgetting_shipper
 from latchstring_gateway.clock import ManualClock
@@ -88,6 +89,26 @@ def test_every_column_arrives_as_it_stands_in_the_warehouse(tmp_path: Path, serv
             told = server.ask(f"SELECT ifNull({theirs}, 'NULL') FROM events ORDER BY page")
             assert told == [["NULL" if value is None else value] for (value,) in said], name
     assert _ledger(server) == [["batch", "2", "2", "0", "0", "0"], ["pixel", "2", "1", "1", "0", "0"]]
+
+
+def test_a_burst_of_clicks_over_two_nodes_is_a_scanner_s(tmp_path: Path, server: Running) -> None:
+    """Three links of one mail in five seconds, whichever node each came to; what a person does is left alone."""
+    clicks = [("/a", 0, "ada"), ("/b", 1_000, "ada"), ("/c", 5_000, "ada"), ("/a", 60_000, "ada"), ("/a", 0, "bob")]
+    for number, (link, after_ms, recipient) in enumerate(clicks):
+        node = tmp_path / str(number % 2)
+        node.mkdir(exist_ok=True)
+        write_segment(node, [mail_hit(link, at_ms=NOW_MS + after_ms, recipient=recipient)])
+        ship(node)
+        _send(node, server)
+
+    columns = "recipient, link, ifNull(machine, ''), fetched_by, ifNull(rule, '')"
+    assert server.ask(f"SELECT {columns} FROM counted({_SPAN}) ORDER BY recipient, received_at") == [
+        ["ada", "/a", "scanner", "scanner", "burst"],
+        ["ada", "/b", "scanner", "scanner", "burst"],
+        ["ada", "/c", "scanner", "scanner", "burst"],
+        ["ada", "/a", "", "direct", ""],
+        ["bob", "/a", "", "direct", ""],
+    ]
 
 
 def test_sink_that_is_away_gets_everything_once_when_it_is_back(tmp_path: Path, server: Running) -> None:
