@@ -24,6 +24,7 @@ test: ## Everything: linters and all suites, with real store, proxies, browser a
 	@scripts/system-packages "the tests" chromium:chromium curl:curl libatomic1:libatomic.so.1 nginx-light:nginx
 	@scripts/node-packages tests/harness/tough_cookie
 	@scripts/node-packages tests/harness/snowplow_trackers
+	@scripts/node-packages tests/harness/tv_clients
 	@scripts/suites $(or $(SUITES),lint unit store beacons edge browser load)
 
 evidence: ## The promises attacked at length, at most 40 minutes; ends in a table and writes docs/evidence.md (ROWS=P2,P4)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.routing import Route
 
-from .activation import page
+from .activation import metadata, page
 from .activation.approvals import Approvals
 from .activation.budget import Budgets
 from .activation.codes import FORMS
@@ -26,9 +26,10 @@ from .wiring import Rooms, gate
 class Activation:
     """The routes by which TVs are activated."""
 
-    #: For apps, which show no cookies, and for people.
+    #: For apps, which show no cookies; for people; for everybody.
     apps: list[Route]
     pages: list[Route]
+    well_known: list[Route]
 
 
 def build(rooms: Rooms) -> Activation:
@@ -59,7 +60,7 @@ def build(rooms: Rooms) -> Activation:
         clients=frozenset(listed(settings.tv_clients)),
         grants=grants,
         budgets=budgets,
-        tokens=TvTokens(Starter(store, rooms.codec, rooms.leases, policy, story), checker, rooms.codec),
+        tokens=TvTokens(Starter(store, rooms.codec, rooms.leases, policy, story), checker, rooms.revoker, rooms.codec),
         places=places,
         address_of=address_of,
         verification_uri=settings.activation_url or page_url,
@@ -73,4 +74,4 @@ def build(rooms: Rooms) -> Activation:
         gate=lambda app: gate(rooms, app, of_pages=True),
         site_name=settings.site_name,
     )
-    return Activation(endpoints.routes(), pages)
+    return Activation(endpoints.routes(), pages, [metadata.route(settings.public_origin)])

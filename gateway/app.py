@@ -100,8 +100,10 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
             rooms.floods.write_down(journal.append)
             await journal.close()
 
+    activation = activation_wiring.build(rooms)
     edge = Router(
         [
+            *activation.well_known,
             *_verify_routes(rooms, hot, journal),
             *_beacon_routes(rooms, hot, journal),
             *_mail_routes(rooms, journal),
@@ -111,7 +113,6 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    activation = activation_wiring.build(rooms)
     paged = _limited(Router([*_page_routes(rooms), *activation.pages], redirect_slashes=False))
     pages = ResponseHeaders(CrossOriginProtection(paged, trusted_origins=[rooms.settings.public_origin]))
     api = _limited(

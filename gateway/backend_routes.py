@@ -2,6 +2,7 @@
 
 from starlette.routing import Route
 
+from .activation.introspection import Introspection
 from .devices.endpoints import DeviceEndpoints
 from .mail.endpoints import LinkEndpoints
 from .mail.life import LinkLife
@@ -34,6 +35,7 @@ def backend_routes(rooms: Rooms) -> list[Route]:
         ChoiceEndpoints(rooms.choices),
         ErasureEndpoints(erasing, rooms.choices, rooms.store, rooms.revoker),
         ReportEndpoints(rooms.reports, rooms.clock, partner_people=rooms.settings.partner_people),
+        Introspection(rooms.checker, issuer=rooms.settings.public_origin),
         LinkEndpoints(links_of(rooms), pseudonyms, LinkLife(rooms.store), rooms.clock),
     )
     return [route for endpoints in rooms_of_urls for route in endpoints.routes()]

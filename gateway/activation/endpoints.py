@@ -1,7 +1,8 @@
-"""What a TV app talks to: device authorization (RFC 8628) and token endpoint (RFC 6749).
+"""What a TV app talks to: device authorization (RFC 8628), token (RFC 6749) and revocation endpoint (RFC 7009).
 
 POST /latch/oauth/device_authorization   client_id
 POST /latch/oauth/token                  client_id, grant_type, device_code or refresh_token
+    POST /latch/oauth/revoke                 client_id, token
 """
 
 from collections.abc import Callable
@@ -63,6 +64,7 @@ class TvEndpoints:
         return [
             Route(f"{PREFIX}device_authorization", answering(self.authorize), methods=["POST"]),
             Route(f"{PREFIX}token", answering(self.token), methods=["POST"]),
+            Route(f"{PREFIX}revoke", answering(self.revoke), methods=["POST"]),
         ]
 
     async def authorize(self, request: Request) -> Response:
@@ -104,6 +106,17 @@ class TvEndpoints:
             no_scope(fields)
             return _tokens(await self._tokens.renew(required(fields, "refresh_token"), client, self._origin(request)))
         raise OAuthError("unsupported_grant_type", f"expected {DEVICE_GRANT} or {REFRESH_GRANT}")
+
+    async def revoke(self, request: Request) -> Response:
+        """200: the device is signed out everywhere, for good, or the token was none; 503 while that is not certain.
+
+        `token_type_hint` is not needed to find out which of the two it is (RFC 7009 section 2.1).
+        """
+        fields = await fields_of(request)
+        client = client_of(request, fields, self._clients)
+        if not await self._tokens.deactivate(required(fields, "token"), client):
+            raise _later("recorded, but a server could not be reached; repeat it", 503, INTERVAL_SECONDS)
+        return answer({})
 
     async def _by_device_code(self, request: Request, client: str, text: str) -> Pair:
         code = read_device_code(text)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from msgspec.structs import asdict
 
-from ..errors import BadRequest, Conflict
+from ..errors import BadRequest, Conflict, NotFound
+from ..ids import Account
 from ..metrics import ACTIVATIONS
+from ..revocation.revoke import Revoker
 from ..sessions.check import Checker, Denied
 from ..sessions.renew import From
 from ..sessions.start import OldSession, SignIn, Starter
@@ -32,11 +34,12 @@ class Pair:
 
 
 class TvTokens:
-    """Begins the sign-ins of TVs and renews their tokens; `checker` and `starter` go by the policy of TVs."""
+    """Begins and ends the sign-ins of TVs and renews their tokens; `checker` and `starter` go by the policy of TVs."""
 
-    def __init__(self, starter: Starter, checker: Checker, codec: Codec) -> None:
+    def __init__(self, starter: Starter, checker: Checker, revoker: Revoker, codec: Codec) -> None:
         self._starter = starter
         self._checker = checker
+        self._revoker = revoker
         self._codec = codec
 
     async def begin(self, approved: Approved, client: str, *, address: str) -> Pair:
@@ -80,6 +83,29 @@ class TvTokens:
         content = verdict.content
         assert isinstance(content, RefreshToken)
         return self._pair(content, verdict.token)
+
+    async def deactivate(self, token: str, client: str) -> bool:
+        """Sign the device of a token out, for good; False while a worker that cannot be reached may not know it.
+
+        An access token is as good for it as a refresh token, and one that is over as good as another; what is no token
+        of ours is nobody's. Safe to repeat. Raises OAuthError (another client's), StoreAway.
+        """
+        raw = token.encode("latin-1", "replace")
+        opened = [self._checker.open(raw, kind) for kind in (RefreshToken, AccessToken)]
+        lease = next((one for one in opened if not isinstance(one, Denied)), None)
+        if lease is None:
+            return True
+        if _client_of(lease.content) != client:
+            raise OAuthError("invalid_grant", "this token was given to another client")
+        try:
+            receipt = await self._revoker.revoke(
+                Account(lease.account), [("device", lease.device)], reason="deactivated_on_device"
+            )
+        except NotFound:
+            # Its row is gone, and no token of it is good without.
+            return True
+        ACTIVATIONS.labels("deactivated").inc()
+        return receipt.status == "complete"
 
     def _pair(self, content: RefreshToken, sealed: bytes | None = None) -> Pair:
         return Pair(

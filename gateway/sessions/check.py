@@ -90,7 +90,7 @@ class Checker:
 
         A token whose content is not allowed is not brought to the store. Raises StoreAway.
         """
-        lease = self._open(token, kind)
+        lease = self.open(token, kind)
         if isinstance(lease, Denied):
             return lease
         if not allows(lease.content):
@@ -108,8 +108,8 @@ class Checker:
 
     async def _judge(self, visit: Visit) -> Accepted | Denied:
         if visit.token is None:
-            return await self._judge_bearer(visit) if visit.bearer is not None else Denied("no_cookie", clear=False)
-        lease = self._open(visit.token)
+            return Denied("no_cookie", clear=False) if visit.bearer is None else await self.check_access(visit.bearer)
+        lease = self.open(visit.token)
         if isinstance(lease, Denied):
             return lease
         link = await self._link_for(lease)
@@ -133,9 +133,9 @@ class Checker:
             raise StoreAway
         return await self._ask_store(lease, visit)
 
-    async def _judge_bearer(self, visit: Visit) -> Accepted | Denied:
-        """Judge an access token: nothing renews it here, so it is good until it ends, or it is not."""
-        lease = self._open(visit.bearer or b"", AccessToken)
+    async def check_access(self, token: bytes) -> Accepted | Denied:
+        """Judge an access token: nothing renews it here, so it is good until it ends. Raises StoreAway."""
+        lease = self.open(token, AccessToken)
         if isinstance(lease, Denied):
             return lease
         link = await self._link_for(lease)
@@ -182,7 +182,10 @@ class Checker:
         seconds = round(self._policy.remember_idle_seconds) if lease.content.remembered else None
         return set_cookie(SESSION_COOKIE, lease.token.decode(), max_age_seconds=seconds)
 
-    def _open(self, token: bytes, kind: type[Lease] = Lease) -> OpenLease | Denied:
+    def open(self, token: bytes, kind: type[Lease] = Lease) -> OpenLease | Denied:
+        """A token whose signature holds for this purpose; says nothing about time or revocation. Raises StoreAway while
+        its key has not reached this host.
+        """
         lease = self._leases.find(token, kind)
         if isinstance(lease, Refused) and lease.reason is Reason.UNKNOWN_KEY:
             now_ns = self._clock.boot_ns()

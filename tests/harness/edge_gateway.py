@@ -97,6 +97,10 @@ class EdgeGateway:
         finally:
             await store.close()
 
+    def set(self, **settings: str) -> None:
+        """Settings of workers that are started from now on."""
+        self._env |= {f"LATCHSTRING_{name.upper()}": value for name, value in settings.items()}
+
     def start_worker(self, module: str = HTTP_WORKER) -> subprocess.Popen[bytes]:
         """One more worker on the shared socket."""
         base = {

@@ -1,0 +1,50 @@
+"""What a token is good for, for a backend that receives one without forward auth before it (RFC 7662).
+
+    POST /v1/introspect    field `token`; for service keys
+
+Only access tokens are active: a service that is shown a refresh token must not let anybody in.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..sessions.check import Checker, Denied
+from ..tokens.purposes import AccessToken
+from .oauth import answer, answering, fields_of, required
+
+
+class Introspection:
+    """The endpoint; `checker` judges as forward auth does."""
+
+    def __init__(self, checker: Checker, *, issuer: str) -> None:
+        self._checker = checker
+        self._issuer = issuer
+
+    def routes(self) -> list[Route]:
+        """The route below /v1; the app lets only service credentials through to it."""
+        return [Route("/v1/introspect", answering(self.introspect), methods=["POST"])]
+
+    async def introspect(self, request: Request) -> Response:
+        """200: whose token it is and until when, or that it is not active and no more; 503 if it cannot be known."""
+        token = required(await fields_of(request), "token")
+        verdict = await self._checker.check_access(token.encode("latin-1", "replace"))
+        if isinstance(verdict, Denied):
+            return answer({"active": False})
+        lease = verdict.lease
+        content = lease.content
+        assert isinstance(content, AccessToken)
+        return answer(
+            {
+                "active": True,
+                "token_type": "Bearer",
+                "client_id": content.client,
+                "sub": lease.account,
+                "iss": self._issuer,
+                "iat": content.issued_at_ms // 1000,
+                "exp": lease.ends_at_ms // 1000,
+                "auth_time": content.authenticated_at_ms // 1000,
+                "session": lease.session,
+                "device": lease.device,
+            }
+        )
