@@ -88,6 +88,14 @@ def test_gzip_is_unpacked_and_a_bomb_is_not() -> None:
     assert _reasons(snowplow(TP2, b"\x1f\x8bnonsense")) == ["not_gzip"]
 
 
+def test_refused_packed_body_is_kept_unpacked() -> None:
+    """A dead letter hides nobody's name from whoever has to find it; judged again it is the same."""
+    (refused,) = _units(snowplow(TP2, gzip.compress(b'["ada"]')))
+
+    assert refused == Rejected("bad_payload", b'["ada"]')
+    assert _reasons(snowplow(TP2, b'["ada"]')) == ["bad_payload"]
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "reason"),
     [
