@@ -137,6 +137,23 @@ class Senders:
         )
 
 
+def spoken_of(server: Sender, agent: str) -> Sender:
+    """Somebody of whom a server speaks: his device by his agent; neither where he is nor what he reads is known."""
+    device = describe(agent)
+    return server._replace(
+        device_kind=device.kind,
+        os=device.os,
+        client=device.client,
+        language="",
+        address_prefix="",
+        country=None,
+        asn=None,
+        provider=None,
+        machine="bot" if device.kind == "bot" else None,
+        trace=b"",
+    )
+
+
 def _machine(said: dict[bytes, bytes], kind: str, *, is_head: bool) -> str | None:
     purpose = said.get(b"sec-purpose", b"")
     if purpose.startswith(b"prefetch"):

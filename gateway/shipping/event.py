@@ -42,6 +42,8 @@ class Event(NamedTuple):
     visitor: str | None = None
     #: Why the wire takes this for a machine; wins over what the request's headers say.
     machine: str | None = None
+    #: The user agent of the person, where a server speaks of one: the request's own is that of the server. No column.
+    agent: str | None = None
     #: What the website's banner says of consent: "granted", "denied", or a TCF string; the policy reads it.
     consent: str | None = None
 

@@ -12,7 +12,7 @@ from ..beacons.floods import refused_in
 from .columns import EVENT, SENDER
 from .commits import Count, Exclusion, FileEntry
 from .dead_letters import DeadLetter, base64_text, write_dead_letters
-from .enrich import Sender, without_address
+from .enrich import Sender, spoken_of, without_address
 from .event import Event, Rejected, Unit
 from .keeping import Excluded, Kept, Policy, Ruling
 from .parquet import EventRows
@@ -183,7 +183,8 @@ class Judge:
             self._exclude(hour, counts, kept)
             return
         counts.good += 1
-        row = _row(hit, counts.source, hit.sender, kept, index, conflict=verdict is not None)
+        sender = hit.sender if event.agent is None else spoken_of(hit.sender, event.agent)
+        row = _row(hit, counts.source, sender, kept, index, conflict=verdict is not None)
         self.found.rows.add(hour, row)
 
 

@@ -85,7 +85,8 @@ class PeoplePolicy:
                 # Whoever made the link had the person's word for it; here the person says otherwise.
                 event = event._replace(recipient=None)
             visitor = None
-            if holds.analytics == "unknown" and self._daily is not None:
+            # The trace of a server that speaks of others is none of theirs.
+            if holds.analytics == "unknown" and self._daily is not None and event.agent is None:
                 visitor = self._daily.of(hit.received_at_ms, sender.trace)
             return Kept(without_names(event), visitor, "daily" if visitor else "none", *holds)
 

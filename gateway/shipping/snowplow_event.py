@@ -7,7 +7,7 @@ dtm stm  when it happened and when it was sent, by the sender's clock; ttm when 
 url      the page; page, host and campaign (utm_campaign) are taken from it
 aid p    the app, the platform
 sid uid duid nuid tnuid   session, user, visitor: for the policy to keep or drop
-ip ua    address and agent of whom a server speaks of: dropped
+ua       agent of whom a server speaks of: tells his device, and is dropped; ip, his address, is dropped as it is
 
 All others are properties, as they were sent; `ue` and `co` are those of ue_pr or ue_px and co or cx, decoded.
 """
@@ -85,6 +85,7 @@ def event_of(fields: Parameters, hit: RawHit) -> Event:
         playback_rate=means.playback_rate,
         viewing=viewing_in(contexts),
         visitor=_visitor(fields, visitor, hit),
+        agent=fields.get("ua") or None,
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from harness.hits import CHROME, TRUSTED, batch, pixel
 from latchstring_gateway.beacons import payload
-from latchstring_gateway.shipping.enrich import Sender, Senders, _truncated, truncated, without_address
+from latchstring_gateway.shipping.enrich import Sender, Senders, _truncated, spoken_of, truncated, without_address
 
 BOT = b"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
@@ -88,6 +88,20 @@ def test_privacy_signals_are_exactly_one(value: bytes, said: bool) -> None:
 def test_language_is_the_first_named(accept: bytes, language: str) -> None:
     """One plain tag or nothing."""
     assert _sender((b"accept-language", accept)).language == language
+
+
+def test_of_whom_a_server_speaks_only_the_device_is_known() -> None:
+    """Not where he is nor what he reads: that would be the server's; nor does his server make a machine of him."""
+    server = _sender((b"user-agent", b"python-requests/2.32"), (b"accept-language", b"de"), (b"sec-gpc", b"1"))
+
+    person = spoken_of(server, CHROME.decode())
+
+    assert (person.device_kind, person.os, person.client) == ("computer", "Linux", "Chrome")
+    assert (person.language, person.address_prefix, person.country, person.machine, person.trace) == (
+        "", "", None, None, b"",
+    )  # fmt: skip
+    assert person.gpc
+    assert spoken_of(server, BOT.decode()).machine == "bot"
 
 
 def test_dead_letter_keeps_neither_address_nor_cookie() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.hits import TRUSTED, batch, pixel, write_segment
+from harness.hits import CHROME, TRUSTED, batch, pixel, snowplow, write_segment
 from harness.mails import BROWSER, mail_hit
 from harness.people import PSEUDONYMS, Header, choices, cookies, people, place_file, tcf, visitor, who_agreed
 from latchstring_gateway.clock import ManualClock
@@ -130,6 +130,15 @@ def test_a_day_tells_the_undecided_apart_and_nobody_who_refused(tmp_path: Path) 
     assert rows[0] == rows[1] != rows[2]
     assert [kind for _, kind in rows] == ["daily", "daily", "daily", "none", "cookie"]
     assert rows[3][0] is None
+
+
+def test_a_day_does_not_make_one_visitor_of_all_that_a_server_speaks_of(tmp_path: Path) -> None:
+    """Its address and agent are nobody's; whom it names by his agent has a device, and no pseudonym without consent."""
+    person = b"/i?e=pv&url=https://www.example.com/&ua=" + CHROME.replace(b" ", b"+")
+
+    rows = _shipped(tmp_path, [snowplow(person), snowplow()], "visitor_kind, device_kind", daily=True)
+
+    assert rows == [("none", "computer"), ("daily", "other")]
 
 
 def test_an_address_is_looked_up_and_then_cut(tmp_path: Path) -> None:

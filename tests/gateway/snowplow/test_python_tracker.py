@@ -22,6 +22,7 @@ from harness.waiting import wait_until
 
 pytestmark = pytest.mark.beacons
 
+TV = "Mozilla/5.0 (SMART-TV; Linux; Tizen 6.0) AppleWebKit/537.36 (KHTML, like Gecko) Version/6.0 TV Safari/537.36"
 PURCHASE = "iglu:com.acme/purchase/jsonschema/1-0-0"
 TENANT = "iglu:com.acme/tenant/jsonschema/1-0-0"
 
@@ -51,7 +52,7 @@ def _tell_everything(tracker: Tracker) -> None:
 
 def _tracker(collector: Tracked, app: str, method: Literal["get", "post"], *, encodes: bool) -> Tracker:
     subject = Subject().set_user_id("u-1").set_domain_user_id("d-1").set_domain_session_id("s-1").set_lang("de")
-    subject.set_ip_address("203.0.113.77").set_useragent("Agent of a visitor/1.0").set_platform("web")
+    subject.set_ip_address("203.0.113.77").set_useragent(TV).set_platform("web")
     emitter = Emitter(collector.host, protocol="http", port=int(collector.port), method=method, batch_size=3)
     return Tracker("py", [emitter], app_id=app, subject=subject, encode_base64=encodes)
 
@@ -76,9 +77,10 @@ def test_everything_it_tells_arrives_in_its_columns(collector: Tracked) -> None:
     rows = collector.rows()
     for app in ways:
         _check_everything([row for row in rows if row["app"] == app])
-    # What a server says of its visitor's address and agent stands in no column.
+    # What a server says of its visitor's address and agent stands in no column; the agent tells the device.
+    assert {(row["device_kind"], row["machine"], row["address_prefix"]) for row in rows} == {("tv", None, "")}
     assert "203.0.113.77" not in repr(rows)
-    assert "Agent of a visitor" not in repr(rows)
+    assert TV not in repr(rows)
 
 
 def _check_everything(found: list[dict[str, Any]]) -> None:
