@@ -92,8 +92,8 @@ async def test_more_than_a_few_waiting_are_sent_away(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_takes_questions_has_no_database_in_memory() -> None:
-    """DuckDB and the sketches are the child's alone."""
-    heavy = ("duckdb", "datasketches")
+    """DuckDB, Arrow, NumPy and the sketches are the child's alone."""
+    heavy = ("duckdb", "pyarrow", "numpy", "datasketches")
     code = f"import sys, latchstring_gateway.app; print([name for name in {heavy} if name in sys.modules])"
 
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
