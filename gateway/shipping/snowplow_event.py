@@ -166,6 +166,9 @@ def _platform(fields: Parameters) -> str | None:
 def _visitor(fields: Parameters, told: str | None, hit: RawHit) -> str | None:
     """The steadiest pseudonym there is: the tracker's own, then what a server says, then our cookie's."""
     said = _text(fields, "duid") or told or _text(fields, "tnuid") or _text(fields, "nuid")
+    # A server may pass our whole cookie on: the id, and behind it the seal.
+    if said and said[36:37] == "." and _UUID.fullmatch(said[:36].lower()):
+        return said[:36]
     return said or header(hit, NETWORK_USER).decode("ascii") or None
 
 

@@ -170,6 +170,8 @@ def test_what_has_no_column_is_a_property_as_it_was_sent() -> None:
         ({"duid": "d", "tnuid": "t", "nuid": "n"}, "d"),
         ({"tnuid": "t", "nuid": "n"}, "t"),
         ({"nuid": "n"}, "n"),
+        ({"nuid": ID + ".k3Vx9q.Zt0YpQ1c3aUeB4mN8rS2wA"}, ID),
+        ({"nuid": ID + "x"}, ID + "x"),
         ({}, "cookie"),
     ],
 )
