@@ -53,7 +53,11 @@ def hot_route_app(route: HotRoute, append: AppendRecord, long_way: ASGIApp) -> A
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         body = b""
         if route.max_body_bytes:
-            body, more_body = await _read(receive, route.max_body_bytes)
+            try:
+                body, more_body = await _read(receive, route.max_body_bytes)
+            except ClientGoneError:
+                # Nobody hears this answer, and half a body is no hit. Phones do so all day long: no word of it.
+                return
             receive = _replay(body, receive, more_body=more_body)
             if len(body) > route.max_body_bytes:
                 await long_way(scope, receive, send)
