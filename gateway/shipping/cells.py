@@ -8,6 +8,7 @@ same cells from the events. Cells of one key may stand in several rows; they are
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 from .catalogue import Catalogue
 from .columns import SCHEMA
 from .commits import Commit
-from .durable import make_durably
+from .durable import TEMPORARY_SUFFIX, make_durably
 from .visitors import sketch
 
 DIRECTORY: Final = "cells"
@@ -103,6 +104,15 @@ def remove_others(warehouse: Path, commits: Iterable[str]) -> None:
     kept = {path_of(warehouse, commit) for commit in commits}
     for path in (warehouse / DIRECTORY).glob("*.parquet"):
         if path not in kept:
+            path.unlink(missing_ok=True)
+
+
+def remove_unfinished(warehouse: Path) -> None:
+    """Remove what somebody left behind who died while making cells; nobody may be making any meanwhile."""
+    for path in (warehouse / DIRECTORY).glob(f"*{TEMPORARY_SUFFIX}*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
             path.unlink(missing_ok=True)
 
 

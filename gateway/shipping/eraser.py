@@ -22,7 +22,6 @@ from .adjustments import Adjustment, Adjustments, Unit
 from .catalogue import Catalogue, read_catalogue
 from .claim import segments_in
 from .commits import Commit, Commits, Count, Exclusion
-from .durable import TEMPORARY_SUFFIX
 from .erasures import Erasure, Erasures
 from .fold import added_up, fold
 from .leftovers import leftovers
@@ -199,9 +198,7 @@ class Eraser:
             return False
         # Sums that were made of the old files, also those that were never finished.
         cells.remove_others(self._warehouse, self._commits.ids())
-        for path in (self._warehouse / cells.DIRECTORY).rglob(f"*{TEMPORARY_SUFFIX}*"):
-            if path.is_file():
-                path.unlink(missing_ok=True)
+        cells.remove_unfinished(self._warehouse)
         self._note(erasure, state="complete", leaving=[], completed_at_ms=self._clock.wall_ms())
         return True
 

@@ -18,6 +18,7 @@ from ..beacons.segment import ids_of_name
 from ..clock import Clock
 from ..devices.place import Places
 from ..ids import to_text
+from . import cells
 from .claim import claimed, read_whole, segments_in, sweep_unborn
 from .commits import Commits
 from .durable import TEMPORARY_SUFFIX, make_directory
@@ -202,6 +203,7 @@ class Shipper:
 
     def _sweep_uncommitted(self) -> None:
         """Remove what a shipper that died has left: files that no commit record names, and half-made ones."""
+        cells.remove_unfinished(self._warehouse)
         for path in (*leftovers(self._warehouse), *self._warehouse.rglob(f"*{TEMPORARY_SUFFIX}")):
             path.unlink(missing_ok=True)
 

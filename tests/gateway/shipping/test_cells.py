@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import warehouse
-from harness.hits import HOUR, NOW_MS
+from harness.hits import HOUR, NOW_MS, TRUSTED
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.shipping import cells
@@ -16,6 +16,7 @@ from latchstring_gateway.shipping.adjustments import Adjustment, Adjustments, Un
 from latchstring_gateway.shipping.catalogue import read_catalogue
 from latchstring_gateway.shipping.commits import Commits, Count
 from latchstring_gateway.shipping.keeper import LONGEST_REPORT_MS, Keeper
+from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.visitors import sketch, together
 
 _DAY_MS = 86_400_000
@@ -157,3 +158,18 @@ def test_cells_go_with_what_they_were_made_of(tmp_path: Path) -> None:
             pass
 
     assert _files(tmp_path) == []
+
+
+def test_half_made_cells_go_with_what_they_had_written_aside(tmp_path: Path) -> None:
+    """Pseudonyms that did not fit into memory lie in a folder beside it when the maker dies."""
+    _folded(tmp_path)
+    (made,) = _files(tmp_path)
+    aside = made.with_name(f"{made.name}.part.sums")
+    aside.mkdir()
+    for left in (aside / "duckdb_temp_storage.tmp", made.with_name(f"{'B' * 22}.parquet.part")):
+        left.write_bytes(b"pseudonyms")
+
+    with Shipper(tmp_path, ManualClock(), TRUSTED):
+        pass
+
+    assert _files(tmp_path) == [made]
