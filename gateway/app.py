@@ -20,7 +20,7 @@ from latchstring_middleware.response_headers import ResponseHeaders
 
 from . import activation_wiring, metrics
 from .activation.endpoints import PREFIX as OAUTH_PREFIX
-from .backend_routes import backend_routes, links_of
+from .backend_routes import all_nodes_of, backend_routes, links_of
 from .beacons import batch, hit
 from .beacons import endpoints as beacon_endpoints
 from .beacons import script as page_script
@@ -94,7 +94,7 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        async with Running(rooms, every_second=every_second):
+        async with Running(rooms, every_second=every_second), all_nodes_of(rooms).followed():
             yield
             # Answered hits, and the count of refused ones, are on disk before this process says goodbye.
             rooms.floods.write_down(journal.append)

@@ -7,6 +7,7 @@ from .devices.endpoints import DeviceEndpoints
 from .mail.endpoints import LinkEndpoints
 from .mail.life import LinkLife
 from .mail.links import Links
+from .privacy.all_nodes import AllNodes
 from .privacy.endpoints import ChoiceEndpoints
 from .privacy.erasing import Erasing
 from .privacy.erasure_endpoints import ErasureEndpoints
@@ -14,6 +15,7 @@ from .reports.endpoints import ReportEndpoints
 from .revocation.endpoints import RevocationEndpoints
 from .revocation.stream import RevocationStream
 from .sessions.endpoints import SessionEndpoints
+from .shipping.erasures import Erasures
 from .shipping.pseudonyms import Pseudonyms
 from .wiring import Rooms
 
@@ -21,6 +23,11 @@ from .wiring import Rooms
 def links_of(rooms: Rooms) -> Links:
     """What seals and opens the links of mails."""
     return Links(rooms.codec, rooms.clock, origin=rooms.settings.public_origin, allowed=rooms.settings.link_targets())
+
+
+def all_nodes_of(rooms: Rooms) -> AllNodes:
+    """What tells erasures to other nodes, and hears of theirs."""
+    return AllNodes(rooms.store, Erasures(rooms.settings.data_dir / "warehouse"))
 
 
 def backend_routes(rooms: Rooms) -> list[Route]:
@@ -33,7 +40,7 @@ def backend_routes(rooms: Rooms) -> list[Route]:
         RevocationEndpoints(rooms.store, rooms.revoker, rooms.everybody, stream),
         DeviceEndpoints(rooms.devices),
         ChoiceEndpoints(rooms.choices),
-        ErasureEndpoints(erasing, rooms.choices, rooms.store, rooms.revoker),
+        ErasureEndpoints(erasing, all_nodes_of(rooms), rooms.choices, rooms.store, rooms.revoker),
         ReportEndpoints(rooms.reports, rooms.clock, partner_people=rooms.settings.partner_people),
         Introspection(rooms.checker, issuer=rooms.settings.public_origin),
         LinkEndpoints(links_of(rooms), pseudonyms, LinkLife(rooms.store), rooms.clock),

@@ -19,6 +19,7 @@ from ..clock import SystemClock
 from ..errors import EdgeError, StoreAway
 from ..ids import to_bytes
 from ..pages.words import count
+from ..privacy.all_nodes import AllNodes
 from ..privacy.erasing import Erasing, told
 from ..privacy.forget import Forgotten, forget
 from ..running import Running
@@ -28,6 +29,7 @@ from ..shipping.erasures import Erasure, Erasures
 from ..shipping.pseudonyms import PseudonymKeyError, Pseudonyms
 from ..shipping.run import JOURNAL, WAREHOUSE
 from ..shipping.seen import Seen
+from ..store.client import Store
 from ..tokens.keyring import KeyFileError
 from .ledger import AsJson, DataDir
 from .words import give_up, utc_time
@@ -69,7 +71,7 @@ def erase(
     wait: Annotated[float, typer.Option(min=0, max=3_600, help="Seconds to wait for the shippers.")] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Erase a person's events on this node, and what comes of them in the next 30 days.
+    """Erase a person's events, on every node of an outside store, and what comes of them in the next 30 days.
 
         latchstring erase --user u-4711 --visitor 3q2-7wAAAAAAAAAAAAAAAA
         latchstring erase --account ada@example.com
@@ -92,6 +94,8 @@ def erase(
                 repeat_key=None,
             )
         )
+        if chosen.store != "embedded":
+            asyncio.run(_tell_all_nodes(chosen, asked))
         forgotten = asyncio.run(_forget(chosen, account)) if account else None
         _go_on(chosen, asked.id, wait)
         found = asyncio.run(erasing.find(asked.id))
@@ -133,6 +137,14 @@ def _visitor_id(text: str) -> bytes:
         return to_bytes(text)
     except ValueError as error:
         raise typer.BadParameter(f"--visitor: {error}") from None
+
+
+async def _tell_all_nodes(chosen: Settings, asked: Erasure) -> None:
+    store = Store(chosen.store_url, replicas=chosen.replicas)
+    try:
+        await AllNodes(store, Erasures(chosen.data_dir / WAREHOUSE)).tell(asked)
+    finally:
+        await store.close()
 
 
 async def _forget(chosen: Settings, account: str) -> Forgotten:

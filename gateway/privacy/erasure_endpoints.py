@@ -12,6 +12,7 @@ from ..errors import BadRequest, NotFound
 from ..ids import is_id, to_bytes
 from ..revocation.revoke import Revoker
 from ..store.client import Store
+from .all_nodes import AllNodes
 from .choices import ChoiceCookies
 from .erasing import Erasing, told
 from .forget import forget
@@ -34,8 +35,11 @@ class EraseRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class ErasureEndpoints:
     """The routes below /v1; the app lets only service credentials through to them."""
 
-    def __init__(self, erasing: Erasing, cookies: ChoiceCookies, store: Store, revoker: Revoker) -> None:
+    def __init__(
+        self, erasing: Erasing, all_nodes: AllNodes, cookies: ChoiceCookies, store: Store, revoker: Revoker
+    ) -> None:
         self._erasing = erasing
+        self._all_nodes = all_nodes
         self._cookies = cookies
         self._store = store
         self._revoker = revoker
@@ -48,7 +52,7 @@ class ErasureEndpoints:
         ]
 
     async def erase(self, request: Request) -> JSONResponse:
-        """202 with the receipt so far; 503 StoreAway if the account is not deleted yet: repeat it with the same key."""
+        """202 with the receipt so far; 503 StoreAway if other nodes or the account's rows are not done: repeat it."""
         asked = await read_json(request, EraseRequest)
         repeat_key = repeat_key_of(request)
         account = None if asked.account is None else checked_account(asked.account)
@@ -65,6 +69,7 @@ class ErasureEndpoints:
         erasure = await self._erasing.ask(
             users=users, visitors=visitors, trackers=asked.trackers, recipients=recipients, repeat_key=repeat_key
         )
+        await self._all_nodes.tell(erasure)
         answer: dict[str, Any] = told(erasure)
         if account is not None:
             forgotten = await forget(self._store, self._revoker, account)

@@ -30,6 +30,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag0}:agreed-keys` | hash: key id -> since when every worker knows it | until the key is retired | revocation |
 | `{tag0}:service-keys` | hash: key id -> row | until revoked | service_keys |
 | `{tag0}:links-until` | sorted set: key id by when its last link is over, ms | for ever, an entry for each key | mail |
+| `{tag0}:erasures` | sorted set: whom to erase, as keyed hashes, by time of request | an entry for 400 days | privacy |
 | `{tag0}:deliverer` | string: lock | TTL 5 seconds | hooks |
 | `{tag0}:hooks` | hash: hook id -> row | until removed | hooks |
 | `{tag0}:waiting-codes` | sorted set: hashes of device codes by expiry | TTL: the life of the codes | activation |
@@ -162,6 +163,7 @@ PULSES: Final = f"{_PREFIXES[0]}pulses"
 AGREED_KEYS: Final = f"{_PREFIXES[0]}agreed-keys"
 WAITING_CODES: Final = f"{_PREFIXES[0]}waiting-codes"
 SERVICE_KEYS: Final = f"{_PREFIXES[0]}service-keys"
+ERASURES: Final = f"{_PREFIXES[0]}erasures"
 LINKS_UNTIL: Final = f"{_PREFIXES[0]}links-until"
 DELIVERER_LOCK: Final = f"{_PREFIXES[0]}deliverer"
 HOOKS: Final = f"{_PREFIXES[0]}hooks"
