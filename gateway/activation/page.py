@@ -166,7 +166,8 @@ class ActivatePage:
         if not done:
             return self._field(Wrong("unknown"), typed)
         what = describe(found.asking.agent)
-        _log.info(f"device_{decision}", account=self._names.of("account", visitor.account), device_kind=what.kind)
+        event = "device_approved" if decision == "approved" else "device_refused"
+        _log.info(event, account=self._names.of("account", visitor.account), device_kind=what.kind)
         return page(
             "activate_done.html",
             site_name=self._site_name,

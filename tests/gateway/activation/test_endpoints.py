@@ -1,5 +1,6 @@
 """The device grant as a TV app meets it: RFC 8628 word for word, and every bad request its own error."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -96,6 +97,19 @@ async def _session(worker: Worker) -> str:
         if await worker.store.redis.hget(str(key), "method") == "device_code":
             return str(key)
     raise AssertionError("no session of a TV")
+
+
+async def test_polls_at_once_make_one_device(tv: Tv, worker: Worker, owner: Jar) -> None:
+    """An app that polls from several threads, or over several workers, is one TV with one sign-in."""
+    await tv.ask()
+    await approve(worker, owner, tv.codes)
+    answers = await asyncio.gather(*(tv.poll() for _ in range(12)))
+    devices = (await worker.api("GET", "/v1/accounts/ada/devices")).json()["devices"]
+    tokens = [answer.json()["access_token"] for answer in answers]
+    sessions = {(await tv.verify(access_token=token)).headers["x-latch-session"] for token in tokens}
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert (len(devices), len(sessions)) == (2, 1)
 
 
 async def test_a_refusal_is_told(tv: Tv, worker: Worker, owner: Jar) -> None:

@@ -1,5 +1,6 @@
 """The activation page: it shows what asks, always asks back, and lets nobody guess."""
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -153,6 +154,13 @@ async def test_right_codes_and_typing_errors_that_cannot_be_codes_cost_nothing(
         codes = await tv.ask()
         assert (await _enter(worker, owner, "WDJB")).status_code == 400
         assert (await approve(worker, owner, codes)).status_code == 200
+
+
+async def test_a_burst_of_guesses_gets_no_further_than_one_after_another(worker: Worker, owner: Jar) -> None:
+    """Fifty at once: ten are looked up."""
+    answers = await asyncio.gather(*(_enter(worker, owner, "BBBB-BBBB") for _ in range(50)))
+
+    assert sorted(answer.status_code for answer in answers) == [400] * 10 + [429] * 40
 
 
 async def test_a_network_has_a_budget_over_all_accounts(worker: Worker, tv: Tv) -> None:
