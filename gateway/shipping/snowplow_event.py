@@ -39,7 +39,7 @@ _TYPES: Final = {
 }
 #: Those whose value stands in a column, and those that must not stand in any.
 _NO_PROPERTIES: Final = frozenset(
-    "e eid dtm stm ttm aid p sid uid duid nuid tnuid ip ua ue_pr ue_px co cx".split()  # noqa: SIM905 - shorter to read
+    "e eid dtm stm ttm aid p sid uid duid nuid tnuid ip ua fp mac ue_pr ue_px co cx".split()  # noqa: SIM905 - shorter to read
 )
 #: A retry says the same but for these.
 _NOT_IN_FINGERPRINT: Final = frozenset({"eid", "stm", "nuid", "cv"})

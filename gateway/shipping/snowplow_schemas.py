@@ -25,12 +25,15 @@ _VIEWINGS: Final = {(_MEDIA, "session"): "mediaSessionId", (_SNOWPLOW, "web_page
 _MAX_SCREEN_CHARS: Final = 1_024
 _MAX_SECONDS: Final = 1e12
 
-#: Fields that tell one person or device from all others. Session and user of a client are columns, for the policy to
-#: decide on; what is built into a device is kept nowhere.
+#: Fields that tell one person or device from all others, or to the metre where it is. Session and user of a client are
+#: columns, for the policy to decide on; the rest is kept nowhere.
 _PERSONS: Final = {
     (_SNOWPLOW, "client_session"): frozenset({"userId", "sessionId", "previousSessionId", "firstEventId"}),
     (_SNOWPLOW, "mobile_context"): frozenset({"appleIdfa", "appleIdfv", "androidIdfa", "openIdfa"}),
-    (_SNOWPLOW, "desktop_context"): frozenset({"deviceManufacturerId", "deviceId"}),
+    (_SNOWPLOW, "geolocation_context"): frozenset({"latitude", "longitude", "altitude", "bearing", "speed"}),
+    ("com.google.analytics", "cookies"): frozenset({"__utma", "__utmb", "__utmc", "__utmv", "__utmz", "_ga"}),
+    ("com.google.ga4", "cookies"): frozenset({"_ga", "session_cookies"}),
+    ("org.ietf", "http_cookie"): frozenset({"value"}),
 }
 
 

@@ -157,7 +157,7 @@ def test_what_has_no_column_is_a_property_as_it_was_sent() -> None:
     """Whatever a tracker says is kept, but for whom it says it of: that is for the policy."""
     event = _event(
         e="se", se_ca="shop", tv="js-4.0", res="1920x1080", uid="u", duid="d", sid="s", nuid="n", tnuid="t",
-        ip="203.0.113.7", ua="Agent/1", aid="a", p="tv",
+        ip="203.0.113.7", ua="Agent/1", aid="a", p="tv", fp="1", mac="2",
     )  # fmt: skip
 
     assert _properties(event) == {"se_ca": "shop", "tv": "js-4.0", "res": "1920x1080"}

@@ -90,4 +90,12 @@ def test_persons_are_columns_and_no_properties() -> None:
     assert person_in([_said(SNOWPLOW, "client_session", {"sessionId": 7, "userId": ""})]) == (None, None)
     assert without_person(client).data == {"sessionIndex": 3}
     assert without_person(phone).data == {"osType": "ios"}
+    for vendor, name, personal, rest in (
+        (SNOWPLOW, "geolocation_context", "latitude", "timestamp"),
+        ("com.google.analytics", "cookies", "_ga", "other"),
+        ("com.google.ga4", "cookies", "session_cookies", "cookie_prefix"),
+        ("org.ietf", "http_cookie", "value", "name"),
+    ):
+        assert without_person(_said(vendor, name, {personal: "x", rest: "y"})).data == {rest: "y"}
+    assert without_person(_said("com.acme", "http_cookie", {"value": "x"})).data == {"value": "x"}
     assert without_person(_said(SNOWPLOW, "client_session", [1])).data == [1]
