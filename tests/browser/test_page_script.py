@@ -3,11 +3,13 @@
 import base64
 import io
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp
 
 from harness.hits import CHROME
 from harness.service import Service, running_service
@@ -316,3 +318,29 @@ def test_a_page_that_comes_back_from_memory_is_seen_again(site: Site) -> None:
     rows = site.rows(3, "type = 'view'")
 
     assert [row["page"] for row in rows] == [site.path("first"), site.path("next"), site.path("first")]
+
+
+def test_a_website_on_another_host_than_the_edge(
+    site: Site, context: BrowserContext, serving: Callable[[ASGIApp], str]
+) -> None:
+    """The script comes with its integrity from there, and what it tells goes there, under a policy that names it."""
+    policy = f"default-src 'none'; script-src {site.origin}; connect-src {site.origin}; img-src {site.origin}"
+    head = script_tag(app=site.name, origin=site.origin)
+    html = f"<!doctype html><title>elsewhere</title>{head}<button data-conversion='trial'>Try</button>"
+    page_of_it = HTMLResponse(html, headers={"content-security-policy": policy})
+    elsewhere = serving(page_of_it)
+    page = context.new_page()
+    page.on("console", lambda message: site.complaints.append(message.text))
+    with page.expect_response(lambda answer: answer.url == f"{site.origin}/b") as view:
+        page.goto(f"{elsewhere}/shop")
+    page.click("button")
+
+    rows = site.rows(2)
+
+    assert view.value.status == 204
+    assert [(row["type"], row["page"], row["source"]) for row in rows] == [
+        ("view", "/shop", "batch"),
+        ("conversion", "/shop", "batch"),
+    ]
+    assert {row["host"] for row in rows} == {elsewhere.removeprefix("http://")}
+    assert site.complaints == []
