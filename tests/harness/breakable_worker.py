@@ -4,14 +4,17 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from latchstring_gateway.supervise import http_worker
+from latchstring_gateway.supervise.shared_metrics import share_metrics
 
 
 def put_mistakes_in() -> None:
     """Change the product's own functions in this process."""
     # Imported late: a sound worker must be as the product starts it, which minds the order of its imports.
+    share_metrics(Path(os.environ["LATCHSTRING_DATA_DIR"]))
     from harness.evidence import breaks
     from latchstring_gateway.beacons.journal import Journal
     from latchstring_gateway.revocation.barrier import Barrier
