@@ -14,7 +14,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 import pytest
@@ -299,7 +299,8 @@ class Evidence:
         row = Row(promise, tried, trials, violations, now - self._since)
         self._since = now
         self.rows += 1
-        self.properties.append(("evidence", row))
+        # As a dictionary, which can travel from one process to another.
+        self.properties.append(("evidence", asdict(row)))
         assert trials > 0, f"{promise}: nothing was tried: {tried}"
         assert violations == 0, f"{promise}: {violations} of {trials} trials violated it: {tried}"
 

@@ -132,7 +132,9 @@ class _Listener:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
-            rows = [value for name, value in report.user_properties if name == "evidence" and isinstance(value, Row)]
+            rows = [
+                Row(**value) for name, value in report.user_properties if name == "evidence" and isinstance(value, dict)
+            ]
             # What failed before it could count anything must not be missing from the table.
             rows = rows or [Row("?", report.nodeid.rpartition("/")[2], 0, 0, 0.0)]
             self.rows += rows
