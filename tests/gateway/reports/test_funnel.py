@@ -48,7 +48,7 @@ def _by_hand(events: list[tuple[str, int]], steps: list[str], within: int) -> in
 _WALK = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 400)), max_size=7)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(walks=st.lists(_WALK, min_size=1, max_size=3), steps=st.lists(st.sampled_from("abc"), min_size=2, max_size=4))
 def test_visitors_of_each_step_are_those_counted_by_hand(
     tmp_path_factory: pytest.TempPathFactory, walks: list[list[tuple[str, int]]], steps: list[str]

@@ -55,7 +55,7 @@ def _files(data_dir: Path) -> list[Path]:
     return sorted((data_dir / "warehouse" / cells.DIRECTORY).glob("*"))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(segments=st.lists(_EVENTS, min_size=1, max_size=5))
 def test_cells_of_hours_and_days_are_those_of_the_raw_events(
     tmp_path_factory: pytest.TempPathFactory, segments: list[Any]
