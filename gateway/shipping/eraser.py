@@ -29,10 +29,10 @@ from .locks import KEEPER, LockedError, locked
 from .parquet import hour_of_path
 from .pseudonyms import Pseudonyms
 from .search import Found, Search
+from .ship import QUARANTINE
 from .tally import hour_of
 
 REASON: Final = "erased"
-QUARANTINE: Final = "quarantine"
 #: A step searches for so long, then others have their turn.
 _STEP_NS: Final = 1_000_000_000
 

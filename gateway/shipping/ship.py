@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from ..beacons import payload
-from ..beacons.segment import Record, Scan, ids_of_name
+from ..beacons.segment import HEADER_BYTES, Record, Scan, ids_of_name
 from ..beacons.segment_file import boot_id
 from ..clock import Clock
 from ..ids import to_text
@@ -77,7 +77,8 @@ class SegmentShipper:
         if not scan.records and not scan.damaged and not rebooted:
             return None
         if scan.damaged:
-            make_durably(self._warehouse / QUARANTINE / path.name, lambda temporary: temporary.write_bytes(data))
+            kept = _damage_alone(data, scan)
+            make_durably(self._warehouse / QUARANTINE / path.name, lambda temporary: temporary.write_bytes(kept))
         commit = Commit(
             segment=segment,
             committed_at_ms=self._clock.wall_ms(),
@@ -114,6 +115,14 @@ def _numbered(records: list[Record]) -> list[tuple[str, int]]:
     """Journal and number of each record."""
     names = {journal_id: journal_id.hex() for journal_id in {record.journal_id for record in records}}
     return [(names[record.journal_id], record.number) for record in records]
+
+
+def _damage_alone(data: bytes, scan: Scan) -> bytes:
+    """The segment with zeroes where good records stood: they are shipped, and their addresses are no longer needed."""
+    kept = bytearray(len(data))
+    for start, end in ((0, HEADER_BYTES), *scan.damaged):
+        kept[start:end] = data[start:end]
+    return bytes(kept)
 
 
 def _made_at_ms(scan: Scan) -> int | None:

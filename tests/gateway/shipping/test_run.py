@@ -10,6 +10,7 @@ import pytest
 from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
 from harness.waiting import wait_until
 from latchstring_gateway.beacons import payload
+from latchstring_gateway.beacons.segment import HEADER_BYTES
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.commits import Commit, Commits, Count, Exclusion
@@ -107,8 +108,9 @@ def test_copy_written_after_a_failed_sync_counts_once(tmp_path: Path) -> None:
 
 
 def test_damaged_segment_is_kept_in_quarantine_and_counted(tmp_path: Path) -> None:
-    """Damage costs the frame it touched; the file stays for a closer look."""
-    path = write_segment(tmp_path, [pixel(b"p=/a"), pixel(b"p=/b"), pixel(b"p=/c")])
+    """Damage costs the frame it touched, which stays for a closer look; of the others nothing is kept there."""
+    address = [(b"x-forwarded-for", b"203.0.113.77")]
+    path = write_segment(tmp_path, [pixel(b"p=/a", address), pixel(b"p=/b"), pixel(b"p=/c", address)])
     data = bytearray(path.read_bytes())
     data[data.index(b"p=/b")] ^= 1
     path.write_bytes(data)
@@ -117,7 +119,10 @@ def test_damaged_segment_is_kept_in_quarantine_and_counted(tmp_path: Path) -> No
 
     assert _rows(tmp_path, "page") == [("/a",), ("/c",)]
     assert len(commit.damaged) == 1
-    assert (tmp_path / "warehouse" / "quarantine" / path.name).read_bytes() == data
+    kept = (tmp_path / "warehouse" / "quarantine" / path.name).read_bytes()
+    ((start, end),) = commit.damaged
+    assert kept[start:end] == data[start:end]
+    assert kept[:start] + kept[end:] == data[:HEADER_BYTES] + bytes(len(data) - HEADER_BYTES - (end - start))
 
 
 def test_torn_tail_is_cut(tmp_path: Path) -> None:
