@@ -60,9 +60,13 @@ class Approvals:
         await self._give_back(budgets)
         return found
 
-    async def settle(self, waiting: Waiting, decision: Decision, account: Account, *, authenticated_at_ms: int) -> bool:
+    async def settle(
+        self, waiting: Waiting, decision: Decision, account: Account, *, session: str, authenticated_at_ms: int
+    ) -> bool:
         """See `Grants.settle`."""
-        done = await self._grants.settle(waiting, decision, account, authenticated_at_ms=authenticated_at_ms)
+        done = await self._grants.settle(
+            waiting, decision, account, session=session, authenticated_at_ms=authenticated_at_ms
+        )
         ACTIVATIONS.labels(decision if done else "too_late").inc()
         return done
 

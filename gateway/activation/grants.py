@@ -23,7 +23,7 @@ _OFFER = load(
     args=("code_hash", "client", "session", "device", "agent", "network", "country", "provider", "life_ms"),
 )
 _POLL = load(_SCRIPTS / "poll.lua", keys=("grant",), args=("client", "tolerance_ms", "longest_interval_ms"))
-_SETTLE = load(_SCRIPTS / "settle.lua", keys=("grant",), args=("decision", "account", "authenticated_at_ms"))
+_SETTLE = load(_SCRIPTS / "settle.lua", keys=("grant",), args=("decision", "account", "session", "authenticated_at_ms"))
 
 #: What a device is told to wait between two polls (RFC 8628 section 3.2), and how early it may be.
 INTERVAL_SECONDS: Final = 5
@@ -59,10 +59,11 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """A grant that its person approved: whose sign-in it becomes, under which ids."""
+    """A grant that its person approved: whose sign-in it becomes, under which ids; `approved_by` is his own session."""
 
     account: Account
     authenticated_at_ms: int
+    approved_by: str
     session: str
     device: str
     agent: str
@@ -129,10 +130,10 @@ class Grants:
         )
         if answer[0] != "approved":
             return cast(State, answer[0])
-        if len(answer) != 6:
+        if len(answer) != 7:
             raise StoreAway("the store answered out of contract")
-        _approved, account, authenticated_at_ms, session, device, agent = answer
-        return Approved(Account(account), int(authenticated_at_ms), session, device, agent)
+        _approved, account, authenticated_at_ms, approved_by, session, device, agent = answer
+        return Approved(Account(account), int(authenticated_at_ms), approved_by, session, device, agent)
 
     async def waiting(self) -> int:
         """How many codes wait, those included that were settled before they expired."""
@@ -151,12 +152,14 @@ class Grants:
         asking = Asking(*(str(row[field]) for field in ("agent", "network", "country", "provider")))
         return Waiting(code, user_code, asking)
 
-    async def settle(self, waiting: Waiting, decision: Decision, account: Account, *, authenticated_at_ms: int) -> bool:
+    async def settle(
+        self, waiting: Waiting, decision: Decision, account: Account, *, session: str, authenticated_at_ms: int
+    ) -> bool:
         """Approve or refuse; False if it has expired or somebody has decided otherwise. Safe to repeat."""
         answer = await _SETTLE(
             self._store,
             {"grant": keys.grant(waiting.code.partition, waiting.code.sha256)},
-            {"decision": decision, "account": account, "authenticated_at_ms": authenticated_at_ms},
+            {"decision": decision, "account": account, "session": session, "authenticated_at_ms": authenticated_at_ms},
             replicas=self._store.replicas.writes,
         )
         return bool(answer == "ok")

@@ -46,6 +46,11 @@ class Visitor(Protocol):
         ...
 
     @property
+    def session(self) -> str:
+        """The id of the session."""
+        ...
+
+    @property
     def authenticated_at_ms(self) -> int:
         """When its password was checked."""
         ...
@@ -161,7 +166,11 @@ class ActivatePage:
             return self._field(found, typed)
         visitor = _visitor(request)
         done = await self._approvals.settle(
-            found, decision, Account(visitor.account), authenticated_at_ms=visitor.authenticated_at_ms
+            found,
+            decision,
+            Account(visitor.account),
+            session=visitor.session,
+            authenticated_at_ms=visitor.authenticated_at_ms,
         )
         if not done:
             return self._field(Wrong("unknown"), typed)

@@ -57,7 +57,7 @@ class TvTokens:
                     cookie="",
                     user_agent=approved.agent,
                     address=address,
-                    old=OldSession(approved.session, approved.device),
+                    old=OldSession(approved.session, approved.device, approved.approved_by),
                 )
             )
         except Conflict as conflict:

@@ -4,8 +4,8 @@
 -- only while its first answer may have been lost.
 -- INCLUDE ../revocation/append.lua
 -- KEYS account devices browser new_device session sessions generations revocations number outbox
--- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full key_id label kind model os client place event_prefix vouched given_device grace_ms
--- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name, run, browser_id} or {'disabled' | 'overtaken' | 'full' | 'stale' | 'future' | 'used' | 'device_removed' | 'over', now_ms}
+-- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full key_id label kind model os client place event_prefix vouched given_device approved_by grace_ms
+-- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name, run, browser_id} or {'disabled' | 'overtaken' | 'full' | 'stale' | 'future' | 'used' | 'device_removed' | 'over' | 'approver_gone', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
 local auth_at = tonumber(authenticated_at_ms)
@@ -34,6 +34,10 @@ if vouched == '1' then
       is_repeated, issued_at, run = true, tonumber(n_issued_at), row_run
     end
     created_at, given_device = tonumber(since), row_device
+  elseif approved_by ~= '' then
+    -- Or an intruder could keep a yes in store for the day he is put out.
+    local approver, its_device = unpack(redis.call('HMGET', prefix .. 'session:' .. approved_by, 'state', 'device'))
+    if approver ~= 'live' or redis.call('HGET', prefix .. 'device:' .. its_device, 'state') ~= 'active' then return {'approver_gone', now} end
   end
 end
 

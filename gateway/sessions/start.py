@@ -65,6 +65,7 @@ _START = load(
         "event_prefix",
         "vouched",
         "given_device",
+        "approved_by",
         "grace_ms",
     ),
 )
@@ -77,6 +78,7 @@ _REFUSALS: Final = {
     "full": ("too_many_sessions", "the account has as many sessions as it may; end one and try again"),
     "used": ("old_session_used", "the website's session was handed out before, or has been ended since"),
     "device_removed": ("device_removed", "the device of the website's session was removed"),
+    "approver_gone": ("approver_signed_out", "whoever approved it was signed out before it began"),
     "over": ("old_session_over", "the password was checked too long ago, and the box was not ticked"),
 }
 _TIMES: Final = {
@@ -89,11 +91,13 @@ _TIMES: Final = {
 class OldSession:
     """A session that began elsewhere, under ids that are settled (a blank device: the browser's).
 
-    It is the website's own and moves in, or was approved on another device.
+    It is the website's own and moves in, or was approved on another device by the session `approved_by`, which must be
+    alive when this one begins.
     """
 
     session: str
     device: str
+    approved_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +228,7 @@ class Starter:
                 "event_prefix": f"evt_{new_id()}",
                 "vouched": int(old is not None),
                 "given_device": old.device if old else "",
+                "approved_by": old.approved_by if old else "",
                 "grace_ms": round(policy.grace_seconds * 1000),
             },
             replicas=self._store.replicas.writes,

@@ -46,7 +46,9 @@ class _Approvals(Approvals):
             return Wrong("unreadable")
         return Waiting(DeviceCode(0, ""), code, _ELSEWHERE) if code == "WDJBMJHT" else Wrong("spent", 600)
 
-    async def settle(self, waiting: Waiting, decision: Decision, account: Account, *, authenticated_at_ms: int) -> bool:
+    async def settle(
+        self, waiting: Waiting, decision: Decision, account: Account, *, session: str, authenticated_at_ms: int
+    ) -> bool:
         self.decided.append(decision)
         return True
 

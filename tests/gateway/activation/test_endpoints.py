@@ -8,6 +8,7 @@ import pytest
 from harness.tv import CLIENT, DEVICE_GRANT, Tv, approve, decide
 from harness.worker_app import Jar, Worker, dump
 from latchstring_gateway.activation.grants import MOST_WAITING
+from latchstring_gateway.ids import to_text
 from latchstring_gateway.store import keys
 
 _TOKEN = "/latch/oauth/token"
@@ -228,6 +229,38 @@ async def test_an_approval_does_not_outlive_the_password_it_rests_on(tv: Tv, wor
     polled = await tv.poll()
 
     assert (polled.status_code, polled.json()["error"]) == (400, "access_denied")
+
+
+@pytest.mark.parametrize("put_out", ["device", "session", "others"])
+async def test_an_intruder_keeps_no_approval_in_store(tv: Tv, worker: Worker, owner: Jar, put_out: str) -> None:
+    """He approves a TV of his and lets it wait; the owner puts him out; the TV does not come in behind her back."""
+    intruder = await worker.signed_in()
+    await tv.ask()
+    await approve(worker, intruder, tv.codes)
+    lease, kept = worker.lease(intruder), to_text(worker.lease(owner).device)
+    base = "/v1/accounts/ada"
+    if put_out == "device":
+        await worker.api("DELETE", f"{base}/devices/{to_text(lease.device)}")
+    elif put_out == "session":
+        await worker.api("DELETE", f"{base}/sessions/{to_text(lease.session)}")
+    else:
+        await worker.api("POST", f"{base}/devices/remove-others", {"keep": kept})
+    polled = await tv.poll()
+
+    assert (polled.status_code, polled.json()["error"]) == (400, "access_denied")
+    devices = (await worker.api("GET", f"{base}/devices")).json()["devices"]
+    assert "tv" not in {device["kind"] for device in devices}
+
+
+async def test_who_signs_out_after_the_tv_came_in_leaves_it_in(tv: Tv, worker: Worker, owner: Jar) -> None:
+    """Also where the answer with the tokens was lost, and is asked for again."""
+    await tv.ask()
+    await approve(worker, owner, tv.codes)
+    await tv.poll()
+    await worker.api("DELETE", f"/v1/accounts/ada/sessions/{to_text(worker.lease(owner).session)}")
+
+    assert (await tv.poll()).status_code == 200
+    assert (await tv.verify()).status_code == 200
 
 
 async def test_a_tv_that_was_removed_before_it_polled_again_stays_out(tv: Tv, worker: Worker, owner: Jar) -> None:
