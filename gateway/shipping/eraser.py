@@ -68,7 +68,7 @@ class Eraser:
 
         Raises OSError or duckdb.Error; what was done by then holds.
         """
-        under_way = [erasure for erasure in self._erasures.all() if erasure.state != "complete"]
+        under_way = self._erasures.under_way()
         if not under_way:
             return False
         steps = {

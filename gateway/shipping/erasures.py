@@ -80,6 +80,8 @@ class Erasures:
 
     def __init__(self, warehouse: Path) -> None:
         self._directory = warehouse / DIRECTORY
+        #: Those that were complete when they were read, by id: inode and time of change of their file.
+        self._complete: dict[str, tuple[int, int]] = {}
 
     def ids(self) -> list[str]:
         """The ids of all erasures."""
@@ -97,6 +99,22 @@ class Erasures:
     def all(self) -> list[Erasure]:
         """All of them, oldest first."""
         found = [erasure for one in self.ids() if (erasure := self.read(one)) is not None]
+        return sorted(found, key=lambda erasure: (erasure.requested_at_ms, erasure.id))
+
+    def under_way(self) -> list[Erasure]:
+        """Those that are not complete, oldest first. Complete ones are read once, not at each call."""
+        found = []
+        for one in self.ids():
+            try:
+                status = self._path(one).stat()
+            except FileNotFoundError:
+                continue
+            stamp = status.st_ino, status.st_mtime_ns
+            if self._complete.get(one) != stamp and (erasure := self.read(one)) is not None:
+                if erasure.state == "complete":
+                    self._complete[one] = stamp
+                else:
+                    found.append(erasure)
         return sorted(found, key=lambda erasure: (erasure.requested_at_ms, erasure.id))
 
     def write(self, erasure: Erasure) -> None:

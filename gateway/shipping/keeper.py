@@ -70,7 +70,7 @@ class Keeper:
         try:
             with locked(self._warehouse / KEEPER):
                 # An erasure adds up what it took out when it has searched everything.
-                if any(erasure.state == "marking" for erasure in self._erasures.all()):
+                if any(erasure.state == "marking" for erasure in self._erasures.under_way()):
                     return False
                 catalogue = self._that_may_go(read_catalogue(self._warehouse))
                 done = (
