@@ -13,6 +13,7 @@ from .activation.endpoints import TvEndpoints
 from .activation.grants import Grants
 from .activation.tokens import TvTokens
 from .devices.place import Places
+from .hot_route import head_of
 from .sessions.check import Checker
 from .sessions.renew import Renewals
 from .sessions.start import Starter
@@ -54,7 +55,8 @@ def build(rooms: Rooms) -> Activation:
     page_url = f"{settings.public_origin}{page.URL}"
 
     def address_of(request: Request) -> str:
-        return rooms.trusted.client_address(request.client.host if request.client else "", request.headers.raw)
+        head = head_of(request.scope)
+        return rooms.trusted.client_address(head.peer, head.headers)
 
     endpoints = TvEndpoints(
         clients=frozenset(listed(settings.tv_clients)),

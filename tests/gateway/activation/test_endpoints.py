@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from harness.asgi import ask
 from harness.tv import CLIENT, DEVICE_GRANT, Tv, approve, decide
 from harness.worker_app import Jar, Worker, dump
 from latchstring_gateway.activation.grants import MOST_WAITING
@@ -344,6 +345,29 @@ async def test_an_app_that_is_a_web_page_may_ask(tv: Tv) -> None:
     answer = await tv.post("device_authorization")
 
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
+
+
+async def test_behind_a_unix_socket_the_network_is_the_browsers_too(worker: Worker) -> None:
+    """A proxy that has no address is trusted to say whose request it is: the budget is that network's, and kept."""
+    answer = await ask(
+        worker.edge.asgi,
+        method="POST",
+        path="/latch/oauth/device_authorization",
+        query_string=b"",
+        headers=[
+            (b"content-type", b"application/x-www-form-urlencoded"),
+            (b"x-forwarded-for", b"203.0.113.77"),
+        ],
+        client=None,
+        server=("/run/latchstring.sock", None),
+        chunks=[f"client_id={CLIENT}".encode()],
+    )
+    redis = worker.store.redis
+    grants = [await redis.hget(str(key), "network") for key in await redis.keys("*:grant:*")]
+
+    assert answer.status == 200
+    assert grants == ["203.0.113.0/24"]
+    assert len(await redis.keys("*:budget:*")) == 1
 
 
 async def test_one_network_may_not_ask_for_codes_without_end(tv: Tv, worker: Worker) -> None:
