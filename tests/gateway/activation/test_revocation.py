@@ -49,10 +49,10 @@ async def test_either_token_signs_the_device_out_for_good(
     assert '"reason":"deactivated_on_device"' in told["data"]
 
 
-@pytest.mark.parametrize("token", ["noise", "v1.a.b.c", "\N{TELEVISION}", "x" * 5_000])
-async def test_what_is_no_token_needs_no_revocation(tv: Tv, token: str) -> None:
+async def test_what_is_no_token_needs_no_revocation(tv: Tv) -> None:
     """200, as RFC 7009 section 2.2 says; nothing is told of what exists."""
-    assert (await tv.post("revoke", token=token)).status_code == 200
+    for token in ("noise", "v1.a.b.c", "\N{TELEVISION}", "x" * 5_000):
+        assert (await tv.post("revoke", token=token)).status_code == 200, token
 
 
 async def test_it_may_be_repeated(tv: Tv, worker: Worker, owner: Jar) -> None:
@@ -72,23 +72,20 @@ async def test_no_client_signs_anothers_devices_out(tv: Tv, worker: Worker, owne
     assert (await tv.verify()).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("form", "status", "error"),
-    [
+async def test_a_bad_request_is_told(worker: Worker) -> None:
+    """In the words of RFC 6749."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    for form, status, error in (
         ("", 400, "invalid_request"),
         (f"client_id={CLIENT}", 400, "invalid_request"),
         (f"client_id={CLIENT}&token=", 400, "invalid_request"),
         (f"client_id={CLIENT}&token=a&token=b", 400, "invalid_request"),
         ("client_id=nobody&token=a", 401, "invalid_client"),
         (f"client_id={CLIENT}&client_secret=s&token=a", 401, "invalid_client"),
-    ],
-)
-async def test_a_bad_request_is_told(worker: Worker, form: str, status: int, error: str) -> None:
-    """In the words of RFC 6749."""
-    headers = {"content-type": "application/x-www-form-urlencoded"}
-    answer = await worker.client.post(_URL, content=form, headers=headers)
+    ):
+        answer = await worker.client.post(_URL, content=form, headers=headers)
 
-    assert (answer.status_code, answer.json()["error"]) == (status, error)
+        assert (answer.status_code, answer.json()["error"]) == (status, error), form
 
 
 @pytest.mark.store

@@ -85,10 +85,10 @@ async def test_nothing_of_a_tv_is_ever_fresh(connected: Tv, worker: Worker) -> N
         assert 'error="insufficient_user_authentication"' in answer.headers["www-authenticate"]
 
 
-@pytest.mark.parametrize("every", [2, 3, 5])
-@pytest.mark.parametrize("apart_ms", [5 * _MINUTE_MS, _HOUR_MS, _KEPT_MS, 30 * _DAY_MS])
+@pytest.mark.parametrize("every", [2, 3])
+@pytest.mark.parametrize("apart_ms", [5 * _MINUTE_MS, _KEPT_MS, 30 * _DAY_MS])
 async def test_a_lost_answer_never_signs_a_tv_out(connected: Tv, worker: Worker, every: int, apart_ms: int) -> None:
-    """A flaky network drops every second, third or fifth answer, the app tries again: it stays signed in for ever."""
+    """A flaky network drops every second or third answer, the app tries again: it stays signed in for ever."""
     for number in range(1, 41):
         await _age(worker, apart_ms)
         answer = await connected.renewal(connected.tokens["refresh_token"])
@@ -188,9 +188,9 @@ async def test_no_access_token_outlives_the_deployments_lease(connected: Tv, wor
     assert (await connected.verify(access_token=worker.rooms.codec.seal(long_ago).decode())).status_code == 401
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [
+async def test_any_other_authorization_is_nobody(worker: Worker) -> None:
+    """401, and for a page the way to sign in: the website's own credentials mean nothing to us."""
+    for authorization in (
         "Bearer",
         "Bearer ",
         "Bearer v1.",
@@ -199,12 +199,11 @@ async def test_no_access_token_outlives_the_deployments_lease(connected: Tv, wor
         "Bearer the-websites-own",
         "Basic dHY6dHY=",
         "v1.a.b.c",
-    ],
-)
-async def test_any_other_authorization_is_nobody(worker: Worker, authorization: str) -> None:
-    """401, and for a page the way to sign in: the website's own credentials mean nothing to us."""
-    assert (await worker.verify(None, authorization=authorization)).status_code == 401
-    assert (await worker.verify(None, "/optional", authorization=authorization)).headers["x-latch-account"] == ""
+    ):
+        refused = await worker.verify(None, authorization=authorization)
+        optional = await worker.verify(None, "/optional", authorization=authorization)
+
+        assert (refused.status_code, optional.headers["x-latch-account"]) == (401, ""), authorization
 
 
 async def test_two_authorization_headers_are_none(connected: Tv, worker: Worker) -> None:
