@@ -10,6 +10,10 @@ from harness.dashboard_stand import KEY, MemoryKeys, application
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.dashboard.door import VISIT_SECONDS
 
+# A process for each answer: no unit test's time.
+pytestmark = pytest.mark.beacons
+
+
 _PAGES = ("/dashboard", "/dashboard/reports/pages")
 
 

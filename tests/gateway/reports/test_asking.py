@@ -15,6 +15,10 @@ from latchstring_gateway.errors import ReportAway
 from latchstring_gateway.reports.asking import Reports
 from latchstring_gateway.reports.question import Question, question
 
+# A process for each answer: no unit test's time.
+pytestmark = pytest.mark.beacons
+
+
 _ASKED = question("pages", {"to": ["2027-01-15"]}, now_ms=NOW_MS, partner_people=10)
 
 

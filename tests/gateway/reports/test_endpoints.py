@@ -15,6 +15,9 @@ from latchstring_gateway.reports.asking import Reports
 from latchstring_gateway.reports.endpoints import ReportEndpoints
 from latchstring_middleware.problems import ProblemAnswers
 
+# A process for each answer: no unit test's time.
+pytestmark = pytest.mark.beacons
+
 
 @pytest.fixture
 def client(tmp_path: Path) -> httpx.AsyncClient:
