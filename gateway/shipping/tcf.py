@@ -1,7 +1,7 @@
 """The TCF string of a consent banner: which purposes its visitor has agreed to (IAB Tech Lab, "TC String Format" 2.x).
 
 Only the head of the core string is read: 6 bits version, 146 bits about the banner, then 24 bits, one a purpose. The
-decoder on PyPI has had no release since 2022 and decodes all vendors for it; tests hold this one against that.
+decoder on PyPI has had no release since 2022, needs a compiler and decodes all vendors for it.
 """
 
 import re
