@@ -62,13 +62,18 @@ async def test_failing_writes_and_syncs_lose_and_double_nothing(
     )
 
 
+@pytest.fixture
+def _mounts() -> None:
+    if namespace() is None:
+        pytest.skip("this system lets nobody mount a file system of a test's own")
+
+
+# Before `evidence`, which wants a row of whatever it was made for.
+@pytest.mark.usefixtures("_mounts")
 def test_full_file_system_refuses_what_it_cannot_keep_and_keeps_what_it_answered(
     tmp_path: Path, evidence: Evidence
 ) -> None:
     """Journal and warehouse fill their disk; hits are refused and shipping fails until there is room again."""
-    if namespace() is None:
-        pytest.skip("this system lets nobody mount a file system of a test's own")
-
     told = on_small_disk(tmp_path, pick(short=6, long=24) * 1024 * 1024, fill_up)
 
     evidence.row(
