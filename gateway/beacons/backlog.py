@@ -30,6 +30,7 @@ class Backlog:
         self._reserve_bytes = reserve_bytes
         self._is_low = False
         self._measured_ns = 0
+        self._grown_bytes = 0
         self.size_bytes = 0
         self.oldest_ms: int | None = None
 
@@ -47,8 +48,14 @@ class Backlog:
         self._measured_ns = now_ns
         return True
 
+    def grew(self, by_bytes: int) -> None:
+        """Count what the worker itself has written."""
+        self._grown_bytes += by_bytes
+        self.size_bytes += by_bytes
+
     def measure(self) -> None:
         """Look at the directory (one that is not there is empty); waits for the disk, so not from an event loop."""
+        grown_bytes = self._grown_bytes
         size, oldest_ns = 0, None
         with contextlib.suppress(OSError):
             found_system = os.statvfs(self._directory)
@@ -60,5 +67,6 @@ class Backlog:
                         found = entry.stat()
                         size += found.st_size
                         oldest_ns = found.st_mtime_ns if oldest_ns is None else min(oldest_ns, found.st_mtime_ns)
-        self.size_bytes = size
+        # What was written meanwhile may be in it or not: better counted twice than not at all.
+        self.size_bytes = size + self._grown_bytes - grown_bytes
         self.oldest_ms = None if oldest_ns is None else oldest_ns // 1_000_000

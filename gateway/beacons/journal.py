@@ -141,7 +141,7 @@ class Journal:
         data = segment.frames.encode(payloads, segment.size, self._journal_id, number)
         failure = segment.write(self._disk, data)
         if failure is None:
-            self.backlog.size_bytes += len(data)
+            self.backlog.grew(len(data))
             self._written(segment, group)
         else:
             self._retire_after_failure(segment, failure)
