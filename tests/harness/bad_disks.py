@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable
 from functools import partial
@@ -113,7 +114,8 @@ def fill_up(folder: Path) -> dict[str, Any]:
 
 async def _fill_up(folder: Path) -> dict[str, Any]:
     ballast = folder / "ballast"
-    ballast.write_bytes(bytes(2 * 1024 * 1024))
+    # What a reserve keeps free in earnest: to make room the shipper needs some.
+    ballast.write_bytes(bytes(shutil.disk_usage(folder).total // 3))
     make = HastyJournal if breaks("answered-before-written") else Journal
     journal = make(folder / "journal", SystemClock(), fsync="always", segment_max_bytes=300_000)
     shipper = Shipper(folder, SystemClock(), TRUSTED)

@@ -26,7 +26,7 @@ from latchstring_middleware.passport import Passport, PassportVerifier
 
 pytestmark = pytest.mark.store
 
-ROTATIONS = pick(short=2, long=40)
+ROTATIONS = pick(short=2, long=25)
 VISITORS = 8
 #: How late the second host gets a changed key file, and how long all must know a key before it signs.
 LATE_SECONDS, LEAD_SECONDS = 1.2, 1.0

@@ -16,7 +16,7 @@ from harness.waiting import wait_until_async
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=120, long=1_200))]
 
-_REMOVALS = pick(short=6, long=150)
+_REMOVALS = pick(short=6, long=100)
 _WORKERS = 3
 #: How long the flood goes on after a receipt, longer than any fence.
 _AFTERWARDS_SECONDS = 0.3

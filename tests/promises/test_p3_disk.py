@@ -32,7 +32,7 @@ async def test_failing_writes_and_syncs_lose_and_double_nothing(
     if breaks("short-write-is-a-write"):
         monkeypatch.setattr("latchstring_gateway.beacons.segment_file.SegmentFile", TrustingSegmentFile)
     chance = Random(5)
-    rounds = pick(short=6, long=150)
+    rounds = pick(short=6, long=100)
     hits = wrong = faults = 0
 
     for trial in range(rounds):
@@ -96,7 +96,7 @@ def test_damage_costs_the_records_it_touches_and_no_other(
     if breaks("stops-at-damage"):
         monkeypatch.setattr(Scan, "_next_frame", lambda *_: None)
     chance = Random(11)
-    rounds = pick(short=30, long=1_500)
+    rounds = pick(short=30, long=800)
     records = wrong = 0
 
     for trial in range(rounds):

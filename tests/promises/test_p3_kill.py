@@ -15,7 +15,7 @@ from latchstring_gateway.reports.ledger import ledger
 pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=300, long=900))]
 
 #: Of a worker, then a shipper; about every second one of both is killed.
-_ROUNDS = pick(short=40, long=1_000)
+_ROUNDS = pick(short=40, long=700)
 _FSYNC: list[Fsync] = ["interval", "always", "never"]
 
 

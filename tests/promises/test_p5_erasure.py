@@ -19,7 +19,7 @@ from latchstring_gateway.shipping.erasures import Erasures
 pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=120, long=900))]
 
 #: Some 270 calls, a second for each that is tried.
-_STEP = pick(short=23, long=2)
+_STEP = pick(short=23, long=3)
 _ADA = "ada-7f3a9c"
 _HERS = pixel(b"p=/hers&consent=granted&user=" + _ADA.encode(), hit_id=b"hers")
 _BATCH = batch(b'[{"p":"/hers","consent":"granted","user":"%b","id":"e1"},{"p":"/others"}]' % _ADA.encode())
