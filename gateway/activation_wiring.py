@@ -12,7 +12,6 @@ from .activation.codes import FORMS
 from .activation.endpoints import TvEndpoints
 from .activation.grants import Grants
 from .activation.tokens import TvTokens
-from .devices.place import Places
 from .hot_route import head_of
 from .sessions.check import Checker
 from .sessions.renew import Renewals
@@ -34,7 +33,7 @@ class Activation:
 
 
 def build(rooms: Rooms) -> Activation:
-    """Make it. Raises PlaceFileError if a file of places cannot be used."""
+    """Make it."""
     settings, store = rooms.settings, rooms.store
     policy = settings.session_policy().of_tvs(days=settings.tv_days, grace_seconds=settings.tv_grace_seconds)
     names = LogNames(rooms.ring)
@@ -49,7 +48,6 @@ def build(rooms: Rooms) -> Activation:
         policy=policy,
         story=story,
     )
-    places = Places(settings.country_file, settings.provider_file)
     budgets = Budgets(store)
     grants = Grants(store, FORMS[settings.tv_codes], life_seconds=settings.tv_code_seconds)
     page_url = f"{settings.public_origin}{page.URL}"
@@ -63,14 +61,14 @@ def build(rooms: Rooms) -> Activation:
         grants=grants,
         budgets=budgets,
         tokens=TvTokens(Starter(store, rooms.codec, rooms.leases, policy, story), checker, rooms.revoker, rooms.codec),
-        places=places,
+        places=rooms.places,
         address_of=address_of,
         verification_uri=settings.activation_url or page_url,
         complete_uri=page_url,
     )
     pages = page.routes(
         approvals=Approvals(grants, budgets),
-        places=places,
+        places=rooms.places,
         names=names,
         address_of=address_of,
         gate=lambda app: gate(rooms, app, of_pages=True),

@@ -148,7 +148,14 @@ def _hot_routes(rooms: Rooms, accepted: metrics.HotCount) -> HotRoutes:
     if not rooms.settings.snowplow_micro:
         routes |= snowplow_endpoints.hot_routes(rooms.collector, rooms.settings.trackers_paths())
     for path, manner in PATHS.items():
-        handler = verify_handler(rooms.leases, rooms.feed, rooms.clock, fresh_only=manner == "fresh", count=accepted)
+        handler = verify_handler(
+            rooms.leases,
+            rooms.feed,
+            rooms.clock,
+            fresh_only=manner == "fresh",
+            count=accepted,
+            country_of=rooms.country.of if rooms.settings.tell_country else None,
+        )
         routes[path.encode()] = HotRoute(handler)
     return routes
 
@@ -159,6 +166,7 @@ def _verify_routes(rooms: Rooms, hot: HotRoutes, journal: Journal) -> list[BaseR
         clock=rooms.clock,
         trusted=rooms.trusted,
         count=lambda outcome: metrics.VERIFY.labels(outcome).inc(),
+        country_of=rooms.country.of if rooms.settings.tell_country else lambda _head: b"",
     )
 
     def long_way(manner: Manner) -> ASGIApp:
@@ -217,7 +225,7 @@ def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
             if not well
         ]
         # A broken key file harms nobody yet, and may be on every host at once: a warning, not a reason to send nothing.
-        warnings = ["key_file"] if rooms.ring.problem is not None else []
+        warnings = (["key_file"] if rooms.ring.problem is not None else []) + rooms.place_watch.old
         told: dict[str, object] = {"ready": not wrong, "wrong": wrong, "warnings": warnings}
         if rooms.memory.found:
             told |= {"code": restored.CODE, "remedy": restored.REMEDY}

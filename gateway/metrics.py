@@ -51,6 +51,12 @@ KEYS_IN_STEP: Final = Gauge(
     "0 while other workers use a key that is not in this host's file.",
     multiprocess_mode="livemin",
 )
+PLACE_DATA_AGE: Final = Gauge(
+    "latchstring_place_data_age_seconds",
+    "Since the data were made that tell countries and providers of addresses.",
+    ["data"],
+    multiprocess_mode="livemax",
+)
 MAIL: Final = Counter(
     "latchstring_mail",
     "Links of mails that were followed and pixels that were fetched, by outcome.",

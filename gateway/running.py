@@ -10,7 +10,7 @@ from . import metrics
 from .revocation.feed import Feed
 from .wiring import Rooms
 
-#: How often a worker looks at its key file, and asks which keys the others know.
+#: How often a worker looks at its files, and asks which keys the others know.
 _WATCH_SECONDS: Final = 1.0
 #: How long a starting worker waits for the store before it answers all the same; loading takes a few hundredths.
 _SETTLE_SECONDS: Final = 5.0
@@ -58,6 +58,7 @@ class Running:
             self._every_second()
             self._tell_fence()
             self._rooms.key_watch.tell()
+            self._rooms.place_watch.follow()
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _agree(self) -> None:

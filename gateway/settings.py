@@ -1,11 +1,11 @@
 """Settings from the environment (LATCHSTRING_*) -> frozen values for each room; every mistake is reported at once."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .device_settings import PREFIX, DeviceSettings
 from .revocation.receipt import WorkerRow
 from .sessions.policy import SessionPolicy
 from .setting_forms import (
@@ -18,7 +18,6 @@ from .setting_forms import (
     Origins,
     OwnPath,
     PasswordFile,
-    PlaceFile,
     Proxies,
     StoreAddress,
     TrackersCookie,
@@ -36,7 +35,6 @@ from .store.embedded import store_url
 from .tokens.codec import Codec
 from .tokens.keyring import KeyRing
 
-_PREFIX: Final = "LATCHSTRING_"
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -48,12 +46,9 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(DeviceSettings):
     """Every setting, its unit and its default."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore")
-
-    data_dir: Path = Field(Path("data"), description="where the store, the keys, the journal and the warehouse live")
     listen: Listening = Field("127.0.0.1:8400", description="host:port, or unix:/path, that the proxy talks to")
     workers: int = Field(2, ge=1, le=256, description="HTTP worker processes")
     shippers: int = Field(1, ge=1, le=64, description="processes that take hits from the journal to the warehouse")
@@ -143,10 +138,6 @@ class Settings(BaseSettings):
     addresses: Literal["network", "none"] = Field(
         "network", description="what is kept of a hit's address: its network (/24, /48), or nothing"
     )
-    country_file: PlaceFile | None = Field(
-        None, description="MaxMind DB of countries or cities; none: no country is told"
-    )
-    provider_file: PlaceFile | None = Field(None, description="MaxMind DB of networks (ASN); none: no provider is told")
     policy_version: str = Field(
         "1", pattern=r"^[A-Za-z0-9._-]{1,32}$", description="version of the privacy policy that choices are made under"
     )
@@ -288,4 +279,4 @@ def _told(mistake: Any) -> str:
     name = str(mistake["loc"][0])
     field = Settings.model_fields.get(name)
     meaning = f" ({field.description})" if field is not None and field.description else ""
-    return f"{_PREFIX}{name.upper()}: {message}{meaning}"
+    return f"{PREFIX}{name.upper()}: {message}{meaning}"

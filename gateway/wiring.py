@@ -11,11 +11,13 @@ from latchstring_middleware.forwarded import TrustedProxies
 from .beacons.floods import Floods
 from .clock import Clock, SystemClock
 from .devices.endpoints import AccountDevices
+from .devices.place import Places
 from .devices.registry import Devices
 from .ids import new_id
 from .key_watch import KeyWatch
 from .moving.bridge import Bridge
 from .moving.vouching import Vouching
+from .place_watch import PlaceWatch
 from .privacy.choices import ChoiceCookies
 from .reports.asking import Reports
 from .revocation import registry
@@ -28,6 +30,7 @@ from .revocation.restored import Memory
 from .revocation.revoke import Revoker
 from .service_keys import ServiceKeys
 from .sessions.check import Checker
+from .sessions.country import ClientCountry
 from .sessions.gate import Gate
 from .sessions.judge import Judge
 from .sessions.leases import Leases, Passports
@@ -67,6 +70,10 @@ class Rooms:
     service_keys: ServiceKeys
     choices: ChoiceCookies
     trusted: TrustedProxies
+    places: Places
+    place_watch: PlaceWatch
+    #: Tells the website the country of a request's client, where the operator wants it.
+    country: ClientCountry
     collector: Collector
     reports: Reports
     floods: Floods
@@ -75,7 +82,7 @@ class Rooms:
 
 
 def build(settings: Settings, *, clock: Clock | None = None, make_store: Callable[..., Store] = Store) -> Rooms:
-    """Make the rooms of one worker; starts nothing. Raises KeyFileError."""
+    """Make the rooms of one worker; starts nothing. Raises KeyFileError, PlaceFileError."""
     clock = clock or SystemClock()
     store = make_store(settings.store_url, replicas=settings.replicas)
     ring = KeyRing.load(settings.keys_path, clock)
@@ -105,6 +112,8 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     revoker = Revoker(store, clock, certifier, barrier, names, reply_to=feed.worker)
     starter = Starter(store, codec, leases, policy, story)
     trusted = TrustedProxies.parse(settings.trusted_proxies)
+    places = settings.open_places()
+    country = ClientCountry(trusted, places)
     old_cookie = OldCookie(settings.bridge_cookie.encode()) if settings.bridge_cookie else None
     checker = Checker(
         leases=leases,
@@ -152,6 +161,9 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         service_keys=ServiceKeys(store, clock),
         choices=ChoiceCookies(codec, clock, settings.policy_version),
         trusted=trusted,
+        places=places,
+        place_watch=PlaceWatch(places, country, clock, old_days=settings.place_data_days),
+        country=country,
         collector=Collector(settings.network_users(ring, codec), trusted, clock, floods),
         floods=floods,
         reports=Reports(settings.data_dir, memory_mb=settings.report_memory_mb, seconds=settings.report_seconds),

@@ -126,7 +126,6 @@ class TvEndpoints:
         return await self._tokens.begin(state, client, address=self._address_of(request))
 
     def _asking(self, request: Request, address: str) -> Asking:
-        self._places.follow()
         place = self._places.of(address)
         return Asking(_agent_of(request), prefix_of(address), place.country or "", place.provider or "")
 

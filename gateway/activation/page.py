@@ -205,7 +205,6 @@ class ActivatePage:
         )
 
     def _facts(self, asking: Asking, address: str) -> list[Fact]:
-        self._places.follow()
         yours = self._places.of(address)
         facts = [
             Fact("Country", asking.country, yours.country or ""),

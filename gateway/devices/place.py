@@ -1,14 +1,20 @@
 """Where somebody is, as far as it is kept: country and provider of an address, and its network; never the address."""
 
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import maxminddb
 
 from .. import logs
+from . import allocated
+
+Data: TypeAlias = Literal["countries", "providers"]
 
 _log: Final = logs.get("places")
+#: ISO 3166-1 alpha-2; besides countries the registries write EU and AP for regions, and some ZZ or XX for nowhere.
+_CODE: Final = re.compile(r"(?!EU|AP|ZZ|XX)[A-Z]{2}")
 
 
 def prefix_of(address: str) -> str:
@@ -52,18 +58,37 @@ def open_place_file(path: Path) -> maxminddb.Reader:
         raise PlaceFileError(path) from None
 
 
-class Places:
-    """Looks addresses up in the operator's files: one of countries or cities, one of networks (ASN); both optional.
+def fetched_file(directory: Path, data: Data) -> Path:
+    """Where `latchstring geo update` puts what it has fetched."""
+    return directory / f"{data}.mmdb"
 
-    Raises PlaceFileError if a file cannot be used at the start; later, a bad one leaves the former in place.
+
+class Origin(NamedTuple):
+    """What tells countries, or providers, at present, and when it was made (None: it does not say)."""
+
+    data: Data
+    source: str
+    made_at_ms: int | None
+
+
+class Places:
+    """Looks addresses up in the operator's files: one of countries or cities, one of networks (ASN).
+
+    Where a file is not named, the one that `latchstring geo update` has put into the directory `fetched` serves, and
+    until there is one of countries, what the registries have allocated (allocated.py). Without `fetched` nothing does.
+    Raises PlaceFileError if a named file cannot be used at the start; later, a bad one leaves the former in place.
     """
 
-    def __init__(self, countries: Path | None = None, networks: Path | None = None) -> None:
-        self._files = [_File(path) if path is not None else None for path in (countries, networks)]
+    def __init__(
+        self, countries: Path | None = None, networks: Path | None = None, *, fetched: Path | None = None
+    ) -> None:
+        self._countries = _file(countries, fetched, "countries")
+        self._networks = _file(networks, fetched, "providers")
+        self._knows_allocated = countries is None and fetched is not None
 
     def follow(self) -> bool:
-        """Open files anew that have changed; True if any has."""
-        changed = [file.follow() for file in self._files if file is not None]
+        """Open files anew that have changed; True if any has. Files are to be replaced, never written over."""
+        changed = [file.follow() for file in (self._countries, self._networks) if file is not None]
         return any(changed)
 
     def of(self, address: str) -> Place:
@@ -71,41 +96,85 @@ class Places:
         parsed = _parsed(address)
         if parsed is None:
             return Place()
-        countries, networks = (file.get(parsed) if file is not None else {} for file in self._files)
-        country = countries.get("country") or countries.get("registered_country")
-        code = country.get("iso_code") if isinstance(country, dict) else None
-        asn, provider = networks.get("autonomous_system_number"), networks.get("autonomous_system_organization")
+        network = self._networks.get(parsed) if self._networks is not None else {}
+        asn, provider = network.get("autonomous_system_number"), network.get("autonomous_system_organization")
         return Place(
-            code if isinstance(code, str) else None,
+            self._country(parsed),
             asn if isinstance(asn, int) else None,
             provider if isinstance(provider, str) else None,
         )
 
+    def origins(self) -> list[Origin]:
+        """What is used, countries first; nothing of what is not known."""
+        told = [self._origin("countries", self._countries), self._origin("providers", self._networks)]
+        return [origin for origin in told if origin is not None]
+
+    def _country(self, address: IPv4Address | IPv6Address) -> str | None:
+        if self._countries is not None and self._countries.is_open:
+            code = _code_in(self._countries.get(address))
+        else:
+            code = allocated.country(str(address)) if self._knows_allocated else None
+        return code if isinstance(code, str) and _CODE.fullmatch(code) else None
+
+    def _origin(self, data: Data, file: "_File | None") -> Origin | None:
+        if file is not None and file.is_open:
+            return Origin(data, str(file.path), file.made_at_ms)
+        if data == "countries" and self._knows_allocated:
+            return Origin(data, f"package {allocated.PACKAGE}", allocated.made_at_ms())
+        return None
+
+
+def _file(named: Path | None, fetched: Path | None, data: Data) -> "_File | None":
+    if named is not None:
+        return _File(named, may_lack=False)
+    return None if fetched is None else _File(fetched_file(fetched, data), may_lack=True)
+
+
+def _code_in(record: dict[str, Any]) -> object:
+    """The country in a record of MaxMind's layout, or of the flat one that others use."""
+    country = record.get("country") or record.get("registered_country")
+    return country.get("iso_code") if isinstance(country, dict) else record.get("country_code")
+
 
 class _File:
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, may_lack: bool) -> None:
+        self.path = path
         self._stamp = _stamp(path)
-        self._reader = open_place_file(path)
+        self._reader: maxminddb.Reader | None = None
+        if not may_lack:
+            self._reader = open_place_file(path)
+        elif self._stamp is not None:
+            self._open()
+
+    @property
+    def is_open(self) -> bool:
+        return self._reader is not None
+
+    @property
+    def made_at_ms(self) -> int | None:
+        return None if self._reader is None else self._reader.metadata().build_epoch * 1_000
 
     def follow(self) -> bool:
-        stamp = _stamp(self._path)
+        stamp = _stamp(self.path)
         if stamp is None or stamp == self._stamp:
             return False
         self._stamp = stamp
+        return self._open()
+
+    def get(self, address: IPv4Address | IPv6Address) -> dict[str, Any]:
         try:
-            self._reader = open_place_file(self._path)
+            found = None if self._reader is None else self._reader.get(address)
+        except (ValueError, maxminddb.InvalidDatabaseError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _open(self) -> bool:
+        try:
+            self._reader = open_place_file(self.path)
         except PlaceFileError as error:
             _log.error("place_file_unusable", reason=str(error))
             return False
         return True
-
-    def get(self, address: IPv4Address | IPv6Address) -> dict[str, Any]:
-        try:
-            found = self._reader.get(address)
-        except (ValueError, maxminddb.InvalidDatabaseError):
-            return {}
-        return found if isinstance(found, dict) else {}
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

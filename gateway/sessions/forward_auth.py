@@ -17,7 +17,7 @@ from ..wire import Head, Reply
 from . import answers, visit
 from .check import Accepted
 from .judge import Judge
-from .leases import NOBODY
+from .leases import COUNTRY, nobody
 from .requirement import BadRequirement, required_by
 
 Manner: TypeAlias = Literal["required", "fresh", "optional", "background"]
@@ -35,12 +35,13 @@ _log = logs.get("sessions")
 
 @dataclass(frozen=True, slots=True)
 class ForwardAuth:
-    """Answers forward-auth requests; `count` is told the outcome of each."""
+    """Answers forward-auth requests; `count` is told the outcome of each, `country_of` tells the client's country."""
 
     judge: Judge
     clock: Clock
     trusted: TrustedProxies
     count: Callable[[str], None]
+    country_of: Callable[[Head], bytes]
 
     async def answer(self, head: Head, manner: Manner) -> Reply:
         """200 with every identity header, 303, 400, 401 or 503; at most one Set-Cookie.
@@ -65,27 +66,28 @@ class ForwardAuth:
             visited = replace(visited, carry="none")
         if self.judge.lets_pass(visited):
             self.count("preflight")
-            return NOBODY
+            return nobody(self.country_of(head))
         verdict = await self.judge.judge(visited, asked)
         if isinstance(verdict, Accepted):
             self.count("accepted")
-            return _accepted(verdict)
+            return _accepted(verdict, self.country_of(head))
         self.count(verdict.reason)
         if manner == "optional":
             # What everybody may see does not go down with the store.
             bridge = None if signing_in else self.judge.bridge(head, visited, verdict, open_to_all=True)
-            return bridge or NOBODY
+            return bridge or nobody(self.country_of(head))
         return self.judge.refusal(head, visited, verdict, asked, may_bridge=not signing_in)
 
 
-def _accepted(verdict: Accepted) -> Reply:
+def _accepted(verdict: Accepted, country: bytes) -> Reply:
     fresh = verdict.level == "fresh"
     if verdict.set_cookie is None:
-        return verdict.lease.reply(fresh)
+        return verdict.lease.reply(fresh, country)
     return Reply(
         200,
         (
             *verdict.lease.identity(fresh=fresh),
+            (COUNTRY, country),
             (b"cache-control", b"no-store"),
             (b"set-cookie", verdict.set_cookie.encode()),
         ),

@@ -3,6 +3,7 @@
 Keying on the raw bytes is safe only because the codec refuses every other spelling of a token.
 """
 
+from functools import cache
 from typing import Final, Literal
 
 from latchstring_middleware.cookies import named_cookies
@@ -25,6 +26,9 @@ _NAMES: Final = frozenset((_SESSION, _RUN))
 _LONGEST_KEPT_LINE: Final = 2_048
 
 _NO_STORE: Final = (b"cache-control", b"no-store")
+COUNTRY: Final = b"x-latch-country"
+#: Answers that a lease keeps; a traveller has a handful, and who shows it from everywhere at once must not cost more.
+_COUNTRIES_KEPT: Final = 8
 
 
 class OpenLease:
@@ -64,14 +68,17 @@ class OpenLease:
         self.renew_at_ms = min(content.issued_at_ms + round(life_ms * RENEW_FROM), self.ends_at_ms)
         self._passports = passports
         self._identities: dict[bool, tuple[tuple[bytes, bytes], ...]] = {}
-        #: The verify answers, by whether the user is fresh; made when first needed.
-        self.replies: dict[bool, Reply] = {}
+        #: The verify answers of a merely remembered user and of a fresh one, by country; made when first needed.
+        self.replies: tuple[dict[bytes, Reply], dict[bytes, Reply]] = ({}, {})
 
-    def reply(self, fresh: bool) -> Reply:  # noqa: FBT001 - hot: a positional flag is the dict's key
-        """The 200 that carries every identity header; the same object each time."""
-        known = self.replies.get(fresh)
+    def reply(self, fresh: bool, country: bytes) -> Reply:  # noqa: FBT001 - hot: a positional flag is the index
+        """The 200 that carries every identity header, and the country of this request; the same object each time."""
+        replies = self.replies[fresh]
+        known = replies.get(country)
         if known is None:
-            known = self.replies[fresh] = Reply(200, (*self.identity(fresh=fresh), _NO_STORE))
+            if len(replies) >= _COUNTRIES_KEPT:
+                replies.clear()
+            known = replies[country] = Reply(200, (*self.identity(fresh=fresh), (COUNTRY, country), _NO_STORE))
         return known
 
     def identity(self, *, fresh: bool) -> tuple[tuple[bytes, bytes], ...]:
@@ -92,17 +99,13 @@ class OpenLease:
         )
 
 
-#: What an optional route says of somebody not signed in: every header, blank, so that none a client sent survives.
-NOBODY: Final = Reply(
-    200,
-    (
-        *(
-            (b"x-latch-" + name, b"")
-            for name in (b"account", b"session", b"device", b"auth-time", b"level", b"passport")
-        ),
-        _NO_STORE,
-    ),
-)
+@cache
+def nobody(country: bytes) -> Reply:
+    """What an optional route says of somebody not signed in: every identity header, blank, so that none of a client's
+    survives, and the country. There are as many as countries.
+    """
+    names = (b"account", b"session", b"device", b"auth-time", b"level", b"passport")
+    return Reply(200, (*((b"x-latch-" + name, b"") for name in names), (COUNTRY, country), _NO_STORE))
 
 
 class Passports:

@@ -4,6 +4,7 @@ A 200 is given here only if the signature held, the lease runs by the store's cl
 revocation up to one fence ago (fence.py) and knows none that touches the lease. The long way repeats all of it.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from ..clock import Clock
@@ -19,8 +20,19 @@ _DECIDING: Final = HeaderNames(b"cookie", REQUIRE_HEADER)
 _COOKIE_CHARS: Final = 6
 
 
-def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool, count: HotCount) -> Handler:
-    """The handler of one forward-auth route; with `fresh_only` a merely remembered user goes the long way to a 401."""
+def verify_handler(
+    leases: Leases,
+    feed: Feed,
+    clock: Clock,
+    *,
+    fresh_only: bool,
+    count: HotCount,
+    country_of: Callable[[Head], bytes] | None = None,
+) -> Handler:
+    """The handler of one forward-auth route; with `fresh_only` a merely remembered user goes the long way to a 401.
+
+    Without `country_of` the country is left blank, and nothing is spent on it.
+    """
     fences, boot_ns, by_line = feed.fences, clock.boot_ns, leases.by_line
     # All are the same objects for the feed's whole life.
     revoked, generations, floors = feed.replica.revoked, feed.replica.generations, feed.replica.floors
@@ -58,6 +70,7 @@ def verify_handler(leases: Leases, feed: Feed, clock: Clock, *, fresh_only: bool
         if not fresh and (fresh_only or not content.remembered):
             return None
         count.pending += 1
-        return lease.replies.get(fresh) or lease.reply(fresh)
+        country = b"" if country_of is None else country_of(head)
+        return lease.replies[fresh].get(country) or lease.reply(fresh, country)
 
     return verify

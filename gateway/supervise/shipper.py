@@ -11,7 +11,6 @@ from latchstring_middleware.forwarded import TrustedProxies
 
 from .. import logs, settings
 from ..clock import SystemClock
-from ..devices.place import Places
 from ..settings import SettingsError
 from ..shipping.pseudonyms import PseudonymKeyError, Pseudonyms
 from ..tokens.keyring import KeyFileError
@@ -54,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         chosen.data_dir,
         clock,
         TrustedProxies.parse(chosen.trusted_proxies),
-        places=Places(chosen.country_file, chosen.provider_file),
+        places=chosen.open_places(),
         keep_network=chosen.addresses == "network",
         policies=policy.now,
         pseudonyms=pseudonyms,

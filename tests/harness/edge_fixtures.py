@@ -9,6 +9,7 @@ import pytest
 
 from harness.edge_browser import Browser
 from harness.edge_gateway import EchoWebsite, EdgeGateway
+from harness.people import place_file
 from harness.proxies import STARTERS, Certificate, Proxy, start_cache
 
 
@@ -29,8 +30,12 @@ def website() -> Iterator[EchoWebsite]:
 
 
 @pytest.fixture(scope="session")
-def gateway(website: EchoWebsite) -> Iterator[EdgeGateway]:
-    """Two workers whose leases live 2 s and whose credentials rotate every 4 s, so that tests need not wait long."""
+def gateway(website: EchoWebsite, certificate: Certificate) -> Iterator[EdgeGateway]:
+    """Two workers whose leases live 2 s and whose credentials rotate every 4 s, so that tests need not wait long.
+
+    To them this machine is in the Netherlands.
+    """
+    here = {"127.0.0.0/8": {"country": {"iso_code": "NL"}}}
     running = EdgeGateway(
         lease_seconds="2",
         last_known_good_seconds="1",
@@ -40,6 +45,8 @@ def gateway(website: EchoWebsite) -> Iterator[EdgeGateway]:
         bridge_url=f"http://{website.address}/.control/who",
         bridge_cookie="oldsession",
         cors_origins="https://app.example.com",
+        tell_country="true",
+        country_file=str(place_file(certificate.path.with_name("here.mmdb"), here)),
     )
     yield running
     running.close()

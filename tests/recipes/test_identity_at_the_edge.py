@@ -11,7 +11,7 @@ from harness.proxies import Certificate, Proxy, start_caddy
 pytestmark = pytest.mark.edge
 
 Browsers = Callable[..., Browser]
-NAMES = ("Account", "Session", "Device", "Auth-Time", "Level", "Passport")
+NAMES = ("Account", "Session", "Device", "Auth-Time", "Level", "Passport", "Country")
 SPOOFS = {
     "host": [b"X-Forwarded-Host: evil.example"],
     "two hosts": [b"X-Forwarded-Host: a.example", b"X-Forwarded-Host: b.example"],
@@ -49,6 +49,15 @@ def test_the_website_hears_who_is_signed_in(edge: Proxy, gateway: EdgeGateway, b
         assert received["x-latch-device"] == started["device"]["id"]
         assert received["x-latch-level"] == "fresh"
         assert received["x-latch-passport"].count(".") == 2
+        assert received["x-latch-country"] == "NL"
+
+
+def test_the_website_hears_the_country_of_strangers_too(edge: Proxy) -> None:
+    """For what it shows in their language, before anybody signs in; by the address that the proxy saw."""
+    answer = request(edge, b"/public/film", b"X-Forwarded-For: 203.0.113.7", b"X-Latch-Country: SE")
+
+    assert answer.status == 200
+    assert {name: value for name, value in answer.received().items() if value} == {"x-latch-country": "NL"}
 
 
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "stranger"])

@@ -234,6 +234,17 @@ async def test_a_device_elsewhere_is_warned_of(
         assert "Example Cable" in answer.text
 
 
+async def test_a_device_in_another_country_is_warned_of_without_any_file(store_url: str, tmp_path: Path) -> None:
+    """By what is built in; of providers nothing is known then, and nothing is said."""
+    async with running_worker(settings_for(store_url, tmp_path, **SETTINGS)) as worker:
+        tv, owner = Tv(worker, address="200.3.14.10"), await worker.signed_in()
+        codes = await tv.ask()
+        answer = await _scan(worker, owner, codes["user_code"], **{"x-forwarded-for": "193.0.6.139"})
+
+        assert "another country (UY) than you (NL)" in answer.text
+        assert "provider" not in answer.text
+
+
 def _place_files(folder: Path) -> dict[str, Path]:
     where = {
         "192.0.2.0/24": ("NL", "Example Cable"),

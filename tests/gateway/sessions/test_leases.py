@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from latchstring_gateway.clock import ManualClock
-from latchstring_gateway.sessions.leases import NOBODY, Leases, OpenLease, Passports
+from latchstring_gateway.sessions.leases import Leases, OpenLease, Passports, nobody
 from latchstring_gateway.tokens.codec import Codec, Reason, Refused
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
 from latchstring_gateway.tokens.keyring import KeyRing
@@ -43,15 +43,27 @@ def _leases(ring: KeyRing, audience: str = "", **options: int) -> Leases:
 
 
 def test_a_lease_is_verified_once_and_its_answers_are_built_once(ring: KeyRing) -> None:
-    """The same object comes back, and the same reply for the same level."""
+    """The same object comes back, and the same reply for the same level and country."""
     leases = _leases(ring)
     token = Codec(ring).seal(LEASE)
     found = leases.find(token)
 
     assert isinstance(found, OpenLease)
     assert leases.find(bytes(bytearray(token))) is found
-    assert found.reply(True) is found.reply(True)
-    assert found.reply(True).tail != found.reply(False).tail
+    assert found.reply(True, b"NL") is found.reply(True, b"NL")
+    assert found.reply(True, b"NL").tail != found.reply(False, b"NL").tail
+    assert found.reply(True, b"NL").tail == found.reply(True, b"SE").tail.replace(b"SE", b"NL")
+
+
+def test_a_lease_that_is_shown_from_everywhere_keeps_few_answers(ring: KeyRing) -> None:
+    """Each is a kilobyte, and an attacker has addresses in every country."""
+    found = _leases(ring).find(Codec(ring).seal(LEASE))
+    assert isinstance(found, OpenLease)
+
+    for number in range(1_000):
+        assert (b"x-latch-country", b"%d" % number) in found.reply(True, b"%d" % number).headers
+
+    assert len(found.replies[True]) <= 8
 
 
 def test_every_identity_header_is_there_with_and_without_passports(ring: KeyRing) -> None:
@@ -61,10 +73,10 @@ def test_every_identity_header_is_there_with_and_without_passports(ring: KeyRing
         found = _leases(ring, audience).find(token)
         assert isinstance(found, OpenLease)
         named = dict(found.identity(fresh=True))
-        assert [name for name, _ in NOBODY.headers[:6]] == list(named)
+        assert [name for name, _ in nobody(b"").headers[:6]] == list(named)
         assert named[b"x-latch-auth-time"] == b"1799999994"
         assert bool(named[b"x-latch-passport"]) is bool(audience)
-    assert {value for _, value in NOBODY.headers[:6]} == {b""}
+    assert {value for _, value in nobody(b"NL").headers[:6]} == {b""}
 
 
 def test_the_memory_is_bounded(ring: KeyRing) -> None:

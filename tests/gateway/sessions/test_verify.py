@@ -322,4 +322,4 @@ async def _both_ways(worker: Worker, answered: list[int]) -> Callable[..., None]
 
 def _forward_auth(worker: Worker) -> ForwardAuth:
     rooms = worker.rooms
-    return ForwardAuth(rooms.judge, rooms.clock, rooms.trusted, lambda outcome: None)
+    return ForwardAuth(rooms.judge, rooms.clock, rooms.trusted, lambda outcome: None, lambda head: b"")

@@ -1,0 +1,35 @@
+"""The settings that say what is known of devices: where they are."""
+
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .devices.place import Places
+from .setting_forms import PlaceFile
+
+PREFIX: Final = "LATCHSTRING_"
+
+
+class DeviceSettings(BaseSettings):
+    """A part of `Settings`, and read with them."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("data"), description="where the store, the keys, the journal and the warehouse live")
+    places: bool = Field(default=True, description="whether country and provider of an address are looked up at all")
+    country_file: PlaceFile | None = Field(
+        None, description="MaxMind DB of countries or cities; none: what `latchstring geo update` fetched, or built in"
+    )
+    provider_file: PlaceFile | None = Field(
+        None, description="MaxMind DB of networks (ASN); none: what `latchstring geo update` fetched, or no provider"
+    )
+    place_data_days: int = Field(90, ge=1, description="age from which readiness and log warn of data of places")
+    tell_country: bool = Field(default=False, description="whether the website is told the country, in X-Latch-Country")
+
+    def open_places(self) -> Places:
+        """Where addresses are looked up. Raises PlaceFileError."""
+        if not self.places:
+            return Places()
+        return Places(self.country_file, self.provider_file, fetched=self.data_dir / "places")
