@@ -42,11 +42,12 @@ def test_a_password_of_five_minutes_ago_is_asked_for_again(
 
 
 def test_the_website_is_not_told_what_was_required(edge: Proxy, gateway: EdgeGateway, browser: Browsers) -> None:
-    """It gets the six identity headers and nothing else of ours."""
+    """It gets the six identity headers, the country, and nothing else of ours."""
     received = browser(gateway.sign_in("grace")["set_cookie"]).ask("/account/email").received()
 
     assert "x-latch-require" not in received
-    assert len(received) == 6
+    assert len(received) == 7
+    assert received["x-latch-country"] == "NL"
 
 
 @pytest.mark.parametrize("said", [b"background", b"max-auth-age=31536000", b"", b"junk"])
@@ -106,5 +107,7 @@ def test_a_preflight_of_an_allowed_origin_is_the_websites_to_answer(edge: Proxy,
     stopped = browser().ask("/data", "OPTIONS", dest="empty", headers={**asks, "origin": "https://evil.example"})
 
     assert passed.json()["method"] == "OPTIONS"
-    assert set(passed.received().values()) <= {""}
+    told = passed.received()
+    assert told.pop("x-latch-country") == "NL"
+    assert set(told.values()) <= {""}
     assert stopped.status == 401
