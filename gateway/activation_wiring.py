@@ -7,6 +7,7 @@ from starlette.routing import Route
 
 from .activation import metadata, page
 from .activation.approvals import Approvals
+from .activation.binding import Binding
 from .activation.budget import Budgets
 from .activation.codes import FORMS
 from .activation.endpoints import TvEndpoints
@@ -47,6 +48,7 @@ def build(rooms: Rooms) -> Activation:
         clock=rooms.clock,
         policy=policy,
         story=story,
+        proofs=rooms.proofs,
     )
     budgets = Budgets(store)
     grants = Grants(store, FORMS[settings.tv_codes], life_seconds=settings.tv_code_seconds)
@@ -61,6 +63,7 @@ def build(rooms: Rooms) -> Activation:
         grants=grants,
         budgets=budgets,
         tokens=TvTokens(Starter(store, rooms.codec, rooms.leases, policy, story), checker, rooms.revoker, rooms.codec),
+        binding=Binding(rooms.proofs, store, always=frozenset(listed(settings.tv_dpop_clients))),
         places=rooms.places,
         address_of=address_of,
         verification_uri=settings.activation_url or page_url,

@@ -102,6 +102,9 @@ class Settings(DeviceSettings):
     tv_clients: TvClients = Field(
         "", description="ids, by commas, of TV apps that may sign devices in; empty: none may"
     )
+    tv_dpop_clients: TvClients = Field(
+        "", description="those of them whose tokens are always bound to a key (DPoP); others may bind theirs"
+    )
     tv_codes: Literal["letters", "digits"] = Field("letters", description="what a TV shows: 8 letters or 9 digits")
     tv_code_seconds: int = Field(900, ge=60, le=3_600, description="how long such a code waits for its person")
     tv_days: int = Field(3_650, ge=1, le=36_500, description="how long a TV stays signed in, used or not")
@@ -184,6 +187,8 @@ class Settings(DeviceSettings):
             wrong.append(
                 "LATCHSTRING_SNOWPLOW_MICRO needs LATCHSTRING_WORKERS=1: what /micro shows lives in one process"
             )
+        if not set(listed(self.tv_dpop_clients)) <= set(listed(self.tv_clients)):
+            wrong.append("LATCHSTRING_TV_DPOP_CLIENTS must name clients that LATCHSTRING_TV_CLIENTS names too")
         if wrong:
             raise ValueError("\n".join(wrong))
         return self

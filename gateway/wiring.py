@@ -43,6 +43,7 @@ from .settings import Settings
 from .snowplow.collector import Collector
 from .store.client import Store
 from .tokens.codec import Codec
+from .tokens.dpop import Proofs
 from .tokens.keyring import KeyRing
 from .tokens.log_names import LogNames
 
@@ -65,6 +66,7 @@ class Rooms:
     everybody: EverybodyRevoker
     checker: Checker
     judge: Judge
+    proofs: Proofs
     starter: Starter
     devices: AccountDevices
     service_keys: ServiceKeys
@@ -88,6 +90,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     ring = KeyRing.load(settings.keys_path, clock)
     codec = Codec(ring)
     policy = settings.session_policy()
+    proofs = Proofs(codec, clock, site=settings.public_origin)
     passports = Passports(ring, issuer=settings.public_origin, audience=settings.passport_audience)
     leases = Leases(codec, ring, passports, lease_seconds=settings.lease_seconds)
     barrier = Barrier()
@@ -124,6 +127,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         clock=clock,
         policy=policy,
         story=story,
+        proofs=proofs,
     )
     floods = Floods(trusted, clock, per_second=settings.hits_per_client)
     return Rooms(
@@ -152,10 +156,12 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
             checker=checker,
             codec=codec,
             clock=clock,
+            proofs=proofs,
             sign_in_url=settings.sign_in_url,
             cors_origins=settings.allowed_origins(),
             old_cookie=old_cookie,
         ),
+        proofs=proofs,
         starter=starter,
         devices=AccountDevices(Devices(store), revoker),
         service_keys=ServiceKeys(store, clock),

@@ -1,7 +1,7 @@
 """What a TV app talks to: device authorization (RFC 8628), token (RFC 6749) and revocation endpoint (RFC 7009).
 
 POST /latch/oauth/device_authorization   client_id
-POST /latch/oauth/token                  client_id, grant_type, device_code or refresh_token
+POST /latch/oauth/token                  client_id, grant_type, device_code or refresh_token; header DPoP
     POST /latch/oauth/revoke                 client_id, token
 """
 
@@ -16,6 +16,8 @@ from ..devices.names import MAX_AGENT_CHARS, describe
 from ..devices.place import Places, prefix_of
 from ..metrics import ACTIVATIONS
 from ..sessions.renew import From
+from ..tokens.dpop import Proven
+from .binding import Binding, preflight
 from .budget import OFFERS, Budgets
 from .codes import read_device_code
 from .grants import INTERVAL_SECONDS, Asking, Grants
@@ -45,6 +47,7 @@ class TvEndpoints:
         grants: Grants,
         budgets: Budgets,
         tokens: TvTokens,
+        binding: Binding,
         places: Places,
         address_of: Callable[[Request], str],
         verification_uri: str,
@@ -54,6 +57,7 @@ class TvEndpoints:
         self._grants = grants
         self._budgets = budgets
         self._tokens = tokens
+        self._binding = binding
         self._places = places
         self._address_of = address_of
         self._verification_uri = verification_uri
@@ -63,7 +67,8 @@ class TvEndpoints:
         """The routes: for apps, without cookies, so outside of what guards pages against other sites."""
         return [
             Route(f"{PREFIX}device_authorization", answering(self.authorize), methods=["POST"]),
-            Route(f"{PREFIX}token", answering(self.token), methods=["POST"]),
+            Route(f"{PREFIX}token", self._binding.offering(answering(self.token)), methods=["POST"]),
+            Route(f"{PREFIX}token", preflight, methods=["OPTIONS"]),
             Route(f"{PREFIX}revoke", answering(self.revoke), methods=["POST"]),
         ]
 
@@ -99,12 +104,15 @@ class TvEndpoints:
         """200 with tokens, or the error that tells a client what to do next."""
         fields = await fields_of(request)
         client = client_of(request, fields, self._clients)
+        proven = self._binding.proven_by(request, client)
         grant_type = required(fields, "grant_type")
         if grant_type == DEVICE_GRANT:
-            return _tokens(await self._by_device_code(request, client, required(fields, "device_code")))
+            return _tokens(await self._by_device_code(request, client, required(fields, "device_code"), proven))
         if grant_type == REFRESH_GRANT:
             no_scope(fields)
-            return _tokens(await self._tokens.renew(required(fields, "refresh_token"), client, self._origin(request)))
+            lease = self._tokens.open(required(fields, "refresh_token"), client, proven)
+            await self._binding.spend(proven)
+            return _tokens(await self._tokens.renew(lease, proven, self._origin(request)))
         raise OAuthError("unsupported_grant_type", f"expected {DEVICE_GRANT} or {REFRESH_GRANT}")
 
     async def revoke(self, request: Request) -> Response:
@@ -118,12 +126,13 @@ class TvEndpoints:
             raise _later("recorded, but a server could not be reached; repeat it", 503, INTERVAL_SECONDS)
         return answer({})
 
-    async def _by_device_code(self, request: Request, client: str, text: str) -> Pair:
+    async def _by_device_code(self, request: Request, client: str, text: str, proven: Proven | None) -> Pair:
         code = read_device_code(text)
         state = "unknown" if code is None else await self._grants.poll(code, client)
         if isinstance(state, str):
             raise OAuthError(*_REFUSALS[state])
-        return await self._tokens.begin(state, client, address=self._address_of(request))
+        await self._binding.spend(proven)
+        return await self._tokens.begin(state, client, proven, address=self._address_of(request))
 
     def _asking(self, request: Request, address: str) -> Asking:
         place = self._places.of(address)
@@ -142,7 +151,7 @@ def _tokens(pair: Pair) -> Response:
     return answer(
         {
             "access_token": pair.access,
-            "token_type": "Bearer",
+            "token_type": "DPoP" if pair.is_bound else "Bearer",
             "expires_in": pair.expires_in_seconds,
             "refresh_token": pair.refresh,
         }

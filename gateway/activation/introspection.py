@@ -2,15 +2,17 @@
 
     POST /v1/introspect    field `token`; for service keys
 
-Only access tokens are active: a service that is shown a refresh token must not let anybody in.
+Only access tokens are active: a service that is shown a refresh token must not let anybody in. Of a bound one it is
+told the key (RFC 9449 section 6.2), and must ask for a proof of it.
 """
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..sessions.check import Checker, Denied
-from ..tokens.purposes import AccessToken
+from ..ids import to_text
+from ..sessions.check import Accepted, Checker, Denied
+from ..tokens.purposes import AccessToken, BoundAccessToken
 from .oauth import answer, answering, fields_of, required
 
 
@@ -27,17 +29,22 @@ class Introspection:
 
     async def introspect(self, request: Request) -> Response:
         """200: whose token it is and until when, or that it is not active and no more; 503 if it cannot be known."""
-        token = required(await fields_of(request), "token")
-        verdict = await self._checker.check_access(token.encode("latin-1", "replace"))
+        token = required(await fields_of(request), "token").encode("latin-1", "replace")
+        verdict: Accepted | Denied = await self._checker.check_access(token)
+        if isinstance(verdict, Denied):
+            verdict = await self._checker.check_access(token, BoundAccessToken)
         if isinstance(verdict, Denied):
             return answer({"active": False})
         lease = verdict.lease
         content = lease.content
         assert isinstance(content, AccessToken)
+        bound: dict[str, object] = {"token_type": "Bearer"}
+        if isinstance(content, BoundAccessToken):
+            bound = {"token_type": "DPoP", "cnf": {"jkt": to_text(content.thumbprint)}}
         return answer(
             {
                 "active": True,
-                "token_type": "Bearer",
+                **bound,
                 "client_id": content.client,
                 "sub": lease.account,
                 "iss": self._issuer,

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..tokens.dpop import ALGORITHMS
 from .endpoints import DEVICE_GRANT, PREFIX, REFRESH_GRANT
 from .oauth import answer
 
@@ -25,6 +26,7 @@ def metadata(issuer: str) -> dict[str, object]:
         "token_endpoint": f"{issuer}{PREFIX}token",
         "token_endpoint_auth_methods_supported": _NO_SECRET,
         "grant_types_supported": [DEVICE_GRANT, REFRESH_GRANT],
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
         "revocation_endpoint": f"{issuer}{PREFIX}revoke",
         "revocation_endpoint_auth_methods_supported": _NO_SECRET,
     }

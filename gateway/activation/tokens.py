@@ -1,7 +1,8 @@
 """The two tokens of a TV: one it shows with each request, one it exchanges; both carry what a lease says.
 
 The access token is good without asking the store until its lease ends, a few minutes away. The refresh token is token n
-of the sign-in (docs/rotation.md): the same engine as a browser's, with a longer grace.
+of the sign-in (docs/rotation.md): the same engine as a browser's, with a longer grace. Both may be bound to a key
+(binding.py).
 """
 
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from ..ids import Account
 from ..metrics import ACTIVATIONS
 from ..revocation.revoke import Revoker
 from ..sessions.check import Checker, Denied
+from ..sessions.leases import OpenLease
 from ..sessions.renew import From
 from ..sessions.start import OldSession, SignIn, Starter
 from ..tokens.codec import Codec
-from ..tokens.purposes import AccessToken, Lease, RefreshToken
+from ..tokens.dpop import Proven
+from ..tokens.purposes import AccessToken, BoundAccessToken, BoundRefreshToken, Lease, RefreshToken
 from .grants import Approved
 from .oauth import OAuthError
 
@@ -26,11 +29,12 @@ METHOD = "device_code"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both tokens, and how long the first is good."""
+    """Both tokens, how long the first is good, and whether they are bound to a key."""
 
     access: str
     refresh: str
     expires_in_seconds: int
+    is_bound: bool
 
 
 class TvTokens:
@@ -42,7 +46,7 @@ class TvTokens:
         self._revoker = revoker
         self._codec = codec
 
-    async def begin(self, approved: Approved, client: str, *, address: str) -> Pair:
+    async def begin(self, approved: Approved, client: str, proven: Proven | None, *, address: str) -> Pair:
         """The tokens of a grant that was approved, and again while the first answer may have been lost.
 
         Raises OAuthError (the account's state forbids it, or the device has its tokens already), StoreAway.
@@ -68,21 +72,35 @@ class TvTokens:
         except BadRequest as wrong:
             raise OAuthError("access_denied", wrong.detail) from None
         ACTIVATIONS.labels("connected").inc()
-        return self._pair(RefreshToken(**asdict(begun.lease), client=client))
+        return self._pair(RefreshToken(**asdict(begun.lease), client=client), proven)
 
-    async def renew(self, token: str, client: str, origin: From) -> Pair:
-        """New tokens for a refresh token, which is superseded when the new one is in use, and not before.
+    def open(self, token: str, client: str, proven: Proven | None) -> OpenLease:
+        """A refresh token that this client may exchange if it is still good; one that is bound, only by its own key.
 
-        Raises OAuthError (proved bad, over or ended, or another client's), StoreAway.
+        Raises OAuthError (proved bad, another client's, or bound to another key), StoreAway.
         """
-        verdict = await self._checker.redeem(
-            token.encode("latin-1", "replace"), RefreshToken, origin, allows=lambda lease: _client_of(lease) == client
-        )
+        lease = self._opened(token, RefreshToken, BoundRefreshToken)
+        if lease is None or _client_of(lease) != client:
+            raise _not_good()
+        content = lease.content
+        if isinstance(content, BoundRefreshToken):
+            if proven is None:
+                raise OAuthError("invalid_dpop_proof", "this refresh token is bound to a key: send a DPoP header")
+            if proven.thumbprint != content.thumbprint:
+                raise OAuthError("invalid_grant", "this refresh token is bound to another key: activate again")
+        return lease
+
+    async def renew(self, lease: OpenLease, proven: Proven | None, origin: From) -> Pair:
+        """New tokens for an open refresh token, which is superseded when the new one is in use, and not before.
+
+        One that was not bound is from now on, if a key was proved. Raises OAuthError (over or ended), StoreAway.
+        """
+        verdict = await self._checker.redeem(lease, origin)
         if isinstance(verdict, Denied):
-            raise OAuthError("invalid_grant", "this refresh token is not good any more: activate the device again")
+            raise _not_good()
         content = verdict.content
         assert isinstance(content, RefreshToken)
-        return self._pair(content, verdict.token)
+        return self._pair(content, proven)
 
     async def deactivate(self, token: str, client: str) -> bool:
         """Sign the device of a token out, for good; False while a worker that cannot be reached may not know it.
@@ -90,12 +108,10 @@ class TvTokens:
         An access token is as good for it as a refresh token, and one that is over as good as another; what is no token
         of ours is nobody's. Safe to repeat. Raises OAuthError (another client's), StoreAway.
         """
-        raw = token.encode("latin-1", "replace")
-        opened = [self._checker.open(raw, kind) for kind in (RefreshToken, AccessToken)]
-        lease = next((one for one in opened if not isinstance(one, Denied)), None)
+        lease = self._opened(token, RefreshToken, AccessToken, BoundRefreshToken, BoundAccessToken)
         if lease is None:
             return True
-        if _client_of(lease.content) != client:
+        if _client_of(lease) != client:
             raise OAuthError("invalid_grant", "this token was given to another client")
         try:
             receipt = await self._revoker.revoke(
@@ -107,13 +123,32 @@ class TvTokens:
         ACTIVATIONS.labels("deactivated").inc()
         return receipt.status == "complete"
 
-    def _pair(self, content: RefreshToken, sealed: bytes | None = None) -> Pair:
+    def _opened(self, token: str, *kinds: type[Lease]) -> OpenLease | None:
+        raw = token.encode("latin-1", "replace")
+        opened = (self._checker.open(raw, kind) for kind in kinds)
+        return next((one for one in opened if not isinstance(one, Denied)), None)
+
+    def _pair(self, content: RefreshToken, proven: Proven | None) -> Pair:
+        said = asdict(content)
+        access: AccessToken
+        if proven is None:
+            access = AccessToken(**said)
+        else:
+            said["thumbprint"] = proven.thumbprint
+            content, access = BoundRefreshToken(**said), BoundAccessToken(**said)
         return Pair(
-            access=self._codec.seal(AccessToken(**asdict(content))).decode(),
-            refresh=(sealed or self._codec.seal(content)).decode(),
+            access=self._codec.seal(access).decode(),
+            refresh=self._codec.seal(content).decode(),
             expires_in_seconds=(content.lease_end_ms - content.issued_at_ms) // 1000,
+            is_bound=proven is not None,
         )
 
 
-def _client_of(lease: Lease) -> str:
-    return lease.client if isinstance(lease, RefreshToken | AccessToken) else ""
+def _client_of(lease: OpenLease) -> str:
+    content = lease.content
+    assert isinstance(content, RefreshToken | AccessToken)
+    return content.client
+
+
+def _not_good() -> OAuthError:
+    return OAuthError("invalid_grant", "this refresh token is not good any more: activate the device again")

@@ -6,6 +6,7 @@ from typing import Final
 from latchstring_middleware.cookies import clear_cookie
 from latchstring_middleware.problems import problem_body
 
+from ..tokens.dpop import ALGORITHMS
 from ..wire import Header, Reply
 from .check import Denied
 from .policy import SESSION_COOKIE
@@ -45,20 +46,23 @@ AWAY: Final = _refusal(
     (b"retry-after", b"%d" % RETRY_AFTER_SECONDS),
 )
 _PLAIN: Final = _refusal(401, "not_signed_in", "Not signed in", "sign in and try again")
-#: RFC 6750 section 3.1: the app exchanges its refresh token and tries again.
-INVALID_TOKEN: Final = _refusal(
-    401,
-    "invalid_token",
-    "Not signed in",
-    "this access token is not good any more",
-    (b"www-authenticate", b'Bearer error="invalid_token", error_description="this access token is not good any more"'),
-    members={"error": "invalid_token"},
-)
+_NOT_GOOD: Final = "this access token is not good any more"
 
 
 def bad_requirement(problem: BadRequirement) -> Reply:
     """The answer to a proxy whose X-Latch-Require cannot be read: nobody comes in."""
     return _refusal(400, "bad_requirement", "Bad request", str(problem))
+
+
+def token_refused(visit: Visit, verdict: Denied, nonce: str) -> Reply:
+    """The answer to an app whose access token, or the proof beside it, is not good (RFC 6750 section 3.1).
+
+    `nonce` is for the proof of its next try, where its token is bound to a key (RFC 9449 sections 7.1 and 9).
+    """
+    code, detail = (verdict.reason, verdict.detail) if verdict.detail else ("invalid_token", _NOT_GOOD)
+    challenge = _challenge(visit, code, detail)
+    more = [] if visit.shown is None or visit.shown.proofs is None else [(b"dpop-nonce", nonce.encode())]
+    return _refusal(401, code, "Not signed in", detail, challenge, *more, members={"error": code})
 
 
 def denied(visit: Visit, verdict: Denied, *, sign_in_url: str, sealed_return: str) -> Reply:
@@ -83,13 +87,20 @@ def step_up(visit: Visit, code: str, *, max_age_seconds: int | None, sign_in_url
     """
     if not visit.navigation:
         detail = "enter your password again to go on"
-        challenge = f'Bearer error="{_STEP_UP}", error_description="{detail}"'
         members: dict[str, str | int] = {"error": _STEP_UP}
+        age = ""
         if max_age_seconds is not None:
-            challenge += f', max_age="{max_age_seconds}"'
+            age = f', max_age="{max_age_seconds}"'
             members["max_age"] = max_age_seconds
-        return _refusal(401, code, "Not signed in", detail, (b"www-authenticate", challenge.encode()), members=members)
+        return _refusal(401, code, "Not signed in", detail, _challenge(visit, _STEP_UP, detail, age), members=members)
     return Reply(303, ((b"location", _with_return(sign_in_url, sealed_return) + b"&fresh=1"), _NO_STORE))
+
+
+def _challenge(visit: Visit, error: str, detail: str, more: str = "") -> Header:
+    scheme = "Bearer" if visit.shown is None else visit.shown.scheme
+    if scheme == "DPoP":
+        more += f', algs="{" ".join(ALGORITHMS)}"'
+    return b"www-authenticate", f'{scheme} error="{error}", error_description="{detail}"{more}'.encode()
 
 
 def _with_return(sign_in_url: str, sealed: str) -> bytes:

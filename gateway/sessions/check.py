@@ -1,6 +1,5 @@
 """The whole judgement of a visit: lease, revocation, fence, renewal, and what to do when the store is away."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -12,13 +11,14 @@ from ..revocation.feed import Feed
 from ..revocation.link import Link
 from ..revocation.restored import Memory
 from ..tokens.codec import Reason, Refused
+from ..tokens.dpop import Proofs, Unproven
 from ..tokens.keyring import KeyRing
-from ..tokens.purposes import AccessToken, Lease
+from ..tokens.purposes import AccessToken, BoundAccessToken, Lease
 from .leases import Leases, OpenLease
 from .policy import SESSION_COOKIE, SessionPolicy
 from .renew import From, Over, Renewals
 from .story import Story
-from .visit import Visit
+from .visit import Shown, Visit
 
 Level: TypeAlias = Literal["fresh", "remembered"]
 
@@ -40,10 +40,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Not signed in, and why (a code for logs and metrics). `clear` if a cookie was proved bad or its session over."""
+    """Not signed in, and why (a code for logs and metrics). `clear` if a cookie was proved bad or its session over.
+
+    `detail` is told where a proof of a key is not what was expected.
+    """
 
     reason: str
     clear: bool
+    detail: str = ""
 
 
 class Checker:
@@ -60,6 +64,7 @@ class Checker:
         clock: Clock,
         policy: SessionPolicy,
         story: Story,
+        proofs: Proofs,
     ) -> None:
         self._leases = leases
         self._ring = ring
@@ -69,6 +74,7 @@ class Checker:
         self._clock = clock
         self._policy = policy
         self._story = story
+        self._proofs = proofs
         self._reread_ns = -_REREAD_NS
         #: By token and by whether it was asked for in the background, which extends nothing.
         self._vouched: dict[tuple[bytes, bool], OpenLease] = {}
@@ -83,18 +89,11 @@ class Checker:
             self._story.refused(visit.token, verdict.reason)
         return verdict
 
-    async def redeem(
-        self, token: bytes, kind: type[Lease], origin: From, *, allows: Callable[[Lease], bool]
-    ) -> OpenLease | Denied:
+    async def redeem(self, lease: OpenLease, origin: From) -> OpenLease | Denied:
         """Exchange a token that is nothing but a credential for the one that follows it; the store is asked each time.
 
-        A token whose content is not allowed is not brought to the store. Raises StoreAway.
+        Raises StoreAway.
         """
-        lease = self.open(token, kind)
-        if isinstance(lease, Denied):
-            return lease
-        if not allows(lease.content):
-            return Denied("not_allowed", clear=False)
         if self._is_revoked(lease):
             return Denied("revoked", clear=True)
         if self._feed.links[lease.partition].store_away or self._memory.contradicts(lease.content.issued_at_ms):
@@ -108,7 +107,9 @@ class Checker:
 
     async def _judge(self, visit: Visit) -> Accepted | Denied:
         if visit.token is None:
-            return Denied("no_cookie", clear=False) if visit.bearer is None else await self.check_access(visit.bearer)
+            if visit.shown is None:
+                return Denied("no_cookie", clear=False)
+            return await self._check_shown(visit, visit.shown)
         lease = self.open(visit.token)
         if isinstance(lease, Denied):
             return lease
@@ -133,9 +134,30 @@ class Checker:
             raise StoreAway
         return await self._ask_store(lease, visit)
 
-    async def check_access(self, token: bytes) -> Accepted | Denied:
-        """Judge an access token: nothing renews it here, so it is good until it ends. Raises StoreAway."""
-        lease = self.open(token, AccessToken)
+    async def _check_shown(self, visit: Visit, shown: Shown) -> Accepted | Denied:
+        if shown.proofs is None:
+            return await self.check_access(shown.token)
+        verdict = await self.check_access(shown.token, BoundAccessToken)
+        if isinstance(verdict, Denied):
+            return verdict
+        # That the proof came before is not looked for (docs/decisions.md).
+        proven = self._proofs.judge(
+            shown.proofs, method=visit.method, target=visit.target, site=visit.site, access_token=shown.token
+        )
+        if isinstance(proven, Unproven):
+            return Denied(proven.error, clear=False, detail=proven.detail)
+        content = verdict.lease.content
+        assert isinstance(content, BoundAccessToken)
+        if proven.thumbprint != content.thumbprint:
+            return Denied("invalid_dpop_proof", clear=False, detail="expected a proof of the key of this token")
+        return verdict
+
+    async def check_access(self, token: bytes, kind: type[AccessToken] = AccessToken) -> Accepted | Denied:
+        """Judge an access token, but not who shows it: nothing renews it here, so it is good until it ends.
+
+        Raises StoreAway.
+        """
+        lease = self.open(token, kind)
         if isinstance(lease, Denied):
             return lease
         link = await self._link_for(lease)

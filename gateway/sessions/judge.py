@@ -6,6 +6,7 @@ from typing import Final
 from ..clock import Clock
 from ..errors import StoreAway
 from ..tokens.codec import Codec
+from ..tokens.dpop import Proofs
 from ..wire import Head, Header, Reply
 from . import answers, return_path
 from .check import Accepted, Checker, Denied
@@ -15,7 +16,7 @@ from .visit import Visit
 
 _AWAY: Final = "store_away"
 #: What a script of an allowed origin may read besides status and body.
-_EXPOSED: Final = (b"access-control-expose-headers", b"Retry-After, WWW-Authenticate")
+_EXPOSED: Final = (b"access-control-expose-headers", b"Retry-After, WWW-Authenticate, DPoP-Nonce")
 _VARY: Final = (b"vary", b"Origin")
 
 
@@ -33,6 +34,7 @@ class Judge:
         checker: Checker,
         codec: Codec,
         clock: Clock,
+        proofs: Proofs,
         sign_in_url: str,
         cors_origins: Collection[bytes] = (),
         old_cookie: OldCookie | None = None,
@@ -40,6 +42,7 @@ class Judge:
         self._checker = checker
         self._codec = codec
         self._clock = clock
+        self._proofs = proofs
         self._cors_origins = frozenset(cors_origins)
         self._old_cookie = old_cookie
         self.sign_in_url = sign_in_url
@@ -81,8 +84,8 @@ class Judge:
                 sign_in_url=self.sign_in_url,
                 sealed_return=sealed,
             )
-        elif visited.bearer is not None:
-            reply = answers.INVALID_TOKEN
+        elif visited.shown is not None:
+            reply = answers.token_refused(visited, verdict, self._proofs.nonce())
         else:
             reply = answers.denied(visited, verdict, sign_in_url=self.sign_in_url, sealed_return=sealed)
         return self._readable(visited, reply)

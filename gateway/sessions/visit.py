@@ -26,6 +26,19 @@ _LONGEST_CARRYING_BODY: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """An access token that an app shows; `proofs` are its DPoP headers where it says that the token is bound."""
+
+    token: bytes
+    proofs: tuple[bytes, ...] | None = None
+
+    @property
+    def scheme(self) -> Literal["Bearer", "DPoP"]:
+        """How it is shown (RFC 6750, RFC 9449)."""
+        return "Bearer" if self.proofs is None else "DPoP"
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """One request to be judged. `target` is path and query as the browser sent them; `arrived_ns` is boot time."""
 
@@ -43,7 +56,9 @@ class Visit:
     origin: bytes = b""
     preflight: bool = False
     #: The access token of a TV, where one may be shown and no session cookie was.
-    bearer: bytes | None = None
+    shown: Shown | None = None
+    #: Scheme and host of the request, as a proxy tells them; blank where none does.
+    site: str = ""
 
 
 def read(
@@ -62,7 +77,7 @@ def read(
     origins = [value for name, value in head.headers if name == b"origin"]
     origin = origins[0] if len(origins) == 1 else b""
     token = cookies.get(_SESSION)
-    bearer = _bearer(head) if takes_bearer and token is None else None
+    shown = _shown(head) if takes_bearer and token is None else None
     return Visit(
         token=token,
         run=cookies.get(_RUN),
@@ -71,22 +86,31 @@ def read(
         client_address=original.client_address if original else head.peer,
         agent=headers.get(b"user-agent", b"").decode("latin-1"),
         # An app cannot be sent to a page.
-        navigation=bearer is None and _is_navigation(method, headers),
+        navigation=shown is None and _is_navigation(method, headers),
         # A poll that handed out longer leases would keep the requests that do extend the idle limit off the store.
         carry="none" if background else may_carry(head, method.encode("latin-1")),
         background=background,
         arrived_ns=arrived_ns,
         origin=origin,
         preflight=method == "OPTIONS" and origin != b"" and b"access-control-request-method" in headers,
-        bearer=bearer,
+        shown=shown,
+        site=f"{original.scheme}://{original.host}" if original else "",
     )
 
 
-def _bearer(head: Head) -> bytes | None:
-    """Our token in an Authorization header (RFC 6750 section 2.1); the website's own credentials are its own."""
+def _shown(head: Head) -> Shown | None:
+    """Our token in an Authorization header (RFC 6750 section 2.1, RFC 9449 section 7.1); the website's own credentials
+    are its own.
+    """
     sent = [value for name, value in head.headers if name == b"authorization"]
     scheme, _, token = sent[0].partition(b" ") if len(sent) == 1 else (b"", b"", b"")
-    return token if scheme.lower() == b"bearer" and token.startswith(_TOKEN_VERSION) else None
+    if not token.startswith(_TOKEN_VERSION):
+        return None
+    if scheme.lower() == b"bearer":
+        return Shown(token)
+    if scheme.lower() == b"dpop":
+        return Shown(token, tuple(value for name, value in head.headers if name == b"dpop"))
+    return None
 
 
 def may_carry(head: Head, method: bytes | None = None) -> Carry:

@@ -24,6 +24,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:grant:<hash of a device code>` | hash | TTL: twice the life of its codes | activation |
 | `{tag}:user-code:<code>` | string: hash of its device code | TTL: the life of the codes | activation |
 | `{tag}:budget:<hash>` | integer: attempts in a window | TTL 10 minutes | activation |
+| `{tag}:spent-proof:<hash>` | string: 1 | TTL 7 minutes | activation |
 | `{tag0}:deployment` | hash | for ever | the pulse; moving adds its secret |
 | `{tag0}:workers` | hash: worker -> row | until goodbye or a revoker's patience | revocation |
 | `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
@@ -155,6 +156,11 @@ def user_code(partition: int, code: str) -> str:
 def budget(partition: int, name: str) -> str:
     """How many attempts somebody has made."""
     return f"{prefix(partition)}budget:{name}"
+
+
+def spent_proof(partition: int, name: str) -> str:
+    """That a proof of a key was used."""
+    return f"{prefix(partition)}spent-proof:{name}"
 
 
 DEPLOYMENT: Final = f"{_PREFIXES[0]}deployment"

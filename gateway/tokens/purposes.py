@@ -19,6 +19,8 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 AccountText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._:@+-]+\Z")]
 ActText = Annotated[str, Meta(max_length=300, pattern=r"\A[A-Z]+ /[\x21-\x7e]*\Z")]
 ClientText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._-]+\Z")]
+#: The SHA-256 thumbprint of a public key (RFC 7638).
+Thumbprint = Annotated[bytes, Meta(min_length=32, max_length=32)]
 VersionText = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[A-Za-z0-9._-]+\Z")]
 #: What fits a token besides two labels and a pseudonym.
 LINK_TARGET_MAX_CHARS: Final = 500
@@ -73,6 +75,30 @@ class RefreshToken(Lease, array_like=True, frozen=True, forbid_unknown_fields=Tr
     purpose: ClassVar[bytes] = b"refresh"
 
     client: ClientText
+
+
+class BoundAccessToken(AccessToken, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The same, good only beside a proof of this key (RFC 9449); of another purpose, so that none passes without."""
+
+    purpose: ClassVar[bytes] = b"bound-access"
+
+    thumbprint: Thumbprint
+
+
+class BoundRefreshToken(RefreshToken, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """The same, exchanged only for a proof of this key."""
+
+    purpose: ClassVar[bytes] = b"bound-refresh"
+
+    thumbprint: Thumbprint
+
+
+class ProofNonce(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """What a proof of a key repeats, to show that it was made after we said this (RFC 9449 section 8)."""
+
+    purpose: ClassVar[bytes] = b"proof-nonce"
+
+    issued_at_ms: Count
 
 
 class DeviceToken(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):

@@ -59,6 +59,7 @@ def test_every_mistake_is_told_at_once_by_name() -> None:
         ({"bridge_url": "https://web.internal/who"}, "LATCHSTRING_BRIDGE_COOKIE"),
         ({"bridge_cookie": "sessionid"}, "LATCHSTRING_BRIDGE_URL"),
         ({"snowplow_micro": True}, "LATCHSTRING_WORKERS=1"),
+        ({"tv_clients": "tv", "tv_dpop_clients": "tv,console"}, "LATCHSTRING_TV_DPOP_CLIENTS"),
     ],
 )
 def test_spans_that_break_the_protocol_are_refused(overrides: dict[str, float], named: str) -> None:

@@ -4,30 +4,49 @@ from typing import Any
 
 import httpx
 
-from .worker_app import NAVIGATION, Jar, Worker
+from .app_key import AppKey
+from .worker_app import FORWARDED, NAVIGATION, Jar, Worker
 
 CLIENT = "living-room-app"
 TV_AGENT = (
     "Mozilla/5.0 (SMART-TV; Linux; Tizen 7.0) AppleWebKit/537.36 (KHTML, like Gecko) Version/7.0 TV Safari/537.36"
 )
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+TOKEN_URL = "https://www.example.com/latch/oauth/token"
+#: What FORWARDED says is asked for, as a proof names it.
+WATCH_URL = "https://www.example.com/watch"
 #: What the tests' workers are set to.
 SETTINGS: dict[str, Any] = {"tv_clients": f"{CLIENT}, console-app"}
 
 
 class Tv:
-    """One TV before one worker."""
+    """One TV before one worker; with a `key`, it has its tokens bound to it and proves it with each request."""
 
-    def __init__(self, worker: Worker, *, address: str = "198.51.100.7", agent: str = TV_AGENT) -> None:
+    def __init__(
+        self, worker: Worker, *, address: str = "198.51.100.7", agent: str = TV_AGENT, key: AppKey | None = None
+    ) -> None:
         self.worker = worker
+        self.key = key
+        self.nonce: str | None = None
         self.headers = {"x-forwarded-for": address, "user-agent": agent}
         self.codes: dict[str, Any] = {}
         self.tokens: dict[str, Any] = {}
 
     async def post(self, endpoint: str, **fields: str) -> httpx.Response:
         """A form to one of the endpoints, as this client."""
+        if self.key is None or endpoint != "token":
+            return await self.send(endpoint, **fields)
+        answer = await self.send(endpoint, self.key.proof("POST", TOKEN_URL, nonce=self.nonce), **fields)
+        self.nonce = answer.headers["dpop-nonce"]
+        if answer.json().get("error") == "use_dpop_nonce":
+            answer = await self.send(endpoint, self.key.proof("POST", TOKEN_URL, nonce=self.nonce), **fields)
+        return answer
+
+    async def send(self, endpoint: str, proof: str | None = None, **fields: str) -> httpx.Response:
+        """The same with this proof, once."""
+        headers = self.headers if proof is None else {**self.headers, "dpop": proof}
         form = {"client_id": CLIENT, **fields}
-        return await self.worker.client.post(f"/latch/oauth/{endpoint}", data=form, headers=self.headers)
+        return await self.worker.client.post(f"/latch/oauth/{endpoint}", data=form, headers=headers)
 
     async def ask(self) -> dict[str, Any]:
         """New codes."""
@@ -52,7 +71,10 @@ class Tv:
     async def verify(self, manner: str = "", access_token: str | None = None, **headers: str) -> httpx.Response:
         """Ask for something of the website, by forward auth."""
         token = self.tokens["access_token"] if access_token is None else access_token
-        return await self.worker.verify(None, manner, authorization=f"Bearer {token}", **headers)
+        if self.key is None:
+            return await self.worker.verify(None, manner, authorization=f"Bearer {token}", **headers)
+        proof = self.key.proof(FORWARDED["x-forwarded-method"], WATCH_URL, access_token=token)
+        return await self.worker.verify(None, manner, **{"authorization": f"DPoP {token}", "dpop": proof, **headers})
 
     def _keep(self, answer: httpx.Response) -> httpx.Response:
         if answer.status_code == 200:

@@ -48,16 +48,22 @@ def tv_edge(request: pytest.FixtureRequest, certificate: Certificate, website: E
     running.close()
 
 
+@pytest.mark.parametrize("binding", [(), ("dpop",)], ids=["bearer", "dpop"])
 @pytest.mark.parametrize("script", ["by_openid_client.mjs", "by_oauth4webapi.mjs"])
 def test_a_client_library_signs_a_tv_in_and_out(
-    tv_edge: TvEdge, certificate: Certificate, script: str, make_browser: Callable[[Proxy], Browser]
+    tv_edge: TvEdge,
+    certificate: Certificate,
+    script: str,
+    binding: tuple[str, ...],
+    make_browser: Callable[[Proxy], Browser],
 ) -> None:
-    """Discovery, codes, the owner's yes, tokens, a refresh, a page, and the end of it all."""
+    """Discovery, codes, the owner's yes, tokens, a refresh, a page, and the end of it all; also bound to a key."""
     owner = make_browser(tv_edge.proxy)
     for line in tv_edge.gateway.sign_in("ada")["set_cookie"]:
         owner.keep(line)
     node = str(Path(ROOT_DIR) / "bin" / "node")
-    argv = [node, str(_CLIENTS / script), tv_edge.proxy.url, "living-room-app", f"{tv_edge.proxy.url}/watch/7"]
+    where = [tv_edge.proxy.url, "living-room-app", f"{tv_edge.proxy.url}/watch/7?from=home"]
+    argv = [node, str(_CLIENTS / script), *where, *binding]
     env = {**os.environ, "NODE_EXTRA_CA_CERTS": str(certificate.path)}
     with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as app:
         assert app.stdout is not None
@@ -71,7 +77,10 @@ def test_a_client_library_signs_a_tv_in_and_out(
     assert codes["complete"] == f"{tv_edge.proxy.url}/latch/activate?user_code={codes['user_code']}"
     assert app.returncode == 0, err
     told = json.loads(out)
-    assert told["type"] == "bearer"
+    assert told["type"] == ("dpop" if binding else "bearer")
+    assert told.get("alone") == ("invalid_dpop_proof" if binding else None)
+    # Where the app must ask again itself: at the token endpoint, and through the proxy at a page.
+    assert told.get("noncesTold") == (None if "openid" in script else 2 if binding else 0)
     assert 0 < told["expires_in"] <= 300
     assert told["watched"] == 200
     assert told["after"] == "invalid_grant"

@@ -23,7 +23,7 @@ async def worker(store_url: str, tmp_path: Path) -> AsyncIterator[Worker]:
 
 
 def _is_readable(answer: httpx.Response, origin: str = _APP) -> bool:
-    return [answer.headers.get(name) for name in _CORS] == [origin, "true", "Retry-After, WWW-Authenticate"]
+    return [answer.headers.get(name) for name in _CORS] == [origin, "true", "Retry-After, WWW-Authenticate, DPoP-Nonce"]
 
 
 async def test_scripts_of_an_allowed_origin_can_read_why(worker: Worker) -> None:
