@@ -103,14 +103,18 @@ def _shown(head: Head) -> Shown | None:
     are its own.
     """
     sent = [value for name, value in head.headers if name == b"authorization"]
-    scheme, _, token = sent[0].partition(b" ") if len(sent) == 1 else (b"", b"", b"")
-    if not token.startswith(_TOKEN_VERSION):
-        return None
-    if scheme.lower() == b"bearer":
+    scheme, token = access_token_in(sent[0]) if len(sent) == 1 else (b"", b"")
+    if scheme == b"bearer":
         return Shown(token)
-    if scheme.lower() == b"dpop":
+    if scheme == b"dpop":
         return Shown(token, tuple(value for name, value in head.headers if name == b"dpop"))
     return None
+
+
+def access_token_in(authorization: bytes) -> tuple[bytes, bytes]:
+    """The scheme in lower case and the token of an Authorization header that shows one of ours; else both blank."""
+    scheme, _, token = authorization.partition(b" ")
+    return (scheme.lower(), token) if token.startswith(_TOKEN_VERSION) else (b"", b"")
 
 
 def may_carry(head: Head, method: bytes | None = None) -> Carry:

@@ -13,9 +13,10 @@ from harness.asgi import ask
 from harness.tv import SETTINGS, Tv, approve
 from harness.valkey import Valkey
 from harness.waiting import wait_until_async
-from harness.worker_app import NAVIGATION, SESSION, Jar, Worker, running_worker, settings_for
+from harness.worker_app import FORWARDED, NAVIGATION, SESSION, Jar, Worker, running_worker, settings_for
 from latchstring_gateway import wiring
 from latchstring_gateway.tokens.purposes import AccessToken, Lease, RefreshToken
+from latchstring_gateway.wire import Head, Reply
 
 _MINUTE_MS = 60_000
 _HOUR_MS = 60 * _MINUTE_MS
@@ -222,6 +223,41 @@ async def test_a_cookie_goes_before_an_access_token(connected: Tv, worker: Worke
     long = await worker.navigate(worker.run_out(eve), authorization=token)
 
     assert [answer.headers["x-latch-account"] for answer in (fast, long)] == ["eve", "eve"]
+
+
+def _hot(worker: Worker, *headers: tuple[bytes, bytes], path: bytes = b"/verify") -> object:
+    """What the hot handler says."""
+    forwarded = [(name.encode(), value.encode()) for name, value in FORWARDED.items()]
+    return worker.edge.hot_routes[path].handler(Head(b"GET", path, [*forwarded, *headers], "127.0.0.1"))
+
+
+async def test_an_access_token_is_checked_as_fast_as_a_cookie(connected: Tv, worker: Worker, owner: Jar) -> None:
+    """The hot handler answers it until it ends, beside nothing else that might decide, and only where it is enough."""
+    shown = (b"authorization", f"Bearer {connected.tokens['access_token']}".encode())
+    cookie = (b"cookie", owner.header().encode())
+    lease = _access(connected)
+    late = replace(lease, issued_at_ms=lease.issued_at_ms - 290_000, lease_end_ms=lease.lease_end_ms - 285_000)
+    nearly_over = (b"authorization", b"Bearer " + worker.rooms.codec.seal(late))
+    answer, again = _hot(worker, shown), _hot(worker, shown)
+
+    assert isinstance(answer, Reply)
+    assert answer is again
+    assert dict(answer.headers)[b"x-latch-level"] == b"remembered"
+    assert isinstance(_hot(worker, nearly_over), Reply)
+    for headers in (
+        (shown, shown),
+        (shown, cookie, cookie),
+        (shown, (b"x-latch-require", b"fresh")),
+        (shown, (b"cookie", b"a=b")),
+    ):
+        assert _hot(worker, *headers) is None
+    assert _hot(worker, shown, path=b"/verify/fresh") is None
+    both = _hot(worker, shown, cookie)
+    assert isinstance(both, Reply)
+    assert dict(both.headers)[b"x-latch-level"] == b"fresh", "the cookie goes first"
+
+    await worker.api("DELETE", f"/v1/accounts/ada/devices/{(await connected.verify()).headers['x-latch-device']}")
+    assert _hot(worker, shown) is None
 
 
 async def test_a_removed_tv_is_out_at_once(connected: Tv, worker: Worker) -> None:

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.sessions.leases import Leases, OpenLease, Passports, nobody
 from latchstring_gateway.tokens.codec import Codec, Reason, Refused
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
 from latchstring_gateway.tokens.keyring import KeyRing
-from latchstring_gateway.tokens.purposes import Lease
+from latchstring_gateway.tokens.purposes import AccessToken, BoundAccessToken, Lease
 
 NOW_MS = 1_800_000_000_000
 KEY = RingKey("tEst01", KeyState.ACTIVE, NOW_MS, NOW_MS, bytes(range(32)))
@@ -27,6 +27,9 @@ LEASE = Lease(
     remembered=True,
     run=b"runrun",
 )
+
+TVS = AccessToken(**asdict(LEASE), client="app")
+BOUND = BoundAccessToken(**asdict(TVS), thumbprint=bytes(32))
 
 
 @pytest.fixture
@@ -87,18 +90,22 @@ def test_the_memory_is_bounded(ring: KeyRing) -> None:
     for n in range(2, 100):
         line = b"__Host-session=" + codec.seal(replace(LEASE, n=n))
         leases.read_line(line)
+        leases.read_authorization(b"Bearer " + codec.seal(replace(TVS, n=n)))
         assert leases.find(used) is known
 
     assert len(leases._young) + len(leases._old) <= 10
     assert len(leases.by_line) <= 5
+    assert len(leases.by_authorization) <= 5
 
 
 def test_a_retired_key_takes_its_remembered_leases_along(ring: KeyRing) -> None:
-    """By token and by cookie line alike."""
+    """By token, by cookie line and by Authorization alike."""
     leases = _leases(ring)
+    shown = b"Bearer " + Codec(ring).seal(TVS)
     token = Codec(ring).seal(LEASE)
     line = b"__Host-session=" + token
     assert leases.read_line(line) is not None
+    assert leases.read_authorization(shown) is not None
     fresh = RingKey("tEst02", KeyState.ACTIVE, NOW_MS, NOW_MS, bytes(32))
     assert ring.path is not None
     ring.path.write_text(dump([replace_state(KEY), fresh]))
@@ -107,7 +114,8 @@ def test_a_retired_key_takes_its_remembered_leases_along(ring: KeyRing) -> None:
 
     assert leases.find(token) == Refused(Reason.RETIRED_KEY)
     assert leases.read_line(line) is None
-    assert leases.by_line == {}
+    assert leases.read_authorization(shown) is None
+    assert leases.by_line == leases.by_authorization == {}
 
 
 def replace_state(key: RingKey) -> RingKey:
@@ -133,10 +141,39 @@ def test_a_lease_runs_no_longer_than_leases_of_this_deployment(
     assert opened.renew_at_ms <= opened.ends_at_ms
 
 
-@pytest.mark.parametrize("line", [None, b"", b"a=b", b"__Host-session=x", b"x__Host-session=y"])
-def test_a_line_without_a_lease_is_not_remembered(ring: KeyRing, line: bytes | None) -> None:
+@pytest.mark.parametrize("line", [b"", b"a=b", b"__Host-session=x", b"x__Host-session=y"])
+def test_a_line_without_a_lease_is_not_remembered(ring: KeyRing, line: bytes) -> None:
     """Hostile lines fill no memory."""
     leases = _leases(ring)
 
     assert leases.read_line(line) is None
     assert leases.by_line == {}
+
+
+def test_what_is_good_as_a_bearer_is_good_nowhere_else(ring: KeyRing) -> None:
+    """Nor is a cookie good as a bearer; seen before or not."""
+    leases, codec = _leases(ring), Codec(ring)
+    shown = b"Bearer " + codec.seal(TVS)
+    found = leases.read_authorization(shown)
+    cookie = b"__Host-session=" + codec.seal(LEASE)
+    assert leases.read_line(cookie) is not None
+
+    assert found is not None
+    assert (found[0].account, found[1]) == ("ada", False)
+    assert found[0].renew_at_ms == found[0].ends_at_ms, "nothing is renewed where it is shown"
+    assert leases.read_line(shown) is None
+    assert leases.read_line(b"__Host-session=" + shown) is None
+    for authorization in (
+        cookie,
+        b"Bearer " + codec.seal(LEASE),
+        b"Bearer " + codec.seal(BOUND),
+        b"DPoP " + codec.seal(BOUND),
+        b"DPoP " + codec.seal(TVS),
+        b"Basic " + codec.seal(TVS),
+        codec.seal(TVS),
+        b"Bearer  " + codec.seal(TVS),
+        b"Bearer",
+        b"",
+    ):
+        assert leases.read_authorization(authorization) is None, authorization
+    assert len(leases.by_authorization) == 1

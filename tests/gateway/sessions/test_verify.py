@@ -8,7 +8,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from harness.worker_app import (
     DEVICE,
@@ -28,6 +28,7 @@ from latchstring_gateway.tokens.codec import Codec
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey
 from latchstring_gateway.tokens.keyfile import dump as dump_keys
 from latchstring_gateway.tokens.keyring import KeyRing
+from latchstring_gateway.tokens.purposes import AccessToken, BoundAccessToken
 from latchstring_gateway.wire import Head, Recorded
 
 _CLEARED = "__Host-session=; Path=/; Secure; SameSite=Lax; Max-Age=0; HttpOnly"
@@ -251,7 +252,7 @@ async def test_the_session_cookie_stays_under_300_bytes(worker: Worker, remember
     assert len(answer.headers["set-cookie"].partition(";")[0]) < 300
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_hot_handler_says_what_the_long_way_says(worker_loop: Callable[..., None], data: st.DataObject) -> None:
     """Same request, same verdict and identity, whenever the hot handler answers at all."""
@@ -279,6 +280,13 @@ async def _both_ways(worker: Worker, answered: list[int]) -> Callable[..., None]
     ahead = replace(lease, issued_at_ms=lease.issued_at_ms + 10**6, lease_end_ms=lease.lease_end_ms + 10**6)
     tokens = [jar[SESSION], forgetful[SESSION], removed[SESSION], "junk", *map(worker.seal, (early, past, ahead))]
     runs = [jar[RUN], forgetful[RUN], removed[RUN], "x"]
+    seal = worker.rooms.codec.seal
+    shown = [
+        seal(AccessToken(**asdict(one), client="app")).decode() for one in (lease, early, ahead, worker.lease(removed))
+    ]
+    shown += [seal(BoundAccessToken(**asdict(lease), client="app", thumbprint=bytes(32))).decode(), jar[SESSION]]
+    credentials = [f"{scheme} {token}" for token in shown for scheme in ("Bearer", "bearer", "DPoP")]
+    credentials += ["Basic eDp5", jar.header(), "Bearer"]
 
     def both(data: st.DataObject) -> None:
         chosen = data.draw(
@@ -297,9 +305,12 @@ async def _both_ways(worker: Worker, answered: list[int]) -> Callable[..., None]
             )
         )
         path = data.draw(st.sampled_from(sorted(PATHS)))
-        cookies = [Jar(chosen).header()] * data.draw(st.sampled_from([1, 1, 1, 2]))
+        line = data.draw(st.sampled_from([Jar(chosen).header()] * 4 + credentials[:1]))
+        cookies = [line] * data.draw(st.sampled_from([0, 1, 1, 1, 2]))
+        more_shown = data.draw(st.lists(st.sampled_from(credentials), max_size=2))
         headers = [(k.encode(), v.encode()) for k, v in {**FORWARDED, **more}.items()]
         headers += [(b"cookie", cookie.encode()) for cookie in cookies]
+        headers += [(b"authorization", one.encode()) for one in more_shown]
         head = Head(b"GET", path.encode(), headers, "127.0.0.1")
         hot = worker.edge.hot_routes[path.encode()].handler(head)
         if hot is None:
