@@ -1,9 +1,11 @@
 """The HTTP worker of `latchstring serve`, with the mistakes put in that `EVIDENCE_BREAK` asks for (evidence.py)."""
 
 import asyncio
+import dataclasses
 import os
 import sys
 from collections.abc import Callable
+from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,30 @@ def put_mistakes_in() -> None:
         _answered_early(Journal)
     if breaks("any-return-target"):
         return_path.is_own = lambda target: True
+    _put_mistakes_of_tvs_in()
+
+
+def _put_mistakes_of_tvs_in() -> None:
+    from harness.evidence import breaks
+    from latchstring_gateway.activation.budget import Budgets
+    from latchstring_gateway.sessions import renew
+
+    if breaks("lost-answers-accuse"):
+        right = "elseif presented == n - 1 and n_used == '0' then"
+        renew._RENEW = _rewritten(renew._RENEW, right, "elseif false then")
+    if breaks("guesses-by-worker"):
+        _counted_apart(Budgets)
+
+
+def _rewritten(script: Any, right: str, wrong: str) -> Any:
+    assert right in script.text, "the text that a mistake replaces has been edited away"
+    text = script.text.replace(right, wrong)
+    return dataclasses.replace(script, text=text, digest=sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def _counted_apart(budgets: Any) -> None:
+    call = budgets._call
+    budgets._call = lambda one, budget, whose, **more: call(one, budget, f"{os.getpid()} {whose}", **more)
 
 
 def _never_over(fence_class: Any) -> None:
