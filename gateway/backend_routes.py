@@ -17,6 +17,7 @@ from .revocation.stream import RevocationStream
 from .sessions.endpoints import SessionEndpoints
 from .shipping.erasures import Erasures
 from .shipping.pseudonyms import Pseudonyms
+from .trials.endpoints import TrialEndpoints
 from .wiring import Rooms
 
 
@@ -39,8 +40,9 @@ def backend_routes(rooms: Rooms) -> list[Route]:
         SessionEndpoints(rooms.starter, rooms.codec, rooms.clock),
         RevocationEndpoints(rooms.store, rooms.revoker, rooms.everybody, stream),
         DeviceEndpoints(rooms.devices),
+        TrialEndpoints(rooms.trials),
         ChoiceEndpoints(rooms.choices),
-        ErasureEndpoints(erasing, all_nodes_of(rooms), rooms.choices, rooms.store, rooms.revoker),
+        ErasureEndpoints(erasing, all_nodes_of(rooms), rooms.choices, rooms.store, rooms.revoker, rooms.trials),
         ReportEndpoints(rooms.reports, rooms.clock, partner_people=rooms.settings.partner_people),
         Introspection(rooms.checker, issuer=rooms.settings.public_origin),
         LinkEndpoints(links_of(rooms), pseudonyms, LinkLife(rooms.store), rooms.clock),

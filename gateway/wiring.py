@@ -46,6 +46,7 @@ from .tokens.codec import Codec
 from .tokens.dpop import Proofs
 from .tokens.keyring import KeyRing
 from .tokens.log_names import LogNames
+from .trials.claims import Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Rooms:
     proofs: Proofs
     starter: Starter
     devices: AccountDevices
+    trials: Trials
     service_keys: ServiceKeys
     choices: ChoiceCookies
     trusted: TrustedProxies
@@ -164,6 +166,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         proofs=proofs,
         starter=starter,
         devices=AccountDevices(Devices(store), revoker),
+        trials=Trials(store, ring, names, days=settings.trial_days, shared_after=settings.trial_shared_after),
         service_keys=ServiceKeys(store, clock),
         choices=ChoiceCookies(codec, clock, settings.policy_version),
         trusted=trusted,

@@ -62,13 +62,13 @@ def problem_body(
     detail: str,
     instance: str | None = None,
     *,
-    members: Mapping[str, str | int] | None = None,
+    members: Mapping[str, object] | None = None,
 ) -> bytes:
     """The JSON of a problem; `code` is the machine-readable word, an extension member (RFC 9457 section 3.2).
 
     `members` are further extension members.
     """
-    problem: dict[str, str | int] = {
+    problem: dict[str, object] = {
         "type": "about:blank",
         "title": title,
         "status": status,

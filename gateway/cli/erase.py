@@ -153,7 +153,7 @@ async def _forget(chosen: Settings, account: str) -> Forgotten:
     async with Running(wiring.build(chosen)) as rooms:
         if not rooms.feed.loaded:
             raise StoreAway
-        return await forget(rooms.store, rooms.revoker, checked_account(account))
+        return await forget(rooms.store, rooms.revoker, rooms.trials, checked_account(account))
 
 
 def _go_on(chosen: Settings, erasure: str, wait_seconds: float) -> None:
@@ -184,20 +184,17 @@ def _go_on(chosen: Settings, erasure: str, wait_seconds: float) -> None:
 def _print(found: Erasure, forgotten: Forgotten | None, *, as_json: bool) -> None:
     answer: dict[str, Any] = told(found)
     if forgotten is not None:
-        answer["account"] = {
-            "sessions": forgotten.sessions,
-            "devices": forgotten.devices,
-            "receipt": forgotten.receipt.as_dict(),
-        }
+        answer["account"] = forgotten.as_dict()
     if as_json:
         print(json.dumps(answer))
         return
     if forgotten is not None:
         receipt = forgotten.receipt
         sessions, devices = count(forgotten.sessions, "session"), count(forgotten.devices, "device")
+        trials = count(forgotten.trials, "free trial")
         print(
             f"Signed out ({receipt.applied} of {count(receipt.workers, 'worker')}, {receipt.status}); "
-            f"{sessions} and {devices} deleted."
+            f"{sessions}, {devices} and {trials} deleted."
         )
     print(f"Erasure {found.id} {_STATES[found.state]}.")
     if found.state != "waiting":

@@ -20,6 +20,7 @@ from . import (
     revoke,
     serve,
     store,
+    trials,
 )
 
 app = typer.Typer(
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 _GROUPS = (
     serve, demo, keys, inspect_token, log_name, admin, revoke, moving, store, reports, ledger, dead_letters,
-    page_script, redirect, links, erase, geo,
+    page_script, redirect, links, erase, geo, trials,
 )  # fmt: skip
 for _group in _GROUPS:
     _group.register(app)

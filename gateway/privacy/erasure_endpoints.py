@@ -12,6 +12,7 @@ from ..errors import BadRequest, NotFound
 from ..ids import is_id, to_bytes
 from ..revocation.revoke import Revoker
 from ..store.client import Store
+from ..trials.claims import Trials
 from .all_nodes import AllNodes
 from .choices import ChoiceCookies
 from .erasing import Erasing, told
@@ -36,13 +37,20 @@ class ErasureEndpoints:
     """The routes below /v1; the app lets only service credentials through to them."""
 
     def __init__(
-        self, erasing: Erasing, all_nodes: AllNodes, cookies: ChoiceCookies, store: Store, revoker: Revoker
+        self,
+        erasing: Erasing,
+        all_nodes: AllNodes,
+        cookies: ChoiceCookies,
+        store: Store,
+        revoker: Revoker,
+        trials: Trials,
     ) -> None:
         self._erasing = erasing
         self._all_nodes = all_nodes
         self._cookies = cookies
         self._store = store
         self._revoker = revoker
+        self._trials = trials
 
     def routes(self) -> list[Route]:
         """See the class."""
@@ -72,12 +80,8 @@ class ErasureEndpoints:
         await self._all_nodes.tell(erasure)
         answer: dict[str, Any] = told(erasure)
         if account is not None:
-            forgotten = await forget(self._store, self._revoker, account)
-            answer["account"] = {
-                "sessions": forgotten.sessions,
-                "devices": forgotten.devices,
-                "receipt": forgotten.receipt.as_dict(),
-            }
+            forgotten = await forget(self._store, self._revoker, self._trials, account)
+            answer["account"] = forgotten.as_dict()
         return JSONResponse(answer, 202)
 
     async def find(self, request: Request) -> JSONResponse:

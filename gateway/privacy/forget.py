@@ -1,4 +1,4 @@
-"""Deleting what the store holds of an account: sessions, devices, browsers and the account's own row.
+"""Deleting what the store holds of an account: sessions, devices, browsers, claims to trials and its own row.
 
 Everything is signed out first, and nobody may sign in until all is deleted, so no row is made behind the search. A
 session whose row is gone is never accepted again: a store that knows nothing of it says no.
@@ -13,13 +13,14 @@ from ..revocation.receipt import Receipt
 from ..revocation.revoke import Revoker
 from ..store import keys
 from ..store.client import Store
+from ..store.names import names_in
 from ..store.scripts import load
+from ..trials.claims import Trials
 
 _FORGET: Final = load(Path(__file__).parent / "forget.lua", keys=("devices", "sessions"), args=("prefix", "account"))
 _FORGET_ACCOUNT: Final = load(Path(__file__).parent / "forget_account.lua", keys=("account",), args=("ttl_ms",))
 #: Longer than any lease, and any token of before, may run.
 _TTL_MS: Final = 86_400_000
-_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,19 @@ class Forgotten:
     receipt: Receipt
     sessions: int
     devices: int
+    trials: int
+
+    def as_dict(self) -> dict[str, object]:
+        """For an answer."""
+        return {
+            "sessions": self.sessions,
+            "devices": self.devices,
+            "trials": self.trials,
+            "receipt": self.receipt.as_dict(),
+        }
 
 
-async def forget(store: Store, revoker: Revoker, account: Account) -> Forgotten:
+async def forget(store: Store, revoker: Revoker, trials: Trials, account: Account) -> Forgotten:
     """Sign an account out everywhere and delete its rows; may be repeated.
 
     Looks through every key of its server, a second for a million. Raises StoreAway: repeat it; until then the account
@@ -40,9 +51,8 @@ async def forget(store: Store, revoker: Revoker, account: Account) -> Forgotten:
     receipt = await revoker.revoke(account, [("disable", account)], reason="erased")
     partition = keys.partition_of(account)
     prefix = keys.prefix(partition)
-    sessions = devices = cursor = 0
-    while True:
-        cursor, names = await store.guard(_scan(store, partition, cursor))
+    sessions = devices = 0
+    async for names in names_in(store, partition, "*"):
         deleted = await _FORGET(
             store,
             {"devices": keys.devices(account), "sessions": keys.sessions(account)},
@@ -51,16 +61,8 @@ async def forget(store: Store, revoker: Revoker, account: Account) -> Forgotten:
         )
         sessions += int(deleted[0])
         devices += int(deleted[1])
-        if not cursor:
-            break
+    claims = await trials.forget_account(account)
     await _FORGET_ACCOUNT(
         store, {"account": keys.account(account)}, {"ttl_ms": _TTL_MS}, replicas=store.replicas.writes
     )
-    return Forgotten(receipt, sessions, devices)
-
-
-async def _scan(store: Store, partition: int, cursor: int) -> tuple[int, list[str]]:
-    node = await store.node_of(partition)
-    pattern = f"{keys.prefix(partition)}*"
-    after, names = await node.redis.scan(cursor, match=pattern, count=_AT_ONCE)
-    return after, [str(name) for name in names]
+    return Forgotten(receipt, sessions, devices, claims)

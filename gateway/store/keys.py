@@ -25,12 +25,18 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:user-code:<code>` | string: hash of its device code | TTL: the life of the codes | activation |
 | `{tag}:budget:<hash>` | integer: attempts in a window | TTL 10 minutes | activation |
 | `{tag}:spent-proof:<hash>` | string: 1 | TTL 7 minutes | activation |
+| `{tag}:trial:<tag of an identifier>` | string: ids of claims | TTL `LATCHSTRING_TRIAL_DAYS` | trials |
+| `{tag}:trial-claim:<id>` | hash | the same | trials |
+| `{tag}:trial-askers:<tag of an identifier>` | string: how many accounts showed it | the same | trials |
+| `{tag}:trial-permit:<tag of an account>` | hash | TTL 30 days, or until used | trials |
+| `{tag}:trial-keys:<trial>` | sorted set: ids of keys by the end of their last claim, ms | TTL: that end | trials |
 | `{tag0}:deployment` | hash | for ever | the pulse; moving adds its secret |
 | `{tag0}:workers` | hash: worker -> row | until goodbye or a revoker's patience | revocation |
 | `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
 | `{tag0}:agreed-keys` | hash: key id -> since when every worker knows it | until the key is retired | revocation |
 | `{tag0}:service-keys` | hash: key id -> row | until revoked | service_keys |
 | `{tag0}:links-until` | sorted set: key id by when its last link is over, ms | for ever, an entry for each key | mail |
+| `{tag0}:trials` | set: names of trials, at most 1,000 | for ever | trials |
 | `{tag0}:erasures` | sorted set: whom to erase, as keyed hashes, by time of request | an entry for 400 days | privacy |
 | `{tag0}:deliverer` | string: lock | TTL 5 seconds | hooks |
 | `{tag0}:hooks` | hash: hook id -> row | until removed | hooks |
@@ -66,6 +72,11 @@ _PREFIXES: Final = tuple(f"{{{tag}}}:" for tag in TAGS)
 def partition_of(account: Account) -> int:
     """The partition (0 to 255) of an account: the first byte of the SHA-256 of its name."""
     return sha256(account.encode()).digest()[0]
+
+
+def partition_of_trial(trial: str) -> int:
+    """The partition in which everything of a trial lies: the first byte of the SHA-256 of its name."""
+    return sha256(trial.encode()).digest()[0]
 
 
 def prefix(partition: int) -> str:
@@ -163,12 +174,23 @@ def spent_proof(partition: int, name: str) -> str:
     return f"{prefix(partition)}spent-proof:{name}"
 
 
+def trial_key_ids(trial: str) -> str:
+    """The keys of the ring under which a trial was claimed."""
+    return f"{prefix(partition_of_trial(trial))}trial-keys:{trial}"
+
+
+def trial_permit(trial: str, account_tag: str) -> str:
+    """That an account may claim a trial once more."""
+    return f"{prefix(partition_of_trial(trial))}trial-permit:{account_tag}"
+
+
 DEPLOYMENT: Final = f"{_PREFIXES[0]}deployment"
 WORKERS: Final = f"{_PREFIXES[0]}workers"
 PULSES: Final = f"{_PREFIXES[0]}pulses"
 AGREED_KEYS: Final = f"{_PREFIXES[0]}agreed-keys"
 WAITING_CODES: Final = f"{_PREFIXES[0]}waiting-codes"
 SERVICE_KEYS: Final = f"{_PREFIXES[0]}service-keys"
+TRIALS: Final = f"{_PREFIXES[0]}trials"
 ERASURES: Final = f"{_PREFIXES[0]}erasures"
 LINKS_UNTIL: Final = f"{_PREFIXES[0]}links-until"
 DELIVERER_LOCK: Final = f"{_PREFIXES[0]}deliverer"

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import os
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha1
 from pathlib import Path
@@ -29,6 +30,7 @@ def put_mistakes_in() -> None:
     from latchstring_gateway.sessions.policy import SESSION_COOKIE
     from latchstring_gateway.tokens.keyring import KeyRing
     from latchstring_gateway.tokens.log_names import LogNames
+    from latchstring_gateway.trials import identifiers
     from latchstring_gateway.wire import Reply
     from latchstring_middleware.cookies import clear_cookie
 
@@ -36,8 +38,7 @@ def put_mistakes_in() -> None:
         Checker._may_bridge = lambda _self, _lease: False  # type: ignore[method-assign,assignment]
     if breaks("endless-bridge"):
         Checker._may_bridge = lambda self, _lease: self._feed.loaded  # type: ignore[method-assign,assignment]
-    if breaks("ids-in-logs"):
-        LogNames.of = lambda _self, _kind, subject: subject  # type: ignore[method-assign,assignment]
+    _tell_whom(LogNames, identifiers)
     if breaks("clear-on-away"):
         cleared = (b"set-cookie", clear_cookie(SESSION_COOKIE).encode())
         answers.AWAY = Reply(503, (*answers.AWAY.headers, cleared), answers.AWAY.body)  # type: ignore[misc]
@@ -80,6 +81,15 @@ def _rewritten(script: Any, right: str, wrong: str) -> Any:
 def _counted_apart(budgets: Any) -> None:
     call = budgets._call
     budgets._call = lambda one, budget, whose, **more: call(one, budget, f"{os.getpid()} {whose}", **more)
+
+
+def _tell_whom(log_names: Any, identifiers: Any) -> None:
+    from harness.evidence import breaks
+
+    if breaks("ids-in-logs"):
+        log_names.of = lambda _self, _kind, subject: subject
+    if breaks("identifiers-in-clear"):
+        identifiers.tag = lambda _key, _trial, one: urlsafe_b64encode(one.value.encode()).decode()
 
 
 def _never_over(fence_class: Any) -> None:

@@ -80,6 +80,18 @@ async def test_an_account_is_signed_out_and_deleted(worker: Worker) -> None:
     assert {key: left.get(key) for key in before_bob} == before_bob
 
 
+async def test_an_erased_accounts_free_trial_is_forgotten(worker: Worker) -> None:
+    """Card and all; the receipt says so, and repeated it finds nothing more."""
+    claim = {"trial": "free-month", "account": _SECRET, "identifiers": {"card": ["fp_9Zk2"], "email": [_SECRET]}}
+    await worker.api("POST", "/v1/trials/claim", claim)
+
+    told = [(await worker.api("POST", _URL, {"account": _SECRET})).json()["account"]["trials"] for _ in range(2)]
+    again = await worker.api("POST", "/v1/trials/claim", {**claim, "account": "bob"})
+
+    assert told == [1, 0]
+    assert again.status_code == 201
+
+
 async def test_who_signs_in_again_is_new_and_stays(worker: Worker) -> None:
     """The same name may be given to a new account at once; it is good, and its row outlives the day."""
     old = await worker.signed_in(_SECRET)
