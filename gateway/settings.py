@@ -110,7 +110,7 @@ class Settings(DeviceSettings):
     tv_days: int = Field(3_650, ge=1, le=36_500, description="how long a TV stays signed in, used or not")
     tv_grace_seconds: Seconds = Field(3_600, description="how late an answer may reach a TV")
     activation_url: WebsiteUrl = Field(
-        "", description="short address that TVs show and the website sends on to /latch/activate; empty: that one"
+        "", description="short address that TVs show and proxy or website send on to /latch/activate; empty: that one"
     )
     trial_days: int = Field(730, ge=1, le=3_650, description="how long a claim to a free trial is remembered")
     trial_shared_after: int = Field(

@@ -30,7 +30,7 @@ class TvEdge:
     def __init__(self, name: str, certificate: Certificate, website: EchoWebsite) -> None:
         self.gateway = EdgeGateway(workers=0, tv_clients="living-room-app", fsync="never")
         self.proxy = STARTERS[name](certificate, self.gateway.address, website.address)
-        self.gateway.set(public_origin=self.proxy.url)
+        self.gateway.set(public_origin=self.proxy.url, activation_url=f"{self.proxy.url}/activate")
         self.gateway.start_worker()
         wait_until(self.gateway.is_ready, "the gateway to be ready", 20)
 
@@ -86,6 +86,25 @@ def test_a_client_library_signs_a_tv_in_and_out(
     assert told["after"] == "invalid_grant"
     devices = tv_edge.gateway.client.get("/v1/accounts/ada/devices").json()["devices"]
     assert all(device["kind"] == "computer" for device in devices), "the TV has left by itself"
+
+
+def test_the_short_address_that_a_tv_shows_leads_to_the_page(
+    tv_edge: TvEdge, make_browser: Callable[[Proxy], Browser]
+) -> None:
+    """Whoever types it is sent on, signed in or not."""
+    owner, stranger = make_browser(tv_edge.proxy), make_browser(tv_edge.proxy)
+    for line in tv_edge.gateway.sign_in("ada")["set_cookie"]:
+        owner.keep(line)
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    asked = stranger.ask(
+        "/latch/oauth/device_authorization", "POST", headers=form, content=b"client_id=living-room-app"
+    ).json()
+    sent_on = [browser.ask("/activate") for browser in (owner, stranger)]
+    page = owner.ask(sent_on[0].one("location"))
+
+    assert asked["verification_uri"] == f"{tv_edge.proxy.url}/activate"
+    assert [(answer.status, answer.one("location")) for answer in sent_on] == [(303, "/latch/activate")] * 2
+    assert (page.status, b"user_code" in page.body) == (200, True)
 
 
 def test_requests_oauth2client_signs_a_tv_in_and_out(
