@@ -1,13 +1,16 @@
 """The device grant as a TV app meets it: RFC 8628 word for word, and every bad request its own error."""
 
 import asyncio
+import gzip
+import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from harness.asgi import ask
 from harness.tv import CLIENT, DEVICE_GRANT, Tv, approve, decide
-from harness.worker_app import Jar, Worker, dump
+from harness.worker_app import NAVIGATION, Jar, Worker, dump
 from latchstring_gateway.activation.grants import MOST_WAITING
 from latchstring_gateway.ids import to_text
 from latchstring_gateway.store import keys
@@ -324,10 +327,81 @@ async def test_a_bad_request_is_told_why_in_the_words_of_the_rfc(worker: Worker)
     assert await dump(worker.store) == before
 
 
-@pytest.mark.parametrize("path", [_AUTHORIZE, _TOKEN])
-async def test_only_posts_are_taken(worker: Worker, path: str) -> None:
+#: What each endpoint takes, so that only the form of it is wrong below.
+_FIELDS: dict[str, dict[str, str]] = {
+    _AUTHORIZE: {"client_id": CLIENT},
+    _TOKEN: {"client_id": CLIENT, "grant_type": "refresh_token", "refresh_token": "x"},
+    "/latch/oauth/revoke": {"client_id": CLIENT, "token": "x"},
+    "/v1/introspect": {"token": "x"},
+}
+_MULTIPART = "".join(
+    f'--b\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+    for name, value in {"client_id": CLIENT, "token": "x"}.items()
+)
+
+
+def _no_forms(fields: dict[str, str]) -> dict[str, tuple[bytes, str | None, int]]:
+    """Bodies and content types of what is no form of these fields, and the status of each."""
+    form = "application/x-www-form-urlencoded"
+    right = urlencode(fields).encode()
+    found: dict[str, tuple[bytes, str | None, int]] = {
+        "json": (json.dumps(fields).encode(), "application/json", 415),
+        "json called a form": (json.dumps(fields).encode(), form, 400),
+        "xml": (b"<?xml version='1.0'?><token>x</token>", "application/xml", 415),
+        "multipart": (f"{_MULTIPART}--b--\r\n".encode(), "multipart/form-data; boundary=b", 415),
+        "plain": (right, "text/plain", 415),
+        "no type": (right, None, 415),
+        "two types": (right, f"{form}, application/json", 415),
+        "utf-16": (right.decode().encode("utf-16"), form, 400),
+        "gzip": (gzip.compress(right), form, 400),
+        "a megabyte": (right + b"&padding=" + b"x" * 1_000_000, form, 413),
+        "upper case": (right.upper(), form, 400),
+        "nothing": (b"", form, 400),
+    }
+    for name, value in fields.items():
+        found[f"{name} twice"] = (right + b"&" + urlencode({name: value}).encode(), form, 400)
+        found[f"{name} twice, once blank"] = (right + f"&{name}=".encode(), form, 400)
+    return found
+
+
+@pytest.mark.parametrize("path", _FIELDS)
+async def test_what_is_no_form_is_refused_at_every_endpoint(worker: Worker, path: str) -> None:
+    """400, 413 or 415 with `invalid_request`, never a 500, and nothing is written; a form with a charset is one."""
+    credential = {"authorization": f"Bearer {worker.service_key}"} if path.startswith("/v1/") else {}
+    before = await dump(worker.store)
+    for name, (body, media_type, status) in _no_forms(_FIELDS[path]).items():
+        headers = credential if media_type is None else {**credential, "content-type": media_type}
+        answer = await worker.client.post(path, content=body, headers=headers)
+
+        assert (answer.status_code, answer.json()["error"]) == (status, "invalid_request"), name
+        assert answer.headers["cache-control"] == "no-store", name
+    in_the_address = await worker.client.post(f"{path}?{urlencode(_FIELDS[path])}", headers={**_FORM, **credential})
+    assert (in_the_address.status_code, in_the_address.json()["error"]) == (400, "invalid_request")
+    assert await dump(worker.store) == before
+    charset = {"content-type": "Application/X-WWW-Form-URLEncoded; charset=UTF-8", **credential}
+    taken = await worker.client.post(path, content=urlencode(_FIELDS[path]), headers=charset)
+    assert taken.json().get("error") != "invalid_request"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", list(_FIELDS)[:3])
+async def test_only_posts_are_taken(worker: Worker, path: str, method: str) -> None:
     """A code or token in an address would stand in logs."""
-    assert (await worker.client.get(f"{path}?client_id={CLIENT}")).status_code == 405
+    assert (await worker.client.request(method, f"{path}?client_id={CLIENT}")).status_code == 405
+
+
+@pytest.mark.parametrize("agent", [b"", b"x" * 60_000, b"\xff\xfe\x80", b"<script>alert(1)</script>", b"\t{{7*7}}%s"])
+async def test_whatever_a_device_calls_itself_is_shown_harmless(worker: Worker, owner: Jar, agent: bytes) -> None:
+    """User agents that are blank, endless, no text or a script are asked about like any other."""
+    asked = await worker.client.post(_AUTHORIZE, data={"client_id": CLIENT}, headers=[(b"user-agent", agent)])
+    page = await worker.client.get(
+        f"/latch/activate?user_code={asked.json()['user_code']}", headers={**NAVIGATION, "cookie": owner.header()}
+    )
+
+    assert (asked.status_code, page.status_code) == (200, 200)
+    assert "Connect this" in page.text
+    assert "<script" not in page.text
+    assert len(page.text) < 20_000
 
 
 async def test_more_than_two_megabytes_are_not_read(worker: Worker) -> None:

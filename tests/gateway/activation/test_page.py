@@ -13,6 +13,7 @@ from latchstring_gateway.activation.budget import OF_ACCOUNT, OF_ALL, OF_NETWORK
 from latchstring_gateway.activation.codes import FORMS
 
 URL = "/latch/activate"
+_MULTIPART = "multipart/form-data; boundary=b"
 
 
 async def _enter(worker: Worker, jar: Jar | None, typed: str, **headers: str) -> httpx.Response:
@@ -108,14 +109,37 @@ async def test_a_wrong_code_is_told_at_its_field(worker: Worker, owner: Jar) -> 
         assert "<script" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("latin", "alike"),
+    [
+        ("BCHJKMPSTX", "\u0412\u0421\u041d\u0408\u041a\u041c\u0420\u0405\u0422\u0425"),
+        ("BHKMNPTXZ", "\u0392\u0397\u039a\u039c\u039d\u03a1\u03a4\u03a7\u0396"),
+    ],
+    ids=["Cyrillic", "Greek"],
+)
+async def test_a_code_in_letters_that_look_like_ours_connects(
+    worker: Worker, tv: Tv, owner: Jar, latin: str, alike: str
+) -> None:
+    """Whose keyboard is of another script types what he sees, in small letters too, with anything between."""
+    codes = await tv.ask()
+    typed = codes["user_code"].translate(str.maketrans(latin, alike)).lower().replace("-", " \u2013 ")
+    answer = await decide(worker, owner, typed, "connect")
+
+    assert answer.status_code == 200
+    assert (await tv.poll()).status_code == 200
+
+
 async def test_a_form_that_cannot_be_read_connects_nothing(worker: Worker, tv: Tv, owner: Jar) -> None:
-    """JSON, a code twice, and more than a form holds."""
+    """JSON, XML, multipart, a code twice, and more than a form holds."""
     codes = await tv.ask()
     form = "application/x-www-form-urlencoded"
     code = codes["user_code"]
     for body, media_type, status in (
         (f'{{"user_code": "{code}"}}', "application/json", 415),
+        (f"<user_code>{code}</user_code>", "application/xml", 415),
+        (f'--b\r\ncontent-disposition: form-data; name="user_code"\r\n\r\n{code}\r\n--b--\r\n', _MULTIPART, 415),
         (f"user_code={code}&user_code={code}", form, 400),
+        (f"user_code={code}&x={'x' * 1_000_000}", form, 413),
         (f"user_code={code}&x={'x' * 20_000}", form, 413),
     ):
         headers = {**NAVIGATION, "sec-fetch-site": "same-origin", "cookie": owner.header(), "content-type": media_type}

@@ -115,6 +115,7 @@ _NO_PROOFS: dict[str, str | bytes] = {
     "bytes": b"\xff\xfe",
     "two parts": ".".join(_proof().split(".")[:2]),
     "four parts": _proof() + ".AAAA",
+    "two in one header": f"{_proof()}, {_proof()}",
     "no signature": ".".join([*_proof().split(".")[:2], ""]),
     "padded": _proof() + "==",
     "too long": _proof(much="x" * 5_000),
