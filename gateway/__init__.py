@@ -22,6 +22,7 @@ devices | beacons | trials   what an account is signed in on; hits and the journ
 revocation    forgetting: one script, a feed, a fence, a barrier, a receipt
 pages | service_keys | api_requests   the frame of every page; who may call /v1, and what they say
 store         the only room that talks to Redis or Valkey
-tokens | hot_route   the ASGI door to hot handlers; one format for every signed thing, and the keys
+tokens | hot_route | recognition   one format for every signed thing, and the keys; the ASGI door to hot handlers; what
+              a device is, by its agent
 errors : clock : ids : wire : link_target : metrics : logs      no I/O, no framework
 """

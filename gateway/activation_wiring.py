@@ -12,6 +12,7 @@ from .activation.budget import Budgets
 from .activation.codes import FORMS
 from .activation.endpoints import TvEndpoints
 from .activation.grants import Grants
+from .activation.statement import Statements, load_keys
 from .activation.tokens import TvTokens
 from .hot_route import head_of
 from .sessions.check import Checker
@@ -58,12 +59,16 @@ def build(rooms: Rooms) -> Activation:
         head = head_of(request.scope)
         return rooms.trusted.client_address(head.peer, head.headers)
 
+    starter = Starter(store, rooms.codec, rooms.leases, policy, story, seen=rooms.refiner.seen)
     endpoints = TvEndpoints(
         clients=frozenset(listed(settings.tv_clients)),
         grants=grants,
         budgets=budgets,
-        tokens=TvTokens(Starter(store, rooms.codec, rooms.leases, policy, story), checker, rooms.revoker, rooms.codec),
+        tokens=TvTokens(starter, checker, rooms.revoker, rooms.codec),
         binding=Binding(rooms.proofs, store, always=frozenset(listed(settings.tv_dpop_clients))),
+        statements=Statements(load_keys(settings.tv_statement_keys_file), audience=settings.public_origin),
+        ring=rooms.ring,
+        seen=rooms.refiner.seen,
         places=rooms.places,
         address_of=address_of,
         verification_uri=settings.activation_url or page_url,

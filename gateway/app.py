@@ -34,6 +34,7 @@ from .hot_route import head_of, hot_route_app
 from .mail.go import MailAddresses
 from .pages.static import static_routes
 from .privacy.page import ChoicesPage
+from .recognition.hints import ACCEPT_CH
 from .revocation import restored
 from .running import Running
 from .service_keys import ServiceOnly
@@ -114,7 +115,9 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
         redirect_slashes=False,
     )
     paged = _limited(Router([*_page_routes(rooms), *activation.pages], redirect_slashes=False))
-    pages = ResponseHeaders(CrossOriginProtection(paged, trusted_origins=[rooms.settings.public_origin]))
+    pages = ResponseHeaders(
+        CrossOriginProtection(paged, trusted_origins=[rooms.settings.public_origin]), accept_client_hints=ACCEPT_CH
+    )
     api = _limited(
         ServiceOnly(Router(backend_routes(rooms), redirect_slashes=False), rooms.service_keys, rooms.codec, rooms.clock)
     )

@@ -18,6 +18,7 @@ ACTIVATIONS: Final = Counter("latchstring_activations", "Steps of activating TVs
 TRIALS: Final = Counter(
     "latchstring_trials", "Claims to free trials and questions about them, by outcome.", ["outcome"]
 )
+RECOGNITIONS: Final = Counter("latchstring_recognitions", "Second looks at devices, by outcome.", ["outcome"])
 REVOCATIONS: Final = Counter("latchstring_revocations", "Revocations by the status of their first receipt.", ["status"])
 REVOCATION_LAG: Final = Histogram(
     "latchstring_revocation_lag_seconds",

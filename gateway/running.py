@@ -39,7 +39,8 @@ class Running:
         if self._rooms.feed.loaded:
             # Registered by now, so whatever may be in use without being in our file is told.
             await self._rooms.key_watch.agree()
-        self._watching = [asyncio.create_task(self._watch()), asyncio.create_task(self._agree())]
+        lives = (self._watch(), self._agree(), self._rooms.refiner.run())
+        self._watching = [asyncio.create_task(life) for life in lives]
         return self._rooms
 
     async def __aexit__(self, *_exc: object) -> None:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator
 
 from latchstring_middleware.forwarded import TrustedProxies
 
+from .activation.statement import StatementKeysError, load_keys
 from .devices.place import PlaceFileError, open_place_file
 from .sessions.policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE
 from .sessions.return_path import is_own
@@ -105,6 +106,14 @@ def _place_file(path: Path) -> Path:
     return path
 
 
+def _statement_keys_file(path: Path) -> Path:
+    try:
+        load_keys(path)
+    except StatementKeysError as error:
+        raise ValueError(str(error)) from None
+    return path
+
+
 def _listening(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not text.startswith("unix:/") and not (host and port.isdigit() and int(port) < 65_536):
@@ -146,6 +155,7 @@ Origins: TypeAlias = Annotated[str, AfterValidator(_origins)]
 WebsiteUrl: TypeAlias = Annotated[str, AfterValidator(_website_url)]
 ForeignCookie: TypeAlias = Annotated[str, AfterValidator(_foreign_cookie)]
 Database: TypeAlias = Annotated[str, AfterValidator(_database)]
+StatementKeysFile: TypeAlias = Annotated[Path, AfterValidator(_statement_keys_file)]
 PlaceFile: TypeAlias = Annotated[Path, AfterValidator(_place_file)]
 Listening: TypeAlias = Annotated[str, AfterValidator(_listening)]
 FreePaths: TypeAlias = Annotated[str, AfterValidator(_free_paths)]

@@ -19,6 +19,7 @@ from .setting_forms import (
     OwnPath,
     PasswordFile,
     Proxies,
+    StatementKeysFile,
     StoreAddress,
     TrackersCookie,
     TvClients,
@@ -99,11 +100,15 @@ class Settings(DeviceSettings):
     sessions_when_full: Literal["end-oldest", "refuse"] = Field(
         "end-oldest", description="what a sign-in does that would be one too many"
     )
+    second_look: bool = Field(default=True, description="look again at devices, if the extra detector is installed")
     tv_clients: TvClients = Field(
         "", description="ids, by commas, of TV apps that may sign devices in; empty: none may"
     )
     tv_dpop_clients: TvClients = Field(
         "", description="those of them whose tokens are always bound to a key (DPoP); others may bind theirs"
+    )
+    tv_statement_keys_file: StatementKeysFile | None = Field(
+        None, description="public keys by which TV apps sign what they state of their devices; none: none may state"
     )
     tv_codes: Literal["letters", "digits"] = Field("letters", description="what a TV shows: 8 letters or 9 digits")
     tv_code_seconds: int = Field(900, ge=60, le=3_600, description="how long such a code waits for its person")

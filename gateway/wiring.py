@@ -12,6 +12,7 @@ from .beacons.floods import Floods
 from .clock import Clock, SystemClock
 from .devices.endpoints import AccountDevices
 from .devices.place import Places
+from .devices.refine import Refiner
 from .devices.registry import Devices
 from .ids import new_id
 from .key_watch import KeyWatch
@@ -19,6 +20,7 @@ from .moving.bridge import Bridge
 from .moving.vouching import Vouching
 from .place_watch import PlaceWatch
 from .privacy.choices import ChoiceCookies
+from .recognition.second_look import SecondLook, is_installed
 from .reports.asking import Reports
 from .revocation import registry
 from .revocation.barrier import Barrier
@@ -71,6 +73,7 @@ class Rooms:
     starter: Starter
     devices: AccountDevices
     trials: Trials
+    refiner: Refiner
     service_keys: ServiceKeys
     choices: ChoiceCookies
     trusted: TrustedProxies
@@ -115,7 +118,8 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     story = Story(names, leases)
     certifier = Certifier(store, clock, feed, barrier)
     revoker = Revoker(store, clock, certifier, barrier, names, reply_to=feed.worker)
-    starter = Starter(store, codec, leases, policy, story)
+    refiner = Refiner(store, SecondLook() if settings.second_look and is_installed() else None)
+    starter = Starter(store, codec, leases, policy, story, seen=refiner.seen)
     trusted = TrustedProxies.parse(settings.trusted_proxies)
     places = settings.open_places()
     country = ClientCountry(trusted, places)
@@ -167,6 +171,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         starter=starter,
         devices=AccountDevices(Devices(store), revoker),
         trials=Trials(store, ring, names, days=settings.trial_days, shared_after=settings.trial_shared_after),
+        refiner=refiner,
         service_keys=ServiceKeys(store, clock),
         choices=ChoiceCookies(codec, clock, settings.policy_version),
         trusted=trusted,

@@ -19,8 +19,9 @@ class ResponseHeaders:
     """Adds the headers that an app has not set.
 
     `hsts_seconds` 0 sends no HSTS; `hsts_subdomains` speaks for all hosts below, so it is off. None switches a policy
-    off. Answers under `static_prefixes` (each ends in "/") may be cached; all others are `no-store` unless the app says
-    otherwise. Raises ValueError for a policy that is no header value and a prefix that says more than it means.
+    off; `accept_client_hints` names the hints that are asked for with HTML. Answers under `static_prefixes` (each ends
+    in "/") may be cached; all others are `no-store` unless the app says otherwise. Raises ValueError for a policy that
+    is no header value and a prefix that says more than it means.
 
     The referrer policy is not "no-referrer": under that, browsers send `Origin: null` with the forms of our own pages,
     and those without Sec-Fetch-Site could not be told from a forgery.
@@ -36,6 +37,7 @@ class ResponseHeaders:
         hsts_seconds: int = ONE_YEAR_SECONDS,
         hsts_subdomains: bool = False,
         static_prefixes: Iterable[str] = (),
+        accept_client_hints: str | None = None,
     ) -> None:
         self._app = app
         self._static_prefixes = tuple(static_prefixes)
@@ -53,6 +55,8 @@ class ResponseHeaders:
         self._html = _present(
             (b"content-security-policy", content_security_policy),
             (b"cross-origin-opener-policy", opener_policy),
+            # For a document only: browsers heed it on nothing else.
+            (b"accept-ch", accept_client_hints),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,27 +1,33 @@
 """What a TV app talks to: device authorization (RFC 8628), token (RFC 6749) and revocation endpoint (RFC 7009).
 
-POST /latch/oauth/device_authorization   client_id
+POST /latch/oauth/device_authorization   client_id, maybe device_statement
 POST /latch/oauth/token                  client_id, grant_type, device_code or refresh_token; header DPoP
     POST /latch/oauth/revoke                 client_id, token
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..devices.names import MAX_AGENT_CHARS, describe
+from ..devices.hardware import tag
 from ..devices.place import Places, prefix_of
+from ..ids import Account, to_text
 from ..metrics import ACTIVATIONS
+from ..recognition.describe import MAX_AGENT_CHARS, describe
+from ..recognition.hints import read_hints
+from ..recognition.makers import NO_MAKE, Make
 from ..sessions.renew import From
 from ..tokens.dpop import Proven
+from ..tokens.keyring import KeyRing
 from .binding import Binding, preflight
 from .budget import OFFERS, Budgets
 from .codes import read_device_code
 from .grants import INTERVAL_SECONDS, Asking, Grants
 from .oauth import OAuthError, answer, answering, client_of, fields_of, no_scope, required
+from .statement import Statements
 from .tokens import Pair, TvTokens
 
 PREFIX: Final = "/latch/oauth/"
@@ -48,6 +54,9 @@ class TvEndpoints:
         budgets: Budgets,
         tokens: TvTokens,
         binding: Binding,
+        statements: Statements,
+        ring: KeyRing,
+        seen: Callable[[Account, str, str], None],
         places: Places,
         address_of: Callable[[Request], str],
         verification_uri: str,
@@ -58,6 +67,9 @@ class TvEndpoints:
         self._budgets = budgets
         self._tokens = tokens
         self._binding = binding
+        self._statements = statements
+        self._ring = ring
+        self._seen = seen
         self._places = places
         self._address_of = address_of
         self._verification_uri = verification_uri
@@ -83,7 +95,7 @@ class TvEndpoints:
         if wait_seconds:
             ACTIVATIONS.labels("too_many_codes").inc()
             raise _later("this network asks for too many codes", 429, wait_seconds)
-        offered = await self._grants.offer(client, self._asking(request, address))
+        offered = await self._grants.offer(client, self._asking(request, client, fields, address))
         if offered is None:
             ACTIVATIONS.labels("too_many_codes").inc()
             raise _later("too many codes wait for their people", 503, INTERVAL_SECONDS)
@@ -112,7 +124,10 @@ class TvEndpoints:
             no_scope(fields)
             lease = self._tokens.open(required(fields, "refresh_token"), client, proven)
             await self._binding.spend(proven)
-            return _tokens(await self._tokens.renew(lease, proven, self._origin(request)))
+            pair = await self._tokens.renew(lease, proven, self._origin(request))
+            content = lease.content
+            self._seen(Account(content.account), to_text(content.device), _agent_of(request))
+            return _tokens(pair)
         raise OAuthError("unsupported_grant_type", f"expected {DEVICE_GRANT} or {REFRESH_GRANT}")
 
     async def revoke(self, request: Request) -> Response:
@@ -134,9 +149,20 @@ class TvEndpoints:
         await self._binding.spend(proven)
         return await self._tokens.begin(state, client, proven, address=self._address_of(request))
 
-    def _asking(self, request: Request, address: str) -> Asking:
+    def _asking(self, request: Request, client: str, fields: Mapping[str, str], address: str) -> Asking:
         place = self._places.of(address)
-        return Asking(_agent_of(request), prefix_of(address), place.country or "", place.provider or "")
+        agent = read_hints(request.headers).applied_to(_agent_of(request))
+        make, hardware = self._stated(client, fields.get("device_statement"))
+        return Asking(agent, prefix_of(address), place.country or "", place.provider or "", make, hardware)
+
+    def _stated(self, client: str, text: str | None) -> tuple[Make, str]:
+        """What an app states of its device, and the tag of the hardware id, which goes no further."""
+        if text is None:
+            return NO_MAKE, ""
+        stated = self._statements.read(client, text)
+        if stated is None:
+            raise OAuthError("invalid_request", "device_statement: expected a JWS that a key of this client signed")
+        return stated.make, tag(self._ring.signing_key(), client, stated.hardware_id)
 
     def _origin(self, request: Request) -> From:
         agent = _agent_of(request)

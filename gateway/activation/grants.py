@@ -10,6 +10,8 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from ..errors import StoreAway
 from ..ids import Account, new_id
+from ..recognition.describe import Description, describe
+from ..recognition.makers import NO_MAKE, Make
 from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
@@ -20,7 +22,20 @@ _AWAIT = load(_SCRIPTS / "await_code.lua", keys=("waiting",), args=("code_hash",
 _OFFER = load(
     _SCRIPTS / "offer.lua",
     keys=("grant", "user_code"),
-    args=("code_hash", "client", "session", "device", "agent", "network", "country", "provider", "life_ms"),
+    args=(
+        "code_hash",
+        "client",
+        "session",
+        "device",
+        "agent",
+        "network",
+        "country",
+        "provider",
+        "brand",
+        "model",
+        "hardware",
+        "life_ms",
+    ),
 )
 _POLL = load(_SCRIPTS / "poll.lua", keys=("grant",), args=("client", "tolerance_ms", "longest_interval_ms"))
 _SETTLE = load(_SCRIPTS / "settle.lua", keys=("grant",), args=("decision", "account", "session", "authenticated_at_ms"))
@@ -40,12 +55,21 @@ Decision: TypeAlias = Literal["approved", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The device that asks, as far as it is kept: its user agent, its network and where that is; blank: not known."""
+    """The device that asks, as far as it is kept: its user agent, its network and where that is; blank: not known.
+
+    `make` is what it stated itself, `hardware` the tag of its hardware id.
+    """
 
     agent: str
     network: str
     country: str
     provider: str
+    make: Make = NO_MAKE
+    hardware: str = ""
+
+    def described(self) -> Description:
+        """What it is."""
+        return describe(self.agent).stated(self.make)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +91,8 @@ class Approved:
     session: str
     device: str
     agent: str
+    make: Make
+    hardware: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +140,9 @@ class Grants:
                     "network": asking.network,
                     "country": asking.country,
                     "provider": asking.provider,
+                    "brand": asking.make.brand,
+                    "model": asking.make.model,
+                    "hardware": asking.hardware,
                     "life_ms": life_ms,
                 },
             )
@@ -130,10 +159,11 @@ class Grants:
         )
         if answer[0] != "approved":
             return cast(State, answer[0])
-        if len(answer) != 7:
+        if len(answer) != 10:
             raise StoreAway("the store answered out of contract")
-        _approved, account, authenticated_at_ms, approved_by, session, device, agent = answer
-        return Approved(Account(account), int(authenticated_at_ms), approved_by, session, device, agent)
+        _approved, account, authenticated_at_ms, approved_by, session, device, agent, brand, model, hardware = answer
+        make = Make(brand, model)
+        return Approved(Account(account), int(authenticated_at_ms), approved_by, session, device, agent, make, hardware)
 
     async def waiting(self) -> int:
         """How many codes wait, those included that were settled before they expired."""
@@ -149,7 +179,10 @@ class Grants:
         row = await self._store.guard(self._store.redis.hgetall(keys.grant(partition, code.sha256)))
         if not row:
             return None
-        asking = Asking(*(str(row[field]) for field in ("agent", "network", "country", "provider")))
+        agent, network, country, provider = (str(row[field]) for field in ("agent", "network", "country", "provider"))
+        # A row of an older version has none.
+        make = Make(str(row.get("brand", "")), str(row.get("model", "")))
+        asking = Asking(agent, network, country, provider, make, str(row.get("hardware", "")))
         return Waiting(code, user_code, asking)
 
     async def settle(

@@ -21,7 +21,6 @@ from starlette.types import ASGIApp
 
 from .. import logs
 from ..devices.card import noun_of
-from ..devices.names import Description, describe
 from ..devices.page import BASE_URL as DEVICES_URL
 from ..devices.place import Places, prefix_of
 from ..errors import EdgeError, StoreAway
@@ -29,6 +28,7 @@ from ..ids import Account
 from ..pages.forms import form_fields
 from ..pages.render import error_page, page
 from ..pages.words import count
+from ..recognition.describe import Description
 from ..tokens.log_names import LogNames
 from .approvals import Approvals, Wrong
 from .grants import Asking, Decision, Waiting
@@ -144,7 +144,7 @@ class ActivatePage:
         found = await self._find(request, typed)
         if isinstance(found, Wrong):
             return self._field(found, typed)
-        what = describe(found.asking.agent)
+        what = found.asking.described()
         return page(
             "activate_confirm.html",
             site_name=self._site_name,
@@ -174,7 +174,7 @@ class ActivatePage:
         )
         if not done:
             return self._field(Wrong("unknown"), typed)
-        what = describe(found.asking.agent)
+        what = found.asking.described()
         event = "device_approved" if decision == "approved" else "device_refused"
         _log.info(event, account=self._names.of("account", visitor.account), device_kind=what.kind)
         return page(
@@ -221,7 +221,7 @@ def _visitor(request: Request) -> Visitor:
 
 def _details(what: Description) -> str:
     software = f"{what.client} on {what.os}" if what.client and what.os else what.client or what.os
-    return ", ".join(part for part in (what.model, software) if part and part != what.label)
+    return ", ".join(part for part in (what.make, software) if part and part != what.label)
 
 
 def _warning(facts: list[Fact], noun: str) -> str:

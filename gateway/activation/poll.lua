@@ -4,12 +4,12 @@
 -- INCLUDE ../revocation/append.lua
 -- KEYS grant
 -- ARGV client tolerance_ms longest_interval_ms
--- RETURNS {'pending' | 'slow_down' | 'expired' | 'refused' | 'unknown'} or {'approved', account, authenticated_at_ms, approved_by, session, device, agent}
+-- RETURNS {'pending' | 'slow_down' | 'expired' | 'refused' | 'unknown'} or {'approved', account, authenticated_at_ms, approved_by, session, device, agent, brand, model, hardware}
 local now = store_ms()
-local state, owner, interval, polled_at, expires_at, account, authenticated_at, approved_by, session, device, agent = unpack(redis.call('HMGET', grant_key,
-  'state', 'client', 'interval_ms', 'polled_at_ms', 'expires_at_ms', 'account', 'authenticated_at_ms', 'approved_by', 'session', 'device', 'agent'))
+local state, owner, interval, polled_at, expires_at, account, authenticated_at, approved_by, session, device, agent, brand, model, hardware = unpack(redis.call('HMGET', grant_key,
+  'state', 'client', 'interval_ms', 'polled_at_ms', 'expires_at_ms', 'account', 'authenticated_at_ms', 'approved_by', 'session', 'device', 'agent', 'brand', 'model', 'hardware'))
 if not state or owner ~= client then return {'unknown'} end
-if state == 'approved' then return {'approved', account, authenticated_at, approved_by, session, device, agent} end
+if state == 'approved' then return {'approved', account, authenticated_at, approved_by, session, device, agent, brand or '', model or '', hardware or ''} end
 if state == 'refused' then return {'refused'} end
 if now >= tonumber(expires_at) then return {'expired'} end
 if polled_at and now - tonumber(polled_at) < tonumber(interval) - tonumber(tolerance_ms) then

@@ -61,6 +61,8 @@ class TvTokens:
                     cookie="",
                     user_agent=approved.agent,
                     address=address,
+                    stated=approved.make,
+                    hardware=approved.hardware,
                     old=OldSession(approved.session, approved.device, approved.approved_by),
                 )
             )

@@ -32,7 +32,7 @@ SIGN_IN_URL: Final = f"{BASE_URL}/sign-in"
 #: What may stand in the page's URL; the rest of a question is each panel's own.
 _FILTERS: Final = ("days", "from", "to", "month", "country", "device", "campaign")
 _SPANS: Final = (("1", "Today"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
-_DEVICES: Final = ("tv", "console", "phone", "tablet", "computer", "stick", "other")
+_DEVICES: Final = ("tv", "console", "stick", "set_top", "phone", "tablet", "computer", "speaker", "car", "other")
 _STEPS: Final = ("view", "click", "conversion")
 _RANKED: Final = "10"
 

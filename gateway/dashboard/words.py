@@ -24,7 +24,8 @@ REASONS: Final = {
 }
 _DEVICES: Final = {
     "tv": "TVs", "console": "Consoles", "phone": "Phones", "tablet": "Tablets", "computer": "Computers",
-    "stick": "Streaming sticks", "bot": "Bots", "other": "Other devices",
+    "stick": "Streaming players", "set_top": "Receivers", "speaker": "Speakers", "car": "Cars", "bot": "Bots",
+    "privacy_proxy": "Privacy proxies", "other": "Other devices",
 }  # fmt: skip
 
 

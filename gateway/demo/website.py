@@ -187,6 +187,7 @@ class Website:
                     "user_agent": headers.get("user-agent", ""),
                     "address": headers.get("x-forwarded-for", "").rpartition(",")[2].strip(),
                     "accept_language": headers.get("accept-language", ""),
+                    "client_hints": {name: text for name, text in headers.items() if name.startswith("sec-ch-ua")},
                 },
                 "return": return_to or None,
             },

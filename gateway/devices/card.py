@@ -16,7 +16,10 @@ _KINDS: Final = {
     "phone": "phone",
     "tablet": "tablet",
     "computer": "browser",
-    "stick": "streaming stick",
+    "stick": "streaming player",
+    "set_top": "receiver",
+    "speaker": "speaker",
+    "car": "car",
 }
 
 

@@ -12,10 +12,11 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from ..devices.names import Description, describe, label_of
 from ..devices.place import prefix_of
 from ..devices.registry import checked_name
 from ..errors import BadRequest
+from ..recognition import kinds
+from ..recognition.describe import UNKNOWN, describe, label_of
 from ..revocation.fence import MAX_CLOCK_DIFFERENCE_MS
 from ..sessions.policy import SessionPolicy
 from ..tokens.purposes import AccountText, Count
@@ -23,7 +24,7 @@ from .references import References
 from .vouching import MethodText, ReferenceText
 
 Kind: TypeAlias = Literal["sessions", "devices"]
-DeviceKind: TypeAlias = Literal["", "tv", "console", "phone", "tablet", "computer", "stick", "bot", "other"]
+DeviceKind: TypeAlias = kinds.Kind | Literal[""]
 
 MAX_LINE_BYTES: Final = 65_536
 _MAX_REASON_CHARS: Final = 200
@@ -159,8 +160,8 @@ class Judge:
 
 
 def _described(line: Described, account: str, device: str) -> Row:
-    told = describe(line.user_agent) if line.user_agent else Description("other", "", "", "", "")
-    kind, model = line.kind or told.kind, line.model or told.model
+    told = describe(line.user_agent) if line.user_agent else UNKNOWN
+    kind, model = line.kind or told.kind, line.model or told.make
     os, client = line.os or told.os, line.client or told.client
     return Row(
         account=account,

@@ -10,11 +10,14 @@ from starlette.routing import Route
 from ..api_requests import read_json
 from ..clock import Clock
 from ..ids import Account
+from ..recognition.hints import read_hints
 from ..tokens.codec import Codec
 from . import return_path
 from .start import SignIn, Starter
 
 AccountText = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:@+-]{1,64}\Z")]
+HintName = Annotated[str, Meta(max_length=64)]
+HintText = Annotated[str, Meta(max_length=1_024)]
 
 
 class Browser(Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,6 +27,8 @@ class Browser(Struct, frozen=True, forbid_unknown_fields=True):
     user_agent: Annotated[str, Meta(max_length=4_096)] = ""
     address: Annotated[str, Meta(max_length=64)] = ""
     accept_language: Annotated[str, Meta(max_length=256)] = ""
+    #: Its Sec-CH-UA headers by name; others may stand among them.
+    client_hints: Annotated[dict[HintName, HintText], Meta(max_length=32)] = {}
 
 
 class StartRequest(Struct, frozen=True, forbid_unknown_fields=True, rename={"return_to": "return"}):
@@ -61,6 +66,7 @@ class SessionEndpoints:
                 cookie=asked.browser.cookie,
                 user_agent=asked.browser.user_agent,
                 address=asked.browser.address,
+                hints=read_hints({name.lower(): value for name, value in asked.browser.client_hints.items()}),
             )
         )
         now_ms = self._clock.wall_ms()

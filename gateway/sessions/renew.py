@@ -8,11 +8,11 @@ from typing import Final, Literal, TypeAlias, cast
 
 from msgspec.structs import replace
 
-from ..devices.names import describe
 from ..devices.place import prefix_of
 from ..errors import StoreAway
 from ..ids import new_id
 from ..metrics import CREDENTIALS
+from ..recognition.describe import describe
 from ..revocation.feed import Feed
 from ..revocation.pulse import CLOCK_TOLERANCE_MS
 from ..store import keys

@@ -4,7 +4,7 @@
 -- only while its first answer may have been lost.
 -- INCLUDE ../revocation/append.lua
 -- KEYS account devices browser new_device session sessions generations revocations number outbox
--- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full key_id label kind model os client place event_prefix vouched given_device approved_by grace_ms
+-- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full key_id label kind agent_kind model os client stated hardware place event_prefix vouched given_device approved_by grace_ms
 -- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name, run, browser_id} or {'disabled' | 'overtaken' | 'full' | 'stale' | 'future' | 'used' | 'device_removed' | 'over' | 'approver_gone', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
@@ -91,6 +91,7 @@ elseif redis.call('HGET', row, 'named_by_owner') ~= '1' then
   redis.call('HSET', row, 'name', label)
 end
 redis.call('HSET', row, 'browser', browser_id, 'kind', kind, 'model', model, 'os', os, 'client', client, 'place', place, 'remembered', remembered, 'last_seen_ms', whole(now), 'key', key_id)
+if stated == '1' or hardware ~= '' then redis.call('HSET', row, 'stated', stated, 'hardware', hardware) end
 redis.call('SET', prefix .. 'browser:' .. account .. ':' .. browser_id, device_id, 'PX', 34560000000)
 
 if replaces then
@@ -112,7 +113,7 @@ if remembered == '1' then
 end
 redis.call('HSET', session_key, 'account', account, 'device', device_id, 'state', 'live', 'created_at_ms', whole(created_at),
   'authenticated_at_ms', authenticated_at_ms, 'method', method, 'n', 1, 'n_issued_at_ms', whole(issued_at), 'n_given_at_ms', whole(now), 'n_used', 0,
-  'place', place, 'kind', kind, 'generation', generation, 'fresh_until_ms', whole(fresh_until), 'remembered', remembered,
+  'place', place, 'kind', agent_kind, 'generation', generation, 'fresh_until_ms', whole(fresh_until), 'remembered', remembered,
   'remember_until_ms', whole(remember_until), 'absolute_ms', whole(absolute), 'run', run, 'key', key_id)
 redis.call('PEXPIRE', session_key, ttl_ms)
 if most_sessions > 0 then

@@ -2,17 +2,19 @@
 
 import secrets
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from latchstring_middleware.cookies import named_cookies, set_cookie
 
-from ..devices.names import describe
 from ..devices.place import prefix_of
 from ..errors import BadRequest, Conflict
 from ..ids import Account, new_id, to_bytes, to_text
 from ..metrics import SESSIONS_STARTED
+from ..recognition.describe import describe
+from ..recognition.hints import NO_HINTS, Hints
+from ..recognition.makers import NO_MAKE, Make
 from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
@@ -20,6 +22,7 @@ from ..tokens.codec import Codec, Refused
 from ..tokens.purposes import DeviceToken, Lease
 from .leases import Leases
 from .policy import DEVICE_COOKIE, DEVICE_COOKIE_SECONDS, RUN_COOKIE, SESSION_COOKIE, SessionPolicy
+from .refusals import REFUSALS, WRONG_TIMES
 from .story import Story
 
 _START = load(
@@ -58,9 +61,12 @@ _START = load(
         "key_id",
         "label",
         "kind",
+        "agent_kind",
         "model",
         "os",
         "client",
+        "stated",
+        "hardware",
         "place",
         "event_prefix",
         "vouched",
@@ -69,22 +75,6 @@ _START = load(
         "grace_ms",
     ),
 )
-_REFUSALS: Final = {
-    "disabled": ("account_disabled", "the account is disabled"),
-    "overtaken": (
-        "sign_in_overtaken",
-        "the account was signed out everywhere after this sign-in was checked; ask again",
-    ),
-    "full": ("too_many_sessions", "the account has as many sessions as it may; end one and try again"),
-    "used": ("old_session_used", "the website's session was handed out before, or has been ended since"),
-    "device_removed": ("device_removed", "the device of the website's session was removed"),
-    "approver_gone": ("approver_signed_out", "whoever approved it was signed out before it began"),
-    "over": ("old_session_over", "the password was checked too long ago, and the box was not ticked"),
-}
-_TIMES: Final = {
-    "stale": ("authenticated_at_stale", "authenticated_at_ms is more than 5 minutes ago; check the password again"),
-    "future": ("authenticated_at_future", "authenticated_at_ms lies in the future; compare the clocks"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +104,10 @@ class SignIn:
     cookie: str
     user_agent: str
     address: str
+    hints: Hints = NO_HINTS
+    #: What the device stated itself, and the tag of its hardware id (devices/hardware.py).
+    stated: Make = NO_MAKE
+    hardware: str = ""
     old: OldSession | None = None
 
 
@@ -142,10 +136,20 @@ class Begun:
 
 
 class Starter:
-    """Begins sessions."""
+    """Begins sessions; `seen` is told which device of an account showed which agent, and must not wait."""
 
-    def __init__(self, store: Store, codec: Codec, leases: Leases, policy: SessionPolicy, story: Story) -> None:
+    def __init__(
+        self,
+        store: Store,
+        codec: Codec,
+        leases: Leases,
+        policy: SessionPolicy,
+        story: Story,
+        *,
+        seen: Callable[[Account, str, str], None] = lambda _account, _device, _agent: None,
+    ) -> None:
         self._store = store
+        self._seen = seen
         self._codec = codec
         self._leases = leases
         self._policy = policy
@@ -179,7 +183,7 @@ class Starter:
         browser, former = self._known(sign_in.cookie)
         old = sign_in.old
         session, new_device, run = old.session if old else new_id(), new_id(), secrets.token_bytes(6)
-        kind = describe(sign_in.user_agent)
+        kind = describe(sign_in.user_agent, sign_in.hints).stated(sign_in.stated)
         partition = keys.partition_of(sign_in.account)
         policy = self._policy
         answer = await _START(
@@ -221,9 +225,13 @@ class Starter:
                 "key_id": self._codec.signing_key_id(),
                 "label": kind.label,
                 "kind": kind.kind,
-                "model": kind.model,
+                # What a renewal is compared with: it goes by the agent alone.
+                "agent_kind": describe(sign_in.user_agent).kind,
+                "model": kind.make,
                 "os": kind.os,
                 "client": kind.client,
+                "stated": int(any(sign_in.stated)),
+                "hardware": sign_in.hardware,
                 "place": prefix_of(sign_in.address),
                 "event_prefix": f"evt_{new_id()}",
                 "vouched": int(old is not None),
@@ -233,12 +241,13 @@ class Starter:
             },
             replicas=self._store.replicas.writes,
         )
-        if answer[0] in _REFUSALS:
+        if answer[0] in REFUSALS:
             self._story.not_started(account=sign_in.account, reason=answer[0])
-            raise Conflict(*_REFUSALS[answer[0]])
-        if answer[0] in _TIMES:
-            raise BadRequest(*_TIMES[answer[0]])
+            raise Conflict(*REFUSALS[answer[0]])
+        if answer[0] in WRONG_TIMES:
+            raise BadRequest(*WRONG_TIMES[answer[0]])
         _ok, now_ms, device, is_new, generation, fresh_until_ms, name, run_text, browser = answer
+        self._seen(sign_in.account, device, sign_in.hints.applied_to(sign_in.user_agent))
         SESSIONS_STARTED.labels("yes" if sign_in.remember else "no").inc()
         self._story.started(
             session=session,

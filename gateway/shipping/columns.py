@@ -59,7 +59,12 @@ EVENT: Final = (
 )
 
 SENDER: Final = (
-    Column("device_kind", _TEXT, "tv, console, phone, tablet, computer, bot, other", required=True),
+    Column(
+        "device_kind",
+        _TEXT,
+        "one of docs/recognition.md: tv, console, stick, set_top, phone, tablet, computer, speaker, car, bot, …",
+        required=True,
+    ),
     Column("os", _TEXT, "family of the operating system, empty if unknown", required=True),
     Column("client", _TEXT, "family of the browser or app, empty if unknown", required=True),
     Column("language", _TEXT, "first language asked for, empty if unknown", required=True),

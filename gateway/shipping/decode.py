@@ -10,7 +10,7 @@ from .enrich import Sender
 from .event import Rejected, Unit
 
 #: Raised when the same bytes would be read differently than before; stands in every commit record.
-PARSER_VERSION: Final = 5
+PARSER_VERSION: Final = 6
 
 #: A little more than the longest that Snowplow's own collector took.
 MAX_TARGET_BYTES: Final = 20 * 1024

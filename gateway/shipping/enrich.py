@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 from latchstring_middleware.forwarded import TrustedProxies
 
 from ..beacons.payload import ANONYMOUS, RawHit
-from ..devices.names import describe
 from ..devices.place import Places
+from ..recognition.describe import describe
 
 #: A request id longer than this is none of our proxy's.
 MAX_HIT_ID_BYTES: Final = 128

@@ -106,6 +106,15 @@ async def test_policies_can_be_changed_and_left_out() -> None:
     }
 
 
+async def test_a_page_asks_for_client_hints_if_told_to() -> None:
+    """A document only: browsers heed the header on nothing else."""
+    page = await ask(ResponseHeaders(answering(HTML), accept_client_hints="Sec-CH-UA-Model"))
+    script = await ask(ResponseHeaders(answering(), accept_client_hints="Sec-CH-UA-Model"))
+
+    assert page.header(b"accept-ch") == b"Sec-CH-UA-Model"
+    assert script.header(b"accept-ch") is None
+
+
 async def test_hsts_can_be_off() -> None:
     """For a host that is still on plain HTTP."""
     answered = await ask(ResponseHeaders(answering(), hsts_seconds=0))

@@ -11,6 +11,7 @@ from harness.tv import CLIENT, SETTINGS, Tv, approve, decide
 from harness.worker_app import NAVIGATION, Jar, Worker, running_worker, settings_for
 from latchstring_gateway.activation.budget import OF_ACCOUNT, OF_ALL, OF_NETWORK
 from latchstring_gateway.activation.codes import FORMS
+from latchstring_gateway.recognition.hints import ACCEPT_CH
 
 URL = "/latch/activate"
 _MULTIPART = "multipart/form-data; boundary=b"
@@ -54,6 +55,17 @@ async def test_a_code_that_was_typed_or_scanned_is_shown_again_and_connects_noth
         assert "198.51.100.0/24" in answer.text
         assert codes["device_code"] not in answer.text
     assert polled.json()["error"] == "authorization_pending"
+
+
+async def test_client_hints_tell_the_model_and_the_page_asks_for_them(worker: Worker, tv: Tv, owner: Jar) -> None:
+    """The agent of a browser on a TV may say as little as that of a phone."""
+    reduced = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/137.0.0.0 Safari/537.36"
+    tv.headers |= {"user-agent": reduced, "sec-ch-ua-model": '"BRAVIA 4K VH2"'}
+    codes = await tv.ask()
+    shown = await _scan(worker, owner, codes["user_code"])
+
+    assert "Sony BRAVIA 4K VH2" in shown.text
+    assert shown.headers["accept-ch"] == ACCEPT_CH
 
 
 async def test_the_outcome_is_told(worker: Worker, tv: Tv, owner: Jar) -> None:

@@ -48,7 +48,12 @@ def client(gateway: SmallGateway) -> httpx.AsyncClient:
 
 async def test_signing_in_hands_over_and_relays_every_cookie(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
     """The gateway learns account, box and browser; the browser gets each Set-Cookie line and goes where it is told."""
-    headers = {"user-agent": "UA", "cookie": "a=b", "x-forwarded-for": "198.51.100.1, 192.0.2.7"}
+    headers = {
+        "user-agent": "UA",
+        "cookie": "a=b",
+        "x-forwarded-for": "198.51.100.1, 192.0.2.7",
+        "sec-ch-ua-mobile": "?0",
+    }
 
     answer = await client.post("/sign-in", data={**RIGHT, "remember": "yes", "return": "sealed"}, headers=headers)
 
@@ -57,7 +62,13 @@ async def test_signing_in_hands_over_and_relays_every_cookie(client: httpx.Async
     assert answer.headers["cache-control"] == "private, no-store"
     [asked] = gateway.asked
     assert (asked["account"], asked["remember"], asked["return"]) == ("mia@example.com", True, "sealed")
-    assert asked["browser"] == {"cookie": "a=b", "user_agent": "UA", "address": "192.0.2.7", "accept_language": ""}
+    assert asked["browser"] == {
+        "cookie": "a=b",
+        "user_agent": "UA",
+        "address": "192.0.2.7",
+        "accept_language": "",
+        "client_hints": {"sec-ch-ua-mobile": "?0"},
+    }
 
 
 async def test_the_box_not_ticked_asks_for_no_persistent_sign_in(

@@ -1,10 +1,15 @@
 """What a user agent is called by a person."""
 
+import re
+import time
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchstring_gateway.devices.names import MAX_AGENT_CHARS, describe
+import latchstring_gateway
+from latchstring_gateway.recognition.describe import MAX_AGENT_CHARS, _describe, describe
 
 _CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
@@ -29,8 +34,8 @@ _IPAD = (
         (_CHROME, "computer", "Chrome on Windows"),
         (_IPHONE, "phone", "Mobile Safari on iOS"),
         (_IPAD, "tablet", "Mobile Safari on iOS"),
-        (_TIZEN, "tv", None),
-        (_PS5, "console", None),
+        (_TIZEN, "tv", "Samsung TV"),
+        (_PS5, "console", "Sony PlayStation 5"),
         ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "bot", None),
         ("", "other", "Unknown device"),
         ("curl/8.0", "other", None),
@@ -60,3 +65,54 @@ def test_a_long_agent_is_cut_before_it_is_parsed() -> None:
     padded = _CHROME.ljust(MAX_AGENT_CHARS)
 
     assert describe(padded + " PlayStation" * 1_000) == describe(padded)
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "A" * 100_000,
+        "(" * 100_000,
+        "; Build/" * 12_500,
+        "Android 9; " * 10_000,
+        "HbbTV/1.1.1 (;" * 8_000,
+        "LG Browser/1(LGE; " * 6_000,
+        "smart tv safari/" * 6_000,
+        "\x00\x01\r\n\x7f\x1b[2J" * 10_000,
+        "4" * 100_000,
+        "AFT" * 30_000,
+    ],
+)
+def test_a_hundred_kilobytes_are_harmless(agent: str) -> None:
+    """Whatever they are made of: described in a few milliseconds, and nothing of them that cannot be shown."""
+    describe("")
+    began = time.process_time()
+
+    described = describe(agent)
+
+    assert time.process_time() - began < 0.05
+    assert all(len(text) <= MAX_AGENT_CHARS + 3 and text.isprintable() for text in (described.label, described.make))
+
+
+def test_only_so_many_agents_are_remembered() -> None:
+    """And of each no more than its beginning, so that nobody fills the memory with agents of his own."""
+    for number in range(5_000):
+        describe(f"{number:0100000d}"[-MAX_AGENT_CHARS - 50_000 :])
+
+    assert _describe.cache_info().currsize <= 4_096
+
+
+def test_control_bytes_are_left_out() -> None:
+    """What stood between them is read as if they were not there."""
+    assert describe("Mozilla/5.0 (Play\x00Station\x1b 5/SmartTV)").label == "Sony PlayStation 5"
+
+
+def test_the_facade_and_its_callers_agree_on_one_recogniser() -> None:
+    """Nobody but this room asks `user-agents` or ua-parser."""
+    root = Path(latchstring_gateway.__file__).parent
+    asking = {
+        path.relative_to(root).parts[0]
+        for path in root.rglob("*.py")
+        if re.search(r"^(?:import|from) (?:user_agents|ua_parser|device_detector)", path.read_text(), re.MULTILINE)
+    }
+
+    assert asking == {"recognition"}

@@ -1,0 +1,47 @@
+"""Hardware ids: what may be known by one, and the keyed hash that is all that is ever kept of it.
+
+    HMAC(HMAC(secret, "hardware id"), "living-room-app" NUL "ac55001722f1")     with the id of the key before it
+
+Without the key file nobody finds the id behind a tag. The same id has another tag for another app, since each numbers
+its devices as it likes, and under another key of the ring. A tag is a signal, never a credential: a whole product line
+may share an id, and another may change it at every start.
+"""
+
+import hmac
+import re
+import unicodedata
+from typing import Final
+
+from ..ids import to_text
+from ..tokens.keyfile import RingKey
+
+_TAG_BYTES: Final = 16
+_PURPOSE: Final = b"hardware id"
+_FEWEST_CHARS: Final = 6
+_PUNCTUATION: Final = re.compile(r"[\s:._{}-]")
+#: What devices state that have nothing to state; among them what Android tells apps that may not know its radio's
+#: address, and the id that a whole line of phones once shared.
+_NOBODYS: Final = frozenset(
+    {
+        "unknown", "undefined", "default", "android", "serial", "serialnumber", "tobefilledbyoem", "notavailable",
+        "020000000000", "9774d56d682e549c", "123456", "1234567", "12345678", "123456789", "1234567890",
+        "0123456789", "0123456789abcdef", "deadbeef",
+    }
+)  # fmt: skip
+
+
+def normalised(hardware_id: str) -> str:
+    """The one spelling of an id; empty if it says nothing of a device."""
+    text = _PUNCTUATION.sub("", unicodedata.normalize("NFKC", hardware_id)).casefold()
+    if len(text) < _FEWEST_CHARS or not text.isprintable() or len(set(text)) < 3 or text in _NOBODYS:
+        return ""
+    return text
+
+
+def tag(key: RingKey, client: str, hardware_id: str) -> str:
+    """What stands for a hardware id that an app stated; empty for one that says nothing."""
+    text = normalised(hardware_id)
+    if not text:
+        return ""
+    words = f"{client}\0{text}".encode()
+    return f"{key.id}.{to_text(hmac.digest(key.derive(_PURPOSE), words, 'sha256')[:_TAG_BYTES])}"

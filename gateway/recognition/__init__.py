@@ -1,0 +1,1 @@
+"""What a request's sender is: kind, brand, model, system and app. Descriptive only, never a credential."""
