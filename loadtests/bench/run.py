@@ -58,6 +58,13 @@ def contestants(nginx_served: Served, bare: Served, own: Served) -> list[Contest
             {"nginx return 200": 1.8, "uvicorn bare callable, as verify": 0.5},
         ),
         Contestant(
+            "latchstring verify, a TV's token",
+            own,
+            "/verify",
+            VERIFY | {"Authorization": f"Bearer {own.access_token}"},
+            {"latchstring verify": 1.1},
+        ),
+        Contestant(
             "latchstring hit, journalled",
             own,
             pixel,

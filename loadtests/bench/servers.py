@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measuring import SERVER_CORE, BenchError
+from msgspec.structs import asdict
 
 from latchstring_gateway import settings
 from latchstring_gateway.cli.serve import prepare
@@ -23,6 +24,9 @@ from latchstring_gateway.service_keys import ServiceKeys
 from latchstring_gateway.settings import Settings
 from latchstring_gateway.store.client import Store
 from latchstring_gateway.store.embedded import EmbeddedStore
+from latchstring_gateway.tokens.codec import Codec, Refused
+from latchstring_gateway.tokens.keyring import KeyRing
+from latchstring_gateway.tokens.purposes import AccessToken, Lease
 
 _HERE = Path(__file__).parent
 _START_SECONDS = 15.0
@@ -37,6 +41,8 @@ class Served:
     origin: str
     #: Of a browser that is signed in; empty for yardsticks.
     cookie: str = ""
+    #: As a TV's that is signed in to the same account would be.
+    access_token: str = ""
     #: Its store's process; 0 for yardsticks.
     store_pid: int = 0
 
@@ -123,7 +129,8 @@ def latchstring(
                     stack.enter_context(running(argv, origin, "/health/ready", env=environment, pass_fds=[descriptor]))
                     for _ in range(workers)
                 )
-                yield Served(pids, origin, _sign_in(origin, key), store.pid)
+                cookie = _sign_in(origin, key)
+                yield Served(pids, origin, cookie, _access_token(chosen, cookie), store.pid)
     finally:
         embedded.stop(store)
         embedded.release()
@@ -155,6 +162,14 @@ def _sign_in(origin: str, key: str) -> str:
     with urllib.request.urlopen(asked, timeout=10) as answer:
         started = json.load(answer)
     return "; ".join(line.partition(";")[0] for line in started["set_cookie"])
+
+
+def _access_token(chosen: Settings, cookie: str) -> str:
+    codec = Codec(KeyRing.load(chosen.keys_path, SystemClock()))
+    lease = codec.open(cookie.partition("__Host-session=")[2].partition(";")[0].encode(), Lease)
+    if isinstance(lease, Refused):
+        raise BenchError(f"the cookie of the signed-in browser does not open: {lease.reason}")
+    return codec.seal(AccessToken(**asdict(lease), client="bench")).decode()
 
 
 def _answers(url: str) -> bool:

@@ -115,7 +115,7 @@ async def test_guesses_stay_within_the_budgets_and_honest_people_are_let_in(evid
         store.zadd(keys.WAITING_CODES, {f"filler-{number}": 2**52 for number in range(_WAITING)})
         thieves = [await cluster.sign_in(f"thief-{number}") for number in range(_MANY)]
         people = [await cluster.sign_in(f"person-{number}") for number in range(6)]
-        for wave in evidence.trials(_WAVES, seconds=90):
+        for wave in evidence.trials(_WAVES, seconds=40):
             found = Guesses()
             attack = street.attack(thieves[:_FEW], found, networks=_FEW // 3, at=1)
             # Beside them people of other networks, who mistype as often as everybody may.
