@@ -59,7 +59,7 @@ def build(rooms: Rooms) -> Activation:
         head = head_of(request.scope)
         return rooms.trusted.client_address(head.peer, head.headers)
 
-    starter = Starter(store, rooms.codec, rooms.leases, policy, story, seen=rooms.refiner.seen)
+    starter = Starter(store, rooms.codec, rooms.leases, policy, story, rooms.places, seen=rooms.refiner.seen)
     endpoints = TvEndpoints(
         clients=frozenset(listed(settings.tv_clients)),
         grants=grants,

@@ -119,9 +119,9 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     certifier = Certifier(store, clock, feed, barrier)
     revoker = Revoker(store, clock, certifier, barrier, names, reply_to=feed.worker)
     refiner = Refiner(store, SecondLook() if settings.second_look and is_installed() else None)
-    starter = Starter(store, codec, leases, policy, story, seen=refiner.seen)
     trusted = TrustedProxies.parse(settings.trusted_proxies)
     places = settings.open_places()
+    starter = Starter(store, codec, leases, policy, story, places, seen=refiner.seen)
     country = ClientCountry(trusted, places)
     old_cookie = OldCookie(settings.bridge_cookie.encode()) if settings.bridge_cookie else None
     checker = Checker(

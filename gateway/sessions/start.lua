@@ -4,7 +4,7 @@
 -- only while its first answer may have been lost.
 -- INCLUDE ../revocation/append.lua
 -- KEYS account devices browser new_device session sessions generations revocations number outbox
--- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full key_id label kind agent_kind model os client stated hardware place event_prefix vouched given_device approved_by grace_ms
+-- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full key_id label kind agent_kind model os client stated hardware place country provider event_prefix vouched given_device approved_by grace_ms
 -- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name, run, browser_id} or {'disabled' | 'overtaken' | 'full' | 'stale' | 'future' | 'used' | 'device_removed' | 'over' | 'approver_gone', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
@@ -122,7 +122,8 @@ if most_sessions > 0 then
 end
 local name = redis.call('HGET', row, 'name')
 if is_new == 1 then
-  append_event(outbox_key, now, event_prefix .. '1', 'device.added', account, {device = device_id, name = name, kind = kind})
+  append_event(outbox_key, now, event_prefix .. '1', 'device.added', account, {device = device_id, name = name, kind = kind,
+    model = model, os = os, client = client, network = place, country = country, provider = provider})
 end
 if not is_repeated then
   append_event(outbox_key, now, event_prefix .. '2', 'session.started', account, {session = session_id, device = device_id, remembered = remembered == '1'})

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from latchstring_middleware.cookies import named_cookies, set_cookie
-
-from ..devices.place import prefix_of
+from ..devices.place import Places, prefix_of
 from ..errors import BadRequest, Conflict
 from ..ids import Account, new_id, to_bytes, to_text
 from ..metrics import SESSIONS_STARTED
@@ -18,10 +16,11 @@ from ..recognition.makers import NO_MAKE, Make
 from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
-from ..tokens.codec import Codec, Refused
-from ..tokens.purposes import DeviceToken, Lease
+from ..tokens.codec import Codec
+from ..tokens.purposes import Lease
+from .browser import brought, given
 from .leases import Leases
-from .policy import DEVICE_COOKIE, DEVICE_COOKIE_SECONDS, RUN_COOKIE, SESSION_COOKIE, SessionPolicy
+from .policy import DEVICE_COOKIE_SECONDS, SessionPolicy
 from .refusals import REFUSALS, WRONG_TIMES
 from .story import Story
 
@@ -68,6 +67,8 @@ _START = load(
         "stated",
         "hardware",
         "place",
+        "country",
+        "provider",
         "event_prefix",
         "vouched",
         "given_device",
@@ -145,6 +146,7 @@ class Starter:
         leases: Leases,
         policy: SessionPolicy,
         story: Story,
+        places: Places,
         *,
         seen: Callable[[Account, str, str], None] = lambda _account, _device, _agent: None,
     ) -> None:
@@ -154,6 +156,7 @@ class Starter:
         self._leases = leases
         self._policy = policy
         self._story = story
+        self._places = places
 
     async def start(self, sign_in: SignIn) -> Started:
         """`begin`, and the cookies of it."""
@@ -165,7 +168,7 @@ class Starter:
             device_name=begun.device_name,
             device_kind=begun.device_kind,
             device_is_new=begun.device_is_new,
-            set_cookie=self._cookies(lease, begun.browser, lease.issued_at_ms),
+            set_cookie=given(self._codec, self._leases, self._policy, lease, browser=begun.browser),
             now_ms=lease.issued_at_ms,
         )
 
@@ -180,10 +183,11 @@ class Starter:
         An old session is begun once. Repeated, it is the same session until its cookie has come back, for as long as
         grace; then Conflict, as for one that is over, was ended, or whose device was removed.
         """
-        browser, former = self._known(sign_in.cookie)
+        browser, former = brought(self._codec, sign_in.cookie)
         old = sign_in.old
         session, new_device, run = old.session if old else new_id(), new_id(), secrets.token_bytes(6)
         kind = describe(sign_in.user_agent, sign_in.hints).stated(sign_in.stated)
+        place = self._places.of(sign_in.address)
         partition = keys.partition_of(sign_in.account)
         policy = self._policy
         answer = await _START(
@@ -233,6 +237,8 @@ class Starter:
                 "stated": int(any(sign_in.stated)),
                 "hardware": sign_in.hardware,
                 "place": prefix_of(sign_in.address),
+                "country": place.country or "",
+                "provider": place.provider or "",
                 "event_prefix": f"evt_{new_id()}",
                 "vouched": int(old is not None),
                 "given_device": old.device if old else "",
@@ -272,25 +278,3 @@ class Starter:
             run=urlsafe_b64decode(run_text),
         )
         return Begun(lease, browser, name, kind.kind, bool(is_new))
-
-    def _cookies(self, lease: Lease, browser: str, now_ms: int) -> tuple[str, ...]:
-        seconds = round(self._policy.remember_idle_seconds) if lease.remembered else None
-        token = self._leases.seal(lease).token.decode()
-        device = self._codec.seal(DeviceToken(to_bytes(browser), now_ms)).decode()
-        return (
-            set_cookie(SESSION_COOKIE, token, max_age_seconds=seconds),
-            set_cookie(DEVICE_COOKIE, device, max_age_seconds=DEVICE_COOKIE_SECONDS),
-            set_cookie(RUN_COOKIE, to_text(lease.run), max_age_seconds=None),
-        )
-
-    def _known(self, cookie: str) -> tuple[str, str]:
-        # The browser's id (a fresh one if it has none that verifies; unknown ids are never adopted) and the session it
-        # was signed in with, which this sign-in ends.
-        headers = [(b"cookie", cookie.encode("latin-1", "replace"))]
-        found = named_cookies(headers, frozenset((DEVICE_COOKIE.encode(), SESSION_COOKIE.encode())))
-        device = self._codec.open(found.get(DEVICE_COOKIE.encode(), b""), DeviceToken)
-        former = self._codec.open(found.get(SESSION_COOKIE.encode(), b""), Lease)
-        return (
-            new_id() if isinstance(device, Refused) else to_text(device.browser),
-            "" if isinstance(former, Refused) else to_text(former.session),
-        )

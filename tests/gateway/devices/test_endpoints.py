@@ -3,6 +3,8 @@
 from typing import Any
 
 from harness.worker_app import Jar, Worker, dump
+from latchstring_gateway.ids import Account
+from latchstring_gateway.store import keys
 
 _NOBODY = "AAAAAAAAAAAAAAAAAAAAAA"
 
@@ -128,3 +130,20 @@ async def test_renaming_is_idempotent_and_a_removed_device_keeps_its_name(worker
     assert statuses == [204, 204]
     assert name == "Wohnzimmer\u00adfernseher"
     assert after.status_code == 404
+
+
+async def test_the_store_forgets_what_a_removed_device_was(worker: Worker) -> None:
+    """Name, model, place and browser id; what is left refuses its tokens, and the event told its name before."""
+    device = (await worker.sign_in()).json()["device"]["id"]
+    partition = keys.partition_of(Account("ada"))
+    row = keys.device(partition, device)
+    browser_id = str(await worker.store.redis.hget(row, "browser"))
+
+    await worker.api("DELETE", f"/v1/accounts/ada/devices/{device}")
+
+    left = await worker.store.redis.hgetall(row)
+    assert set(left) <= {"account", "state", "removed_at_ms", "kind", "remembered", "key"}
+    assert left["state"] == "removed"
+    assert await worker.store.redis.get(keys.browser(Account("ada"), browser_id)) is None
+    entries: Any = await worker.store.redis.xrevrange(keys.outbox(partition), count=1)
+    assert (entries[0][1]["type"], "Firefox on Linux" in entries[0][1]["data"]) == ("device.removed", True)

@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from harness.waiting import wait_until_async
-from harness.worker_app import Jar, Worker, running_worker, settings_for
+from harness.worker_app import AGENT, Jar, Worker, running_worker, settings_for
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.hooks.deliver import Deliverer
 from latchstring_gateway.hooks.registry import Hooks
@@ -98,7 +98,8 @@ async def test_a_removal_reaches_a_receiver_that_verifies_it(
     """From the script through the outbox to a stranger's library: device added, session started, device removed."""
     site = await receiver()
     hook = await Hooks(worker.store, SystemClock()).add(site.url)
-    device = (await worker.sign_in(jar=Jar())).json()["device"]["id"]
+    browser = {"user_agent": AGENT, "address": "193.0.6.139"}
+    device = (await worker.sign_in(jar=Jar(), browser=browser)).json()["device"]["id"]
     await worker.api("DELETE", f"/v1/accounts/ada/devices/{device}")
 
     await wait_until_async(lambda: len(site.requests) == 3, "three events to arrive")
@@ -106,6 +107,18 @@ async def test_a_removal_reaches_a_receiver_that_verifies_it(
 
     assert [event["type"] for event in told] == ["device.added", "session.started", "device.removed"]
     assert {event["data"]["account"] for event in told} == {"ada"}
+    assert told[0]["data"] == {
+        "account": "ada",
+        "device": device,
+        "name": "Firefox on Linux",
+        "kind": "computer",
+        "model": "",
+        "os": "Linux",
+        "client": "Firefox",
+        "network": "193.0.6.0/24",
+        "country": "NL",
+        "provider": "",
+    }, "enough for a mail to its owner"
     assert told[2]["data"]["device"] == device
     assert told[2]["data"]["reason"] == "removed_by_website"
 
