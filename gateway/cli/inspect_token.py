@@ -15,16 +15,39 @@ from ..clock import SystemClock
 from ..ids import to_text
 from ..tokens.codec import Codec, Reason, Refused
 from ..tokens.keyring import KeyFileError, KeyRing
-from ..tokens.purposes import DeviceToken, Lease, MailLink, OpenPixel, OperatorCall, Payload, ReturnTo
+from ..tokens.purposes import (
+    AccessToken,
+    BoundAccessToken,
+    BoundRefreshToken,
+    Choices,
+    DashboardVisit,
+    DeviceToken,
+    Lease,
+    MailLink,
+    OpenPixel,
+    OperatorCall,
+    Payload,
+    ProofNonce,
+    RefreshToken,
+    ReturnTo,
+    VisitorToken,
+)
 from .keys import DEFAULT_DATA_DIR, DataDir, KeysFile, key_file
 from .words import give_up, relative, span
 
 _STDIN: Final = "-"
-_KINDS: Final[tuple[type[Payload], ...]] = (Lease, DeviceToken, ReturnTo, OperatorCall, MailLink, OpenPixel)
 _NAMES: Final[dict[type[Payload], str]] = {
     Lease: "session lease (cookie __Host-session)",
+    AccessToken: "access token of a TV",
+    RefreshToken: "refresh token of a TV",
+    BoundAccessToken: "access token of a TV, bound to the key with this thumbprint (DPoP)",
+    BoundRefreshToken: "refresh token of a TV, bound to the key with this thumbprint (DPoP)",
+    ProofNonce: "nonce for the proof of a key (DPoP-Nonce)",
     DeviceToken: "device token (cookie __Host-device)",
     ReturnTo: "return target",
+    Choices: "privacy choices (cookie __Host-choices)",
+    VisitorToken: "visitor (cookie __Host-visitor)",
+    DashboardVisit: "visit to the dashboard (cookie __Host-dashboard)",
     OperatorCall: "call of the command line to a worker",
     MailLink: "link of a mail (/go/…)",
     OpenPixel: "open pixel of a mail (/go/….gif)",
@@ -74,7 +97,7 @@ def inspect_token(
 
 def _open_as_any(codec: Codec, token: bytes) -> tuple[Payload | Refused, type[Payload] | None]:
     """The contents, or the most telling refusal and the purpose it belongs to (None if it is every purpose's)."""
-    for kind in _KINDS:
+    for kind in _NAMES:
         content = codec.open(token, kind)
         if not isinstance(content, Refused):
             return content, kind
@@ -125,7 +148,8 @@ def _calendar(at_ms: int) -> str:
 
 
 def _verdict(content: Payload, now_ms: int) -> str:
-    if not isinstance(content, Lease):
+    if not isinstance(content, Lease) or isinstance(content, RefreshToken):
+        # A refresh token is good for as long as its sign-in is.
         return "opens: the signature is good"
     if content.issued_at_ms > now_ms + 1_000:
         ahead = span(content.issued_at_ms - now_ms)
@@ -133,4 +157,7 @@ def _verdict(content: Payload, now_ms: int) -> str:
     when = relative(content.lease_end_ms, now_ms)
     if content.lease_end_ms > now_ms:
         return f"opens: the signature is good and the lease ends {when}"
-    return f"opens: the signature is good, but the lease ended {when}: the next request asks the store to renew it"
+    then = "the next request asks the store to renew it"
+    if isinstance(content, AccessToken):
+        then = "the app exchanges its refresh token for another"
+    return f"opens: the signature is good, but the lease ended {when}: {then}"

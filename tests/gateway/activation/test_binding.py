@@ -1,5 +1,6 @@
 """Tokens that are bound to a key of the TV's: stolen without it they are worth nothing, and each proof is good once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,14 @@ async def test_a_proof_is_good_once(connected: Tv, worker: Worker) -> None:
     assert len(lives) == 2, "of the poll and of the refresh"
     assert all(400 < seconds <= 420 for seconds in lives), "longer than any nonce is good"
     assert _key(connected).thumbprint not in repr(await dump(worker.store))
+
+
+async def test_a_proof_that_is_sent_many_times_at_once_is_good_once(connected: Tv) -> None:
+    """Whoever is first, by whatever worker."""
+    proof = _key(connected).proof("POST", TOKEN_URL, nonce=connected.nonce)
+    answers = await asyncio.gather(*(connected.send("token", proof, **_fields(connected)) for _ in range(8)))
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [400] * 7
 
 
 async def test_a_proof_for_a_grant_is_good_once_too(bound: Tv, worker: Worker, owner: Jar) -> None:

@@ -286,6 +286,9 @@ _BAD_REQUESTS: dict[str, tuple[str, str | bytes, dict[str, str], int, str]] = {
     "basic": (_AUTHORIZE, f"client_id={CLIENT}", {**_FORM, "authorization": "Basic eDp5"}, 401, "invalid_client"),
     "secret": (_AUTHORIZE, f"client_id={CLIENT}&client_secret=s", _FORM, 401, "invalid_client"),
     "scope": (_AUTHORIZE, f"client_id={CLIENT}&scope=admin", _FORM, 400, "invalid_scope"),
+    "scope of a refresh": (
+        _TOKEN, f"client_id={CLIENT}&grant_type=refresh_token&refresh_token=x&scope=admin", _FORM, 400, "invalid_scope",
+    ),
     "client twice": (_AUTHORIZE, f"client_id={CLIENT}&client_id={CLIENT}", _FORM, 400, "invalid_request"),
     "json": (_AUTHORIZE, '{"client_id": "x"}', {"content-type": "application/json"}, 415, "invalid_request"),
     "xml": (_TOKEN, "<client_id/>", {"content-type": "text/xml"}, 415, "invalid_request"),

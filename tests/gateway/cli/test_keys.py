@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 import typer
+from msgspec.structs import asdict
 from typer.testing import CliRunner, Result
 
 from latchstring_gateway.cli import inspect_token, keys
 from latchstring_gateway.clock import SystemClock
+from latchstring_gateway.tokens import purposes
 from latchstring_gateway.tokens.codec import Codec
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
 from latchstring_gateway.tokens.keyring import KeyRing
-from latchstring_gateway.tokens.purposes import DeviceToken, Lease, ReturnTo
+from latchstring_gateway.tokens.purposes import AccessToken, BoundRefreshToken, DeviceToken, Lease, ReturnTo
 
 
 @pytest.fixture
@@ -230,6 +232,31 @@ class TestInspect:
         assert "device token" in latchstring("inspect", "-", stdin=device).stdout
         target = latchstring("inspect", codec.seal(ReturnTo("/a?b=[red]x[/red]", 0)).decode()).stdout
         assert "/a?b=[red]x[/red]" in target
+
+    def test_tokens_of_tvs(self, latchstring: Latchstring) -> None:
+        """They are told apart, with the key that they are bound to, and what follows when one is over."""
+        now_ms = SystemClock().wall_ms()
+        said = asdict(lease(now_ms - 400_000, lease_end_ms=now_ms - 100_000))
+        seal = Codec(latchstring.ring()).seal
+        access = latchstring("inspect", seal(AccessToken(**said, client="app")).decode()).stdout
+        refresh = latchstring("inspect", seal(BoundRefreshToken(**said, client="app", thumbprint=bytes(32))).decode())
+
+        assert "access token of a TV" in access
+        assert "the app exchanges its refresh token" in access
+        assert "bound to the key" in refresh.stdout
+        assert "A" * 43 in refresh.stdout
+        assert "ended" not in refresh.stdout, "it is good for as long as its sign-in"
+
+    def test_every_purpose_is_known(self) -> None:
+        """Whatever the gateway seals can be looked at."""
+        known = {kind.__name__ for kind in inspect_token._NAMES}
+        sealed = {
+            name
+            for name, kind in vars(purposes).items()
+            if isinstance(kind, type) and issubclass(kind, purposes.Payload) and kind.purpose
+        }
+
+        assert known == sealed
 
     def test_refusals(self, latchstring: Latchstring) -> None:
         """Each kind of bad token is refused with status 1, the reason's name and what it means."""

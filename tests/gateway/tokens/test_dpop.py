@@ -127,6 +127,8 @@ _NO_PROOFS: dict[str, str | bytes] = {
     "another curve called ours": _by(_P384, "ES384", {**_P384_JWK, "crv": "P-256"}),
     "somebody else's key": _proof(header={"jwk": _OTHER.jwk}),
     "altered": _altered(_proof(), htm="POST"),
+    "the algorithm of another kind of key": _signed({"jwk": AppKey("EdDSA").jwk}),
+    "a key of one kind called another": _proof(header={"jwk": {**KEY.jwk, "kty": "OKP", "crv": "Ed25519"}}),
     "another type": _proof(header={"typ": "JWT"}),
     "no type": _proof(header={"typ": None}),
     "no key": _proof(header={"jwk": None}),
