@@ -1,7 +1,7 @@
 # Each target sets up what it needs first; a second run costs nothing. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check evidence bench lock
+.PHONY: help demo serve test check evidence bench lock texts
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ bench: ## Verify and hit beside nginx and bare uvicorn, and verify case by case:
 	@.venv/bin/python loadtests/bench/run.py
 	@.venv/bin/python loadtests/bench/shipper.py
 	@.venv/bin/python loadtests/bench/reports.py
+
+texts: ## Bring the catalogues of our pages in step with their sources, and tell what is left to translate
+	@scripts/set-up dev
+	@PYTHONPATH=tests .venv/bin/python -m harness.texts
 
 lock: ## Write requirements/*.txt again from pyproject.toml (ARGS=--upgrade: newest versions)
 	@scripts/lock $(ARGS)

@@ -80,6 +80,6 @@ def build(rooms: Rooms) -> Activation:
         names=names,
         address_of=address_of,
         gate=lambda app: gate(rooms, app, of_pages=True),
-        site_name=settings.site_name,
+        pages=rooms.pages,
     )
     return Activation(endpoints.routes(), pages, [metadata.route(settings.public_origin)])

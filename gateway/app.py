@@ -209,8 +209,7 @@ def _snowplow_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
 
 
 def _mail_routes(rooms: Rooms, journal: Journal) -> list[Route]:
-    name = rooms.settings.site_name
-    return MailAddresses(links_of(rooms), rooms.clock, journal.append, rooms.floods, site_name=name).routes()
+    return MailAddresses(links_of(rooms), rooms.clock, journal.append, rooms.floods, rooms.pages).routes()
 
 
 def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
@@ -259,17 +258,15 @@ def _page_routes(rooms: Rooms) -> list[Route]:
         revoker=rooms.revoker,
         codec=rooms.codec,
         clock=rooms.clock,
-        site_name=settings.site_name,
+        pages=rooms.pages,
         sign_in_url=settings.sign_in_url,
     )
     behind_gate: Callable[[ASGIApp], ASGIApp] = lambda app: gate(rooms, app, of_pages=True)  # noqa: E731 - bound, not named
-    devices = devices_page.routes(
-        devices=rooms.devices, gate=behind_gate, site_name=settings.site_name, clock=rooms.clock
-    )
+    devices = devices_page.routes(devices=rooms.devices, gate=behind_gate, pages=rooms.pages, clock=rooms.clock)
     bridge = [] if rooms.bridge is None else rooms.bridge.routes()
-    choices = ChoicesPage(rooms.choices, site_name=settings.site_name)
+    choices = ChoicesPage(rooms.choices, rooms.pages)
     door = Door(rooms.service_keys, rooms.codec, rooms.clock)
-    figures = dashboard.Dashboard(door=door, reports=rooms.reports, clock=rooms.clock, site_name=settings.site_name)
+    figures = dashboard.Dashboard(door=door, reports=rooms.reports, clock=rooms.clock, pages=rooms.pages)
     pages = [*sessions.routes(), *devices, *choices.routes(), *bridge, *figures.routes()]
     return [*pages, *static_routes(), *page_script.routes()]
 

@@ -1,21 +1,18 @@
 """The settings that say what is known of devices: where they are."""
 
 from pathlib import Path
-from typing import Final
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from .devices.place import Places
-from .setting_forms import PlaceFile
-
-PREFIX: Final = "LATCHSTRING_"
+from .setting_forms import FROM_ENVIRONMENT, PlaceFile
 
 
 class DeviceSettings(BaseSettings):
     """A part of `Settings`, and read with them."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = FROM_ENVIRONMENT
 
     data_dir: Path = Field(Path("data"), description="where the store, the keys, the journal and the warehouse live")
     places: bool = Field(default=True, description="whether country and provider of an address are looked up at all")

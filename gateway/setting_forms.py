@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator
+from pydantic_settings import SettingsConfigDict
 
 from latchstring_middleware.forwarded import TrustedProxies
 
@@ -14,6 +15,9 @@ from .sessions.policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE
 from .sessions.return_path import is_own
 from .store import address
 
+PREFIX: Final = "LATCHSTRING_"
+#: How every part of the settings is read.
+FROM_ENVIRONMENT: Final = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 #: As browsers send it; an IPv6 address stands in brackets.
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _URL: Final = re.compile(_ORIGIN.pattern + r"(/[\x21-\x22\x24-\x7e]*)?")
@@ -114,6 +118,12 @@ def _statement_keys_file(path: Path) -> Path:
     return path
 
 
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise ValueError("expected a folder that can be read")
+    return path
+
+
 def _listening(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not text.startswith("unix:/") and not (host and port.isdigit() and int(port) < 65_536):
@@ -157,6 +167,7 @@ ForeignCookie: TypeAlias = Annotated[str, AfterValidator(_foreign_cookie)]
 Database: TypeAlias = Annotated[str, AfterValidator(_database)]
 StatementKeysFile: TypeAlias = Annotated[Path, AfterValidator(_statement_keys_file)]
 PlaceFile: TypeAlias = Annotated[Path, AfterValidator(_place_file)]
+Folder: TypeAlias = Annotated[Path, AfterValidator(_folder)]
 Listening: TypeAlias = Annotated[str, AfterValidator(_listening)]
 FreePaths: TypeAlias = Annotated[str, AfterValidator(_free_paths)]
 Domains: TypeAlias = Annotated[str, AfterValidator(_domains)]

@@ -5,10 +5,12 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationError, model_validator
 
-from .device_settings import PREFIX, DeviceSettings
+from .device_settings import DeviceSettings
+from .page_settings import PageSettings
 from .revocation.receipt import WorkerRow
 from .sessions.policy import SessionPolicy
 from .setting_forms import (
+    PREFIX,
     Database,
     Domains,
     ForeignCookie,
@@ -47,7 +49,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(DeviceSettings):
+class Settings(DeviceSettings, PageSettings):
     """Every setting, its unit and its default."""
 
     listen: Listening = Field("127.0.0.1:8400", description="host:port, or unix:/path, that the proxy talks to")
@@ -74,7 +76,6 @@ class Settings(DeviceSettings):
     link_origins: Origins = Field(
         "", description="further origins, by commas, that links of mails and redirects lead to"
     )
-    site_name: str = Field("this website", min_length=1, max_length=60, description="what our pages call the website")
     public_origin: Origin = Field("https://localhost:8443", description="scheme and host that browsers see")
     cors_origins: Origins = Field("", description="other origins, by commas, whose scripts may read refusals")
     trusted_proxies: Proxies = Field("127.0.0.1,::1,unix:", description="whose X-Forwarded-* is believed")

@@ -18,6 +18,7 @@ from .ids import new_id
 from .key_watch import KeyWatch
 from .moving.bridge import Bridge
 from .moving.vouching import Vouching
+from .pages.render import Pages
 from .place_watch import PlaceWatch
 from .privacy.choices import ChoiceCookies
 from .recognition.second_look import SecondLook, is_installed
@@ -84,6 +85,7 @@ class Rooms:
     collector: Collector
     reports: Reports
     floods: Floods
+    pages: Pages
     #: Both are there while visitors move in from the website's own sessions.
     bridge: Bridge | None
 
@@ -136,6 +138,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         proofs=proofs,
     )
     floods = Floods(trusted, clock, per_second=settings.hits_per_client)
+    pages = settings.pages()
     return Rooms(
         settings=settings,
         clock=clock,
@@ -180,6 +183,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         country=country,
         collector=Collector(settings.network_users(ring, codec), trusted, clock, floods),
         floods=floods,
+        pages=pages,
         reports=Reports(settings.data_dir, memory_mb=settings.report_memory_mb, seconds=settings.report_seconds),
         bridge=None
         if old_cookie is None
@@ -195,7 +199,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
             store=store,
             codec=codec,
             clock=clock,
-            site_name=settings.site_name,
+            pages=pages,
             address_of=lambda head: trusted.client_address(head.peer, head.headers),
         ),
     )

@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from ..ids import to_text
+from ..pages.language import gettext_noop
 
 #: More is not read: no code is longer, with whatever stands between its groups.
 _MAX_TYPED_CHARS: Final = 64
@@ -74,9 +75,9 @@ _LIKE_DIGITS: Final = str.maketrans(
 
 FORMS: Final[Mapping[Literal["letters", "digits"], CodeForm]] = {
     # RFC 8628 section 6.1: no vowels, so that no code is a word.
-    "letters": CodeForm("8 letters, without vowels", "BCDFGHJKLMNPQRSTVWXZ", 8, 4, _LIKE_LETTERS),
+    "letters": CodeForm(gettext_noop("8 letters, without vowels"), "BCDFGHJKLMNPQRSTVWXZ", 8, 4, _LIKE_LETTERS),
     # For remote controls, and for keyboards without Latin letters.
-    "digits": CodeForm("9 digits", "0123456789", 9, 3, _LIKE_DIGITS),
+    "digits": CodeForm(gettext_noop("9 digits"), "0123456789", 9, 3, _LIKE_DIGITS),
 }
 
 

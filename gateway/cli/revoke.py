@@ -19,6 +19,7 @@ from .. import logs, settings, wiring
 from ..api_requests import checked_account
 from ..errors import BadRequest, EdgeError, NotFound, StoreAway
 from ..ids import is_id, new_id
+from ..pages.language import english
 from ..pages.words import clock_time, count, span
 from ..revocation.enable import enable
 from ..revocation.receipt import Receipt
@@ -212,9 +213,9 @@ def _or_explain(coroutine: Any, *, repeat_key: str = "") -> Any:
 
 def _in_words(who: str, told: dict[str, Any]) -> str:
     workers = count(told["workers"], "worker")
-    lines = [f"{who}: signed out everywhere ({told['applied']} of {workers}, {span(told['elapsed_ms'])})"]
+    lines = [f"{who}: signed out everywhere ({told['applied']} of {workers}, {span(told['elapsed_ms'], english())})"]
     if told["status"] != "complete":
-        by = clock_time(told["certain_at_ms"])
+        by = clock_time(told["certain_at_ms"], english())
         lines = [f"{who}: signed out on {told['applied']} of {workers} so far; certain everywhere by {by}"]
         lines += [f"  no answer yet: {one['worker']}" for one in told["missing"]]
     if not told["durable"]:

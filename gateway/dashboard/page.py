@@ -18,7 +18,7 @@ from starlette.routing import Route
 from ..clock import Clock
 from ..errors import BadRequest, EdgeError, NotFound, NotSignedIn
 from ..pages.forms import form_fields
-from ..pages.render import PAGE_HEADERS, error_page, page
+from ..pages.render import PAGE_HEADERS, Pages
 from ..reports.asking import Reports
 from ..reports.endpoints import asked_of, csv_response
 from ..reports.question import REPORTS, Question, question
@@ -51,11 +51,12 @@ _PANELS: Final[dict[str, tuple[str, dict[str, list[str]]]]] = {
 class Dashboard:
     """Holds the collaborators of the pages."""
 
-    def __init__(self, *, door: Door, reports: Reports, clock: Clock, site_name: str) -> None:
+    def __init__(self, *, door: Door, reports: Reports, clock: Clock, pages: Pages) -> None:
         self._door = door
         self._reports = reports
         self._clock = clock
-        self._site_name = site_name
+        # What operators read is there in English alone.
+        self._reader = pages.english_reader()
 
     def routes(self) -> list[Route]:
         """In matching order."""
@@ -132,9 +133,8 @@ class Dashboard:
         queries = {
             name: urlencode({**own, **_kept(filters)}, doseq=True) for name, (_, own) in _with_steps(filters).items()
         }
-        return page(
+        return self._reader.page(
             "dashboard.html",
-            site_name=self._site_name,
             base_url=BASE_URL,
             panels=shown,
             queries=queries,
@@ -149,9 +149,8 @@ class Dashboard:
         )
 
     def _form(self, *, wrong: bool = False) -> Response:
-        return page(
+        return self._reader.page(
             "dashboard_sign_in.html",
-            site_name=self._site_name,
             status=401 if wrong else 200,
             action=SIGN_IN_URL,
             wrong=wrong,
@@ -159,9 +158,7 @@ class Dashboard:
 
     def _error(self, error: EdgeError) -> Response:
         what = error.detail[:1].upper() + error.detail[1:] + "."
-        return error_page(
-            error, site_name=self._site_name, what_to_do=what, back_url=BASE_URL, back_words="Back to the dashboard"
-        )
+        return self._reader.error_page(error, what_to_do=what, back_url=BASE_URL, back_words="Back to the dashboard")
 
 
 def _filters(request: Request) -> dict[str, list[str]]:

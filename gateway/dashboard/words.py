@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Final
 
+from ..pages.language import english
 from ..pages.words import count, listing
 from ..reports.answer import Answer, Value
 
@@ -78,7 +79,7 @@ def method(answer: Answer) -> str:
         return ""
     left_out = [f"{whole(events)} {REASONS.get(reason, reason)}" for reason, events in sorted(answer.excluded.items())]
     counted = f"{whole(answer.net)} of {count_of(answer.gross, 'event')} count"
-    return f"{counted}; left out: {listing(left_out)}." if left_out else f"{counted}."
+    return f"{counted}; left out: {listing(left_out, english())}." if left_out else f"{counted}."
 
 
 def count_of(number: int, thing: str) -> str:

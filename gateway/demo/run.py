@@ -75,6 +75,7 @@ class Demo:
             "LATCHSTRING_LISTEN": self.gateway,
             "LATCHSTRING_PUBLIC_ORIGIN": self.origin,
             "LATCHSTRING_SITE_NAME": SITE_NAME,
+            "LATCHSTRING_LANGUAGES": "en,nl,ar",
             # Reports show what happened a moment ago, at the price of more and smaller files.
             "LATCHSTRING_SEGMENT_MAX_SECONDS": "2",
         }

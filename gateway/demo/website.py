@@ -33,7 +33,8 @@ from ..beacons.script import noscript_tag, script_tag
 from ..clock import Clock, SystemClock
 from ..errors import EdgeError
 from ..pages.forms import form_fields
-from ..pages.render import PAGE_HEADERS, environment
+from ..pages.language import english
+from ..pages.render import PAGE_HEADERS, environment, spoken
 from ..pages.static import StaticFile, static_files
 from ..pages.words import moment
 from . import catalogue
@@ -125,7 +126,7 @@ class Website:
             return RedirectResponse("/sign-in", 303)
         now_ms = self._clock.wall_ms()
         events = [
-            {"words": event.words, "type": event.type, "id": event.id, "at": moment(event.at_ms, now_ms)}
+            {"words": event.words, "type": event.type, "id": event.id, "at": moment(event.at_ms, now_ms, english())}
             for event in self._inbox.of(visitor.account)
         ]
         return self._page(
@@ -133,7 +134,9 @@ class Website:
             "account.html",
             events=events,
             level=visitor.level,
-            signed_in_at=moment(visitor.authenticated_at_ms, now_ms) if visitor.authenticated_at_ms else None,
+            signed_in_at=moment(visitor.authenticated_at_ms, now_ms, english())
+            if visitor.authenticated_at_ms
+            else None,
         )
 
     async def activity(self, request: Request) -> Response:
@@ -224,7 +227,9 @@ class Website:
 
     def _page(self, request: Request, name: str, *, status: int = 200, **context: object) -> HTMLResponse:
         account = visitor_of(request.headers).account
-        html = _templates().get_template(name).render(site_name=SITE_NAME, account=account, **context)
+        html = (
+            _templates().get_template(name).render(site_name=SITE_NAME, account=account, **spoken(english()), **context)
+        )
         return HTMLResponse(html, status, _HEADERS)
 
 

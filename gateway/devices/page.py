@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Final, Protocol
 
+from markupsafe import Markup
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -26,15 +27,18 @@ from starlette.types import ASGIApp
 from ..clock import Clock
 from ..errors import BadRequest, EdgeError, NotFound, StoreAway
 from ..pages.forms import form_fields
-from ..pages.render import error_page, page
-from ..pages.words import count
+from ..pages.language import Language
+from ..pages.render import Pages, Reader
+from ..pages.words import listing, spoken_days
 from ..revocation.receipt import Receipt
 from .card import REUSE_TOLD_DAYS, Card, cards, name_problem
 from .receipt_page import receipt_page
 from .registry import MAX_NAME_CHARS, DeviceRow
+from .spoken import this_device_first
 
 BASE_URL: Final = "/latch/devices"
 SIGN_OUT_URL: Final = "/latch/sign-out"
+_LINK: Final = Markup('<a href="#d-{}"><bdi>{}</bdi></a>')
 
 
 class Visitor(Protocol):
@@ -80,33 +84,33 @@ def routes(
     *,
     devices: DevicesForPage,
     gate: Callable[[ASGIApp], ASGIApp],
-    site_name: str,
+    pages: Pages,
     clock: Clock,
     zone: tzinfo = UTC,
 ) -> list[Route]:
     """The page's routes; `gate` puts a `Visitor` into `scope["latch"]` or sends the browser to the sign-in page."""
-    pages = DevicesPage(devices, site_name=site_name, clock=clock, zone=zone)
+    endpoints = DevicesPage(devices, pages, clock=clock, zone=zone)
     behind_gate = [Middleware(gate)]
 
     def route(path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str) -> Route:
-        return Route(BASE_URL + path, pages.answering(endpoint), methods=[method], middleware=behind_gate)
+        return Route(BASE_URL + path, endpoints.answering(endpoint), methods=[method], middleware=behind_gate)
 
     return [
-        route("", pages.show, "GET"),
-        route("/remove-others", pages.ask_remove_others, "GET"),
-        route("/remove-others", pages.remove_others, "POST"),
-        route("/{device}/rename", pages.rename, "POST"),
-        route("/{device}/remove", pages.ask_remove, "GET"),
-        route("/{device}/remove", pages.remove, "POST"),
+        route("", endpoints.show, "GET"),
+        route("/remove-others", endpoints.ask_remove_others, "GET"),
+        route("/remove-others", endpoints.remove_others, "POST"),
+        route("/{device}/rename", endpoints.rename, "POST"),
+        route("/{device}/remove", endpoints.ask_remove, "GET"),
+        route("/{device}/remove", endpoints.remove, "POST"),
     ]
 
 
 class DevicesPage:
     """The endpoints; one request at a time goes through, so nothing is kept between them."""
 
-    def __init__(self, devices: DevicesForPage, *, site_name: str, clock: Clock, zone: tzinfo) -> None:
+    def __init__(self, devices: DevicesForPage, pages: Pages, *, clock: Clock, zone: tzinfo) -> None:
         self._devices = devices
-        self._site_name = site_name
+        self._pages = pages
         self._clock = clock
         self._zone = zone
 
@@ -117,12 +121,12 @@ class DevicesPage:
             try:
                 return await endpoint(request)
             except EdgeError as error:
-                return error_page(
+                reader = self._pages.reader(request)
+                return reader.error_page(
                     error,
-                    site_name=self._site_name,
-                    what_to_do=_remedy(error),
+                    what_to_do=_remedy(error, reader.language),
                     back_url=BASE_URL,
-                    back_words="Back to your devices",
+                    back_words=reader.language.gettext("Back to your devices"),
                 )
 
         return answer
@@ -138,54 +142,64 @@ class DevicesPage:
         try:
             await self._devices.rename(_visitor(request).account, device_id, typed)
         except BadRequest as error:
-            wrong = RenameError(device_id, typed, name_problem(typed))
+            wrong = RenameError(device_id, typed, name_problem(typed, self._pages.reader(request).language))
             return await self._list(request, rename_error=wrong, status=error.status)
         return RedirectResponse(f"{BASE_URL}?renamed={device_id}#d-{device_id}", 303)
 
     async def ask_remove(self, request: Request) -> Response:
         """Ask once more before one device is signed out."""
-        chosen = await self._one(request)
-        noun = f"this {chosen.noun}"
-        return self._confirm(
+        reader = self._pages.reader(request)
+        this, others = await self._cards(request, reader.language)
+        chosen = self._chosen(request, this, others)
+        return _confirm(
+            reader,
             [chosen],
-            heading=f"Sign out {noun}?",
-            button=f"Sign out {noun}",
+            heading=reader.language.gettext("Sign out %(device)s?", device=chosen.this),
+            button=reader.language.gettext("Sign out %(device)s", device=chosen.this),
             action=f"{BASE_URL}/{chosen.id}/remove",
-            this_noun=chosen.noun,
+            this=this,
         )
 
     async def remove(self, request: Request) -> Response:
         """Sign one device out and show the receipt."""
-        return await self._remove(request, [await self._one(request)])
+        reader = self._pages.reader(request)
+        this, others = await self._cards(request, reader.language)
+        return await self._remove(request, reader, [self._chosen(request, this, others)])
 
     async def ask_remove_others(self, request: Request) -> Response:
         """Ask once more before all others are signed out; nothing to ask if there are none."""
-        this, others = await self._cards(request)
+        reader = self._pages.reader(request)
+        this, others = await self._cards(request, reader.language)
         if not others:
             return RedirectResponse(BASE_URL, 303)
-        number = count(len(others), "other device")
-        return self._confirm(
+        return _confirm(
+            reader,
             others,
-            heading=f"Sign out {number}?",
-            button=f"Sign out {number}",
+            heading=reader.language.ngettext(
+                "Sign out %(num)s other device?", "Sign out %(num)s other devices?", len(others)
+            ),
+            button=reader.language.ngettext(
+                "Sign out %(num)s other device", "Sign out %(num)s other devices", len(others)
+            ),
             action=f"{BASE_URL}/remove-others",
-            this_noun=this.noun if this else "device",
+            this=this,
         )
 
     async def remove_others(self, request: Request) -> Response:
         """Sign out everything but this device and show the receipt."""
-        _, others = await self._cards(request)
+        reader = self._pages.reader(request)
+        _, others = await self._cards(request, reader.language)
         if not others:
             return RedirectResponse(BASE_URL, 303)
-        return await self._remove(request, others)
+        return await self._remove(request, reader, others)
 
-    async def _cards(self, request: Request) -> tuple[Card | None, list[Card]]:
+    async def _cards(self, request: Request, language: Language) -> tuple[Card | None, list[Card]]:
         visitor = _visitor(request)
         rows = await self._devices.list(visitor.account)
-        return cards(rows, this_device=visitor.device, now_ms=self._clock.wall_ms(), zone=self._zone)
+        now_ms = self._clock.wall_ms()
+        return cards(rows, language, device_in_use=visitor.device, now_ms=now_ms, zone=self._zone)
 
-    async def _one(self, request: Request) -> Card:
-        this, others = await self._cards(request)
+    def _chosen(self, request: Request, this: Card | None, others: list[Card]) -> Card:
         wanted = request.path_params["device"]
         for one in [*others, *([this] if this else [])]:
             if one.id == wanted:
@@ -195,48 +209,52 @@ class DevicesPage:
     async def _list(
         self, request: Request, *, renamed_id: str = "", rename_error: RenameError | None = None, status: int = 200
     ) -> Response:
-        this, others = await self._cards(request)
+        reader = self._pages.reader(request)
+        this, others = await self._cards(request, reader.language)
         listed = [*([this] if this else []), *others]
         if rename_error is not None and all(one.id != rename_error.device for one in listed):
             raise NotFound("no_such_device", "this device is not on the account's list")
-        return page(
+        reused = [one for one in listed if one.reuse]
+        return reader.page(
             "devices.html",
-            site_name=self._site_name,
             status=status,
             base_url=BASE_URL,
             sign_out_url=SIGN_OUT_URL,
             this=this,
             others=others,
-            reused=[one for one in listed if one.reuse],
-            reuse_told_days=REUSE_TOLD_DAYS,
+            reused=reused,
+            reused_links=listing([_LINK.format(one.id, one.name) for one in reused], reader.language),
+            reuse_told=spoken_days(REUSE_TOLD_DAYS, reader.language),
             renamed=next((one.name for one in listed if one.id == renamed_id), None),
             rename_error=rename_error,
             max_name_chars=MAX_NAME_CHARS,
             zone_name=str(self._zone),
         )
 
-    def _confirm(self, chosen: list[Card], *, heading: str, button: str, action: str, this_noun: str) -> Response:
-        return page(
-            "confirm_remove.html",
-            site_name=self._site_name,
-            base_url=BASE_URL,
-            cards=chosen,
-            heading=heading,
-            button=button,
-            action=action,
-            this_noun=this_noun,
-        )
-
-    async def _remove(self, request: Request, chosen: list[Card]) -> Response:
+    async def _remove(self, request: Request, reader: Reader, chosen: list[Card]) -> Response:
         receipt = await self._devices.remove(_visitor(request).account, [one.id for one in chosen])
         return receipt_page(
             receipt,
             [one.name for one in chosen],
-            site_name=self._site_name,
+            reader,
             zone=self._zone,
             base_url=BASE_URL,
             signed_out_here=any(one.is_this for one in chosen),
         )
+
+
+def _confirm(
+    reader: Reader, chosen: list[Card], *, heading: str, button: str, action: str, this: Card | None
+) -> Response:
+    return reader.page(
+        "confirm_remove.html",
+        base_url=BASE_URL,
+        cards=chosen,
+        heading=heading,
+        button=button,
+        action=action,
+        stays=this.this_first if this else this_device_first("", reader.language),
+    )
 
 
 def _visitor(request: Request) -> Visitor:
@@ -244,10 +262,10 @@ def _visitor(request: Request) -> Visitor:
     return visitor
 
 
-def _remedy(error: EdgeError) -> str:
+def _remedy(error: EdgeError, language: Language) -> str:
     """What the visitor can do about `error`."""
     if isinstance(error, StoreAway):
-        return "Nothing is lost and you are still signed in. Please try again in a few seconds."
+        return language.gettext("Nothing is lost and you are still signed in. Please try again in a few seconds.")
     if isinstance(error, NotFound):
-        return "This device is not on your list any more. It may have been signed out already."
-    return "Please go back and try again."
+        return language.gettext("This device is not on your list any more. It may have been signed out already.")
+    return language.gettext("Please go back and try again.")

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from ..pages.words import clock_time, count, listing, span
+from ..pages.language import Language, isolated
+from ..pages.words import clock_time, listing, span
 from ..revocation.receipt import Receipt
 
 
@@ -17,32 +18,73 @@ class Told:
     certainty: list[str]
 
 
-def tell(receipt: Receipt, names: list[str], zone: tzinfo) -> Told:
+def tell(receipt: Receipt, names: list[str], language: Language, zone: tzinfo) -> Told:
     """What a page says after `names` were removed."""
-    subject = names[0] if len(names) == 1 else count(len(names), "device")
-    are = "is" if len(names) == 1 else "are"
-    extra = [] if receipt.durable else ["If all servers lost power in this very moment, you might have to do it again."]
-    if receipt.status == "complete":
-        proof = f"{receipt.applied} of {count(receipt.workers, 'server')} confirmed, {span(receipt.elapsed_ms)}"
-        sentence = f"{subject} {are} signed out everywhere ({proof})."
-        return Told(complete=True, heading="Signed out", sentence=sentence, certainty=extra)
-    sentence = f"{subject} {are} signed out on {receipt.applied} of {count(receipt.workers, 'server')} so far."
+    complete = receipt.status == "complete"
+    extra: list[str] = []
+    if not receipt.durable:
+        extra.append(language.gettext("If all servers lost power in this very moment, you might have to do it again."))
     return Told(
-        complete=False,
-        heading="Signed out, almost everywhere",
-        sentence=sentence,
-        certainty=_open(receipt, zone) + extra,
+        complete=complete,
+        heading=language.gettext("Signed out") if complete else language.gettext("Signed out, almost everywhere"),
+        sentence=_everywhere(receipt, names, language) if complete else _so_far(receipt, names, language),
+        certainty=extra if complete else [*_open(receipt, language, zone), *extra],
     )
 
 
-def _open(receipt: Receipt, zone: tzinfo) -> list[str]:
+def _everywhere(receipt: Receipt, names: list[str], language: Language) -> str:
+    proof = language.ngettext(
+        "%(applied)s of %(num)s server confirmed, %(span)s",
+        "%(applied)s of %(num)s servers confirmed, %(span)s",
+        receipt.workers,
+        applied=receipt.applied,
+        span=span(receipt.elapsed_ms, language),
+    )
+    if len(names) == 1:
+        return language.gettext(
+            "%(device)s is signed out everywhere (%(proof)s).", device=isolated(names[0]), proof=proof
+        )
+    return language.ngettext(
+        "%(num)s device is signed out everywhere (%(proof)s).",
+        "%(num)s devices are signed out everywhere (%(proof)s).",
+        len(names),
+        proof=proof,
+    )
+
+
+def _so_far(receipt: Receipt, names: list[str], language: Language) -> str:
+    servers = language.ngettext(
+        "%(applied)s of %(num)s server", "%(applied)s of %(num)s servers", receipt.workers, applied=receipt.applied
+    )
+    if len(names) == 1:
+        return language.gettext(
+            "%(device)s is signed out on %(servers)s so far.", device=isolated(names[0]), servers=servers
+        )
+    return language.ngettext(
+        "%(num)s device is signed out on %(servers)s so far.",
+        "%(num)s devices are signed out on %(servers)s so far.",
+        len(names),
+        servers=servers,
+    )
+
+
+def _open(receipt: Receipt, language: Language, zone: tzinfo) -> list[str]:
     """Who has not answered and until when it is open."""
-    lines = []
+    lines: list[str] = []
     if receipt.missing:
-        who = listing([one.worker for one in receipt.missing])
-        have = "has" if len(receipt.missing) == 1 else "have"
-        lines.append(f"{count(len(receipt.missing), 'server')} {have} not answered yet: {who}.")
+        lines.append(
+            language.ngettext(
+                "%(num)s server has not answered yet: %(names)s.",
+                "%(num)s servers have not answered yet: %(names)s.",
+                len(receipt.missing),
+                names=listing([isolated(one.worker) for one in receipt.missing], language),
+            )
+        )
     if receipt.certain_at_ms is not None:
-        by = clock_time(receipt.certain_at_ms, zone)
-        lines.append(f"It is certain everywhere by {by} at the latest. You need not do anything more.")
+        by = clock_time(receipt.certain_at_ms, language, zone)
+        lines.append(
+            language.gettext(
+                "It is certain everywhere by %(time)s at the latest. You need not do anything more.", time=by
+            )
+        )
     return lines

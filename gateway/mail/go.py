@@ -19,7 +19,7 @@ from ..clock import Clock
 from ..errors import EdgeError, StoreAway, TooMany
 from ..hot_route import AppendRecord, head_of, is_kept
 from ..ids import to_text
-from ..pages.render import error_page
+from ..pages.render import Pages, Reader
 from ..tokens.purposes import MailLink, OpenPixel
 from ..wire import Head
 from .links import PIXEL_ENDING, PREFIX, Links, without_query
@@ -32,12 +32,12 @@ _NO_STORE: Final = {"cache-control": "no-store", "x-robots-tag": "noindex"}
 class MailAddresses:
     """The route below /go; `append` is the journal's."""
 
-    def __init__(self, links: Links, clock: Clock, append: AppendRecord, floods: Floods, *, site_name: str) -> None:
+    def __init__(self, links: Links, clock: Clock, append: AppendRecord, floods: Floods, pages: Pages) -> None:
         self._links = links
         self._clock = clock
         self._append = append
         self._floods = floods
-        self._site_name = site_name
+        self._pages = pages
 
     def routes(self) -> list[Route]:
         """See the class."""
@@ -49,24 +49,25 @@ class MailAddresses:
         token = head.target.partition(b"?")[0].removeprefix(_PREFIX)
         if token.endswith(_PIXEL_ENDING):
             return await self._fetch(head, token.removesuffix(_PIXEL_ENDING))
-        return await self._follow(head, token)
+        return await self._follow(head, token, self._pages.reader(request))
 
-    async def _follow(self, head: Head, token: bytes) -> Response:
+    async def _follow(self, head: Head, token: bytes, reader: Reader) -> Response:
         found = self._links.opened(token, MailLink)
         if isinstance(found, EdgeError):
             metrics.MAIL.labels("link", found.code).inc()
-            return error_page(found, site_name=self._site_name)
+            return reader.error_page(found)
         refusal = await self._refusal(head, LINK, found, without_query(found.target))
         metrics.MAIL.labels("link", refusal.code if refusal else "kept").inc()
         if refusal is None:
             return Response(status_code=302, headers={**_NO_STORE, "location": found.target})
         # Where the link leads is signed, so the person is not to suffer for what we could not do.
-        return error_page(
+        return reader.error_page(
             refusal,
-            site_name=self._site_name,
-            what_to_do="We could not note that you came this way, so we do not send you on by ourselves.",
+            what_to_do=reader.language.gettext(
+                "We could not note that you came this way, so we do not send you on by ourselves."
+            ),
             back_url=found.target,
-            back_words="Go on",
+            back_words=reader.language.gettext("Go on"),
         )
 
     async def _fetch(self, head: Head, token: bytes) -> Response:

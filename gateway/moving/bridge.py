@@ -20,7 +20,8 @@ from ..clock import Clock
 from ..errors import Conflict, EdgeError, NotSignedIn, WebsiteAway
 from ..hot_route import head_of
 from ..ids import Account
-from ..pages.render import error_page
+from ..pages.language import gettext_noop
+from ..pages.render import Pages
 from ..sessions import return_path, visit
 from ..sessions.old_cookie import BRIDGE_URL, OldCookie, mark
 from ..sessions.page import ARRIVED_URL
@@ -34,7 +35,9 @@ from .vouching import Bearer, Vouched, Vouching
 #: How long a browser is left alone that the website did not vouch for, and one that met trouble.
 _REFUSED_SECONDS: Final = 600
 _TROUBLE_SECONDS: Final = 30
-_TROUBLE: Final = "We could not find out just now whether you are signed in. You have not been signed out: try again."
+_TROUBLE: Final = gettext_noop(
+    "We could not find out just now whether you are signed in. You have not been signed out: try again."
+)
 
 _log = logs.get("moving")
 
@@ -51,7 +54,7 @@ class Bridge:
         store: Store,
         codec: Codec,
         clock: Clock,
-        site_name: str,
+        pages: Pages,
         address_of: Callable[[Head], str],
     ) -> None:
         self._old_cookie = old_cookie
@@ -60,7 +63,7 @@ class Bridge:
         self._store = store
         self._codec = codec
         self._clock = clock
-        self._site_name = site_name
+        self._pages = pages
         self._address_of = address_of
         self._references: References | None = None
 
@@ -94,12 +97,12 @@ class Bridge:
             _count(trouble.code)
             if request.query_params.get("open"):
                 return _redirect(target, mark(_TROUBLE_SECONDS))
-            return error_page(
+            reader = self._pages.reader(request)
+            return reader.error_page(
                 trouble,
-                site_name=self._site_name,
-                what_to_do=_TROUBLE,
+                what_to_do=reader.language.gettext(_TROUBLE),
                 back_url=f"{BRIDGE_URL}?to={return_path.seal(self._codec, target, now_ms=self._clock.wall_ms())}",
-                back_words="Try again",
+                back_words=reader.language.gettext("Try again"),
             )
         if started is None:
             return self._refused(target, "nobody")

@@ -1,13 +1,17 @@
 """Templates to HTML answers, under a policy that lets a page load nothing but our own style sheet and pictures."""
 
+from dataclasses import dataclass
 from functools import cache
-from http import HTTPStatus
 from typing import Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from ..errors import EdgeError
+from .error_words import remedy_of, title_of
+from .language import Language, english
+from .languages import Languages
 from .static import static_url
 
 CONTENT_SECURITY_POLICY: Final = (
@@ -26,59 +30,86 @@ PAGE_HEADERS: Final = {
 
 @cache
 def environment(*packages: str) -> Environment:
-    """Our templates, and before them those of `packages`: HTML escaped, a name that is not given is an error."""
+    """Our templates, and before them those of `packages`: HTML escaped, a name that is not given is an error.
+
+    Whoever renders one gives it `spoken(language)` besides what it shows.
+    """
     templates = Environment(
         loader=ChoiceLoader([PackageLoader(package, "templates") for package in (*packages, __package__)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    # Texts are filled in by `Language`, which comes with each page.
+    templates.newstyle_gettext = True  # type: ignore[attr-defined]  # the extension's
+    templates.policies["ext.i18n.trimmed"] = True
     templates.globals["static_url"] = static_url
     return templates
 
 
-def page(
-    name: str, *, site_name: str, status: int = 200, headers: dict[str, str] | None = None, **context: object
-) -> HTMLResponse:
-    """The page `name` ("devices.html") of the website called `site_name`, never to be stored by a cache.
-
-    Raises jinja2.UndefinedError if the template needs something that `context` does not have.
-    """
-    html = environment().get_template(name).render(site_name=site_name, **context)
-    return HTMLResponse(html, status, {**PAGE_HEADERS, **(headers or {})})
+def spoken(language: Language) -> dict[str, object]:
+    """What templates need to speak a language."""
+    return {"language": language, "gettext": language.gettext, "ngettext": language.ngettext}
 
 
-def error_page(
-    error: EdgeError, *, site_name: str, what_to_do: str = "", back_url: str = "/", back_words: str = ""
-) -> HTMLResponse:
-    """`error` as a page: what happened, what to do, and the code a helper can look up.
+class Pages:
+    """Our pages, for the website called `site_name`, in its languages."""
 
-    `what_to_do` replaces the error's own detail, which is written for programmers.
-    """
-    headers = {}
-    if error.retry_after_seconds is not None:
-        headers["retry-after"] = str(error.retry_after_seconds)
-    return page(
-        "error.html",
-        site_name=site_name,
-        status=error.status,
-        headers=headers,
-        code=error.code,
-        title=_TITLES.get(error.status, error.title),
-        what_to_do=what_to_do or error.detail,
-        back_url=back_url,
-        back_words=back_words or f"Back to {site_name}",
-    )
+    def __init__(self, site_name: str, languages: Languages) -> None:
+        self.site_name = site_name
+        self._languages = languages
+
+    def reader(self, request: Request) -> "Reader":
+        """Whoever sent a request, by the language of the answer."""
+        return Reader(self, self._languages.of(request), self._languages.varies)
+
+    def english_reader(self) -> "Reader":
+        """Whoever reads pages that are there in English alone: those of the operator's own people."""
+        return Reader(self, english(), "")
+
+    def render(self, name: str, language: Language, context: dict[str, object]) -> str:
+        """The HTML of the template `name`. Raises jinja2.UndefinedError if it needs what `context` does not have."""
+        return environment().get_template(name).render(site_name=self.site_name, **spoken(language), **context)
 
 
-#: The titles of errors.py are for programs; these are for people.
-_TITLES: Final[dict[int, str]] = {
-    HTTPStatus.BAD_REQUEST: "That did not come through",
-    HTTPStatus.UNAUTHORIZED: "Please sign in",
-    HTTPStatus.FORBIDDEN: "That is not possible from here",
-    HTTPStatus.NOT_FOUND: "There is nothing here",
-    HTTPStatus.GONE: "This link has had its time",
-    HTTPStatus.TOO_MANY_REQUESTS: "That was a little too often",
-    HTTPStatus.SERVICE_UNAVAILABLE: "We cannot do this right now",
-}
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """For whom a page is made."""
+
+    _pages: Pages
+    language: Language
+    _varies: str
+
+    @property
+    def site_name(self) -> str:
+        """What the website is called."""
+        return self._pages.site_name
+
+    def page(
+        self, name: str, *, status: int = 200, headers: dict[str, str] | None = None, **context: object
+    ) -> HTMLResponse:
+        """The page `name` ("devices.html"), never to be stored by a cache."""
+        spoken_in = {"content-language": self.language.tag, **({"vary": self._varies} if self._varies else {})}
+        html = self._pages.render(name, self.language, context)
+        return HTMLResponse(html, status, {**PAGE_HEADERS, **spoken_in, **(headers or {})})
+
+    def error_page(
+        self, error: EdgeError, *, what_to_do: str = "", back_url: str = "/", back_words: str = ""
+    ) -> HTMLResponse:
+        """`error` as a page: what happened, what to do, and the code a helper can look up."""
+        headers = {}
+        if error.retry_after_seconds is not None:
+            headers["retry-after"] = str(error.retry_after_seconds)
+        return self.page(
+            "error.html",
+            status=error.status,
+            headers=headers,
+            code=error.code,
+            title=title_of(error, self.language),
+            what_to_do=what_to_do or remedy_of(error, self.language),
+            back_url=back_url,
+            back_words=back_words
+            or self.language.gettext("Back to <bdi>%(site_name)s</bdi>", site_name=self.site_name),
+        )

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from ..errors import EdgeError
 from ..pages.forms import form_fields
-from ..pages.render import error_page, page
+from ..pages.render import Pages
 from .choices import ChoiceCookies
 
 URL: Final = "/latch/choices"
@@ -22,9 +22,9 @@ _SAVED: Final = f"{URL}?saved=1"
 class ChoicesPage:
     """The two endpoints. Nothing is stored here: a choice lives in its browser."""
 
-    def __init__(self, cookies: ChoiceCookies, *, site_name: str) -> None:
+    def __init__(self, cookies: ChoiceCookies, pages: Pages) -> None:
         self._cookies = cookies
-        self._site_name = site_name
+        self._pages = pages
 
     def routes(self) -> list[Route]:
         """The routes, open to everybody; the cross-origin check around all pages refuses posts of other sites."""
@@ -33,9 +33,8 @@ class ChoicesPage:
     async def show(self, request: Request) -> Response:
         """The form."""
         chosen = self._cookies.read(request.headers.raw).choices
-        return page(
+        return self._pages.reader(request).page(
             "choices.html",
-            site_name=self._site_name,
             action=URL,
             chosen=chosen,
             is_outdated=chosen is not None and chosen.policy != self._cookies.policy_version,
@@ -49,7 +48,7 @@ class ChoicesPage:
         try:
             fields = await form_fields(request)
         except EdgeError as error:
-            return error_page(error, site_name=self._site_name, back_url=URL)
+            return self._pages.reader(request).error_page(error, back_url=URL)
         response = RedirectResponse(_SAVED, 303, {"cache-control": "private, no-store"})
         for line in self._cookies.choose(
             request.headers.raw, analytics="analytics" in fields, sharing="sharing" in fields

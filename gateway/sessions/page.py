@@ -22,7 +22,7 @@ from ..devices.receipt_page import receipt_page
 from ..errors import EdgeError, NotFound
 from ..hot_route import head_of
 from ..ids import Account, to_text
-from ..pages.render import error_page, page
+from ..pages.render import Pages
 from ..revocation.revoke import Revoker
 from ..tokens.codec import Codec, Refused
 from ..tokens.purposes import Lease
@@ -41,13 +41,13 @@ class SessionPages:
     """Holds the collaborators of the pages."""
 
     def __init__(
-        self, *, checker: Checker, revoker: Revoker, codec: Codec, clock: Clock, site_name: str, sign_in_url: str
+        self, *, checker: Checker, revoker: Revoker, codec: Codec, clock: Clock, pages: Pages, sign_in_url: str
     ) -> None:
         self._checker = checker
         self._revoker = revoker
         self._codec = codec
         self._clock = clock
-        self._site_name = site_name
+        self._pages = pages
         self._sign_in_url = sign_in_url
 
     def routes(self) -> list[Route]:
@@ -64,14 +64,14 @@ class SessionPages:
         """303 to the target if the browser brought its new cookie back, else the cookies-required page."""
         visited = visit.read(head_of(request.scope), None, arrived_ns=self._clock.boot_ns())
         if visited.token is None:
-            return page("cookies_required.html", site_name=self._site_name, status=403, retry_url=self._sign_in_url)
+            return self._pages.reader(request).page("cookies_required.html", status=403, retry_url=self._sign_in_url)
         target = return_path.open_target(self._codec, request.query_params.get("to", ""), now_ms=self._clock.wall_ms())
         return RedirectResponse(target, 303, {"cache-control": "no-store"})
 
     async def ask(self, request: Request) -> Response:
         """The page with the button."""
-        return page(
-            "sign_out.html", site_name=self._site_name, action=SIGN_OUT_URL, everywhere_url=EVERYWHERE_URL, back_url="/"
+        return self._pages.reader(request).page(
+            "sign_out.html", action=SIGN_OUT_URL, everywhere_url=EVERYWHERE_URL, back_url="/"
         )
 
     async def sign_out(self, request: Request) -> Response:
@@ -83,10 +83,9 @@ class SessionPages:
             if isinstance(verdict, Accepted) or verdict.reason == "over":
                 await self._end(visited.token)
         except EdgeError as error:
-            return error_page(error, site_name=self._site_name, back_url=SIGN_OUT_URL)
-        response = page(
+            return self._pages.reader(request).error_page(error, back_url=SIGN_OUT_URL)
+        response = self._pages.reader(request).page(
             "signed_out.html",
-            site_name=self._site_name,
             sign_in_url=self._sign_in_url,
             headers={"clear-site-data": _CLEAR_SITE_DATA},
         )
@@ -94,7 +93,9 @@ class SessionPages:
 
     async def ask_everywhere(self, request: Request) -> Response:
         """The page with the button for every device."""
-        return page("sign_out_everywhere.html", site_name=self._site_name, action=EVERYWHERE_URL, back_url=SIGN_OUT_URL)
+        return self._pages.reader(request).page(
+            "sign_out_everywhere.html", action=EVERYWHERE_URL, back_url=SIGN_OUT_URL
+        )
 
     async def sign_out_everywhere(self, request: Request) -> Response:
         """Sign the account out on every device; sign-ins that were checked before are refused. 303 for a stranger."""
@@ -106,10 +107,10 @@ class SessionPages:
             account = Account(verdict.lease.account)
             receipt = await self._revoker.revoke(account, [("account", account)], reason="signed_out_everywhere")
         except EdgeError as error:
-            return error_page(error, site_name=self._site_name, back_url=EVERYWHERE_URL)
-        response = receipt_page(
-            receipt, ["Your account"], site_name=self._site_name, zone=UTC, base_url="/", signed_out_here=True
-        )
+            return self._pages.reader(request).error_page(error, back_url=EVERYWHERE_URL)
+        reader = self._pages.reader(request)
+        whole = reader.language.gettext("Your account")
+        response = receipt_page(receipt, [whole], reader, zone=UTC, base_url="/", signed_out_here=True)
         response.headers["clear-site-data"] = _CLEAR_SITE_DATA
         return _cleared(response)
 

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from harness.devices_stand import SignedIn
+from harness.pages import pages
 from harness.people import place_file
 from harness.tv import TV_AGENT
 from latchstring_gateway.activation import page as activate_page
@@ -77,7 +78,7 @@ def address(approvals: _Approvals, serving: Callable[[ASGIApp], str], tmp_path: 
         names=LogNames(KeyRing.load(tmp_path / "keys.json", SystemClock())),
         address_of=lambda request: "192.0.2.10",
         gate=gate,
-        site_name="Cinema Nova",
+        pages=pages("Cinema Nova"),
     )
     return serving(Starlette(routes=[*routes, *static_routes()])) + _URL
 
@@ -109,7 +110,7 @@ def test_every_step_is_accessible_and_fits(page: Page, address: str) -> None:
         found += _problems(page)
     page.goto(f"{address}?user_code=WDJB-MJHT")
     expect(page.get_by_role("heading", name="Connect this TV?")).to_be_visible()
-    expect(page.get_by_text("another country (BR) than you (NL)")).to_be_visible()
+    expect(page.get_by_text("another country (Brazil) than you (Netherlands)")).to_be_visible()
     found += _problems(page)
     page.get_by_role("button", name="This wasn").click()
     found += _problems(page)
@@ -149,7 +150,7 @@ def test_the_keyboard_is_enough_and_so_is_a_browser_without_script(
         if page.get_by_role("button", name="Connect this TV").evaluate("e => e === document.activeElement"):
             break
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Your TV connects now")).to_be_visible()
+    expect(page.get_by_role("heading", name="This TV connects now")).to_be_visible()
     context.close()
 
     assert approvals.decided == ["approved"]

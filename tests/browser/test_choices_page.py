@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from harness.pages import pages
 from harness.people import CODEC
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.pages.static import static_routes
@@ -20,7 +21,7 @@ WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 def _app() -> ASGIApp:
-    page = ChoicesPage(ChoiceCookies(CODEC, SystemClock(), "1"), site_name="Lantern")
+    page = ChoicesPage(ChoiceCookies(CODEC, SystemClock(), "1"), pages())
     return Router([*page.routes(), *static_routes()])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from harness import warehouse
+from harness.pages import pages
 from latchstring_gateway.clock import Clock, SystemClock
 from latchstring_gateway.dashboard.door import Door
 from latchstring_gateway.dashboard.page import Dashboard
@@ -57,7 +58,7 @@ def application(data_dir: Path, keys: MemoryKeys | None = None, clock: Clock | N
         door=Door(keys or MemoryKeys(), Codec(ring), clock),
         reports=Reports(data_dir, memory_mb=512, seconds=60),
         clock=clock,
-        site_name="Lantern",
+        pages=pages(),
     )
     return Starlette(routes=[*dashboard.routes(), *static_routes()])
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from harness.pages import pages
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.devices import page
 from latchstring_gateway.devices.registry import DeviceRow, checked_name
@@ -127,7 +128,9 @@ def open_gate(app: ASGIApp) -> ASGIApp:
     return gate
 
 
-def application(devices: MemoryDevices, gate: Callable[[ASGIApp], ASGIApp] = open_gate) -> Starlette:
+def application(
+    devices: MemoryDevices, gate: Callable[[ASGIApp], ASGIApp] = open_gate, *, languages: str = "en"
+) -> Starlette:
     """The page and its style sheet."""
-    routes = page.routes(devices=devices, gate=gate, site_name="Lantern", clock=ManualClock(NOW_MS))
+    routes = page.routes(devices=devices, gate=gate, pages=pages("Lantern", languages), clock=ManualClock(NOW_MS))
     return Starlette(routes=[*routes, *static_routes()])

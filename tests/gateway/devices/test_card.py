@@ -4,29 +4,30 @@ from datetime import UTC
 
 from harness.devices_stand import DAY_MS, NOW_MS, row
 from latchstring_gateway.devices.card import card, cards, name_problem
+from latchstring_gateway.pages.language import english
 
 
 def test_a_card_says_model_and_software_but_not_the_name_twice() -> None:
     """A device named by its software shows the model only; one without either shows nothing."""
     laptop = row("a", "Firefox on Linux", "computer", "ThinkPad", "Linux", "Firefox")
-    named_by_software = card(laptop, is_this=False, now_ms=NOW_MS, zone=UTC)
-    plain = card(row("b", "TV", "tv"), is_this=False, now_ms=NOW_MS, zone=UTC)
+    named_by_software = card(laptop, english(), is_this=False, now_ms=NOW_MS, zone=UTC)
+    plain = card(row("b", "TV", "tv"), english(), is_this=False, now_ms=NOW_MS, zone=UTC)
 
-    assert named_by_software.details == "ThinkPad"
+    assert named_by_software.details == "<bdi>ThinkPad</bdi>"
     assert plain.details == ""
 
 
 def test_a_kind_without_a_picture_is_other() -> None:
     """A kind from a later version still has a picture and a noun."""
-    made = card(row("a", "Fridge", "fridge"), is_this=False, now_ms=NOW_MS, zone=UTC)
+    made = card(row("a", "Fridge", "fridge"), english(), is_this=False, now_ms=NOW_MS, zone=UTC)
 
-    assert (made.kind, made.noun) == ("other", "device")
+    assert (made.kind, made.this, made.this_first) == ("other", "this device", "This device")
 
 
 def test_a_refused_copy_is_told_for_thirty_days() -> None:
     """Then it is old news."""
     times = [NOW_MS, NOW_MS - 30 * DAY_MS + 1, NOW_MS - 30 * DAY_MS, 0]
-    made = [card(row("a", "TV", reuse_at_ms=at), is_this=False, now_ms=NOW_MS, zone=UTC) for at in times]
+    made = [card(row("a", "TV", reuse_at_ms=at), english(), is_this=False, now_ms=NOW_MS, zone=UTC) for at in times]
 
     assert [one.reuse is not None for one in made] == [True, True, False, False]
 
@@ -39,7 +40,7 @@ def test_this_device_stands_apart_and_the_others_by_last_use() -> None:
         row("new", "New", last_seen_ms=NOW_MS),
     ]
 
-    this, others = cards(rows, this_device="me", now_ms=NOW_MS, zone=UTC)
+    this, others = cards(rows, english(), device_in_use="me", now_ms=NOW_MS, zone=UTC)
 
     assert this is not None
     assert this.id == "me"
@@ -48,7 +49,7 @@ def test_this_device_stands_apart_and_the_others_by_last_use() -> None:
 
 def test_what_is_wrong_with_a_name_is_said_in_words() -> None:
     """Empty, too long, and unprintable names each have their sentence."""
-    problems = [name_problem("  "), name_problem("x" * 61), name_problem("a\nb")]
+    problems = [name_problem(typed, english()) for typed in ("  ", "x" * 61, "a\nb")]
 
     assert problems == [
         "Please give it a name.",

@@ -149,7 +149,10 @@ async def test_removing_answers_with_the_receipt_in_words(client: httpx.AsyncCli
     answer = await client.post("/latch/devices/tv/remove")
 
     assert answer.status_code == 200
-    assert "Living-room TV is signed out everywhere (12 of 12 servers confirmed, 4\N{NO-BREAK SPACE}ms)." in answer.text
+    assert (
+        "<bdi>Living-room TV</bdi> is signed out everywhere (12 of 12 servers confirmed, 4\N{NO-BREAK SPACE}ms)."
+        in answer.text
+    )
     assert "tv" not in [one.id for one in devices.rows]
 
 
@@ -212,3 +215,36 @@ async def test_a_store_that_is_away_signs_nobody_out(client: httpx.AsyncClient, 
 async def test_a_get_never_removes(client: httpx.AsyncClient) -> None:
     """Renaming has no GET at all."""
     assert (await client.get("/latch/devices/tv/rename")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("nl", ["Je apparaten", "Meld deze tv af", "gisteren"]), ("ar", ["أجهزتك", "تسجيل الخروج من هذا التلفاز", "أمس"])],
+)
+async def test_every_page_is_there_in_every_language(language: str, said: list[str]) -> None:
+    """List, questions, receipts and errors; nothing on them is English but names and what people own."""
+    devices = MemoryDevices([*FAMILY, *STRANGE[1:]])
+    app = application(devices, languages=f"en,{language}")
+    wanted = {"accept-language": language}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge", headers=wanted) as client:
+        answers = [
+            await client.get("/latch/devices"),
+            await client.get("/latch/devices/tv/remove"),
+            await client.get("/latch/devices/remove-others"),
+            await client.post("/latch/devices/tv/rename", data={"name": ""}),
+            await client.get("/latch/devices/gone/remove"),
+            await client.post("/latch/devices/tv/remove"),
+            await client.post("/latch/devices/this/remove"),
+        ]
+        devices.receipt = PARTIAL
+        answers.append(await client.post("/latch/devices/remove-others"))
+
+    assert {answer.headers["content-language"] for answer in answers} == {language}
+    assert all(words in answers[0].text for words in said)
+    assert [words for answer in answers for words in _english_words(answer.text)] == []
+
+
+def _english_words(html: str) -> list[str]:
+    # What stands in a <bdi> is a name; what is left after the tags is ours.
+    words = re.sub(r"<bdi>.*?</bdi>|<code>.*?</code>|<[^>]*>", " ", html)
+    return re.findall(r"\b(?:the|this|you|your|signed|sign|and|not|it)\b", words)

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from harness.hits import CHROME, TRUSTED
 from harness.mails import MAILING, ORIGIN, TARGET, WEEK_MS, links_of
+from harness.pages import pages
 from latchstring_gateway.beacons import payload
 from latchstring_gateway.beacons.floods import Floods
 from latchstring_gateway.beacons.hit import GIF
@@ -35,7 +36,7 @@ class Stand:
             done(keeps)
 
         floods = Floods(TRUSTED, self.clock, per_second=per_second)
-        app = Starlette(routes=MailAddresses(self.links, self.clock, append, floods, site_name="Lantern").routes())
+        app = Starlette(routes=MailAddresses(self.links, self.clock, append, floods, pages()).routes())
         transport = httpx.ASGITransport(app, client=("192.0.2.7", 4_000))
         self.client = httpx.AsyncClient(
             transport=transport, base_url=ORIGIN, headers={"user-agent": CHROME.decode(), "cookie": "a=secret"}
@@ -94,7 +95,7 @@ async def test_a_link_that_is_over_says_so_in_words() -> None:
 
     assert (page.status_code, picture.status_code, picture.content) == (410, 410, GIF)
     assert "This link has had its time" in page.text
-    assert "Back to Lantern" in page.text
+    assert "Back to <bdi>Lantern</bdi>" in page.text
     assert "link_expired" in page.text
     assert TARGET not in page.text
     assert stand.hits == []

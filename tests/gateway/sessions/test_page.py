@@ -117,7 +117,7 @@ async def test_signing_out_everywhere_ends_every_sign_in_of_the_account(worker: 
     answer = await _sign_out_everywhere(worker, Jar(jars[0]))
 
     assert (asked.status_code, answer.status_code) == (200, 200)
-    assert "Your account is signed out everywhere (1 of 1 server confirmed" in answer.text
+    assert "<bdi>Your account</bdi> is signed out everywhere (1 of 1 server confirmed" in answer.text
     assert [line.partition("=")[0] for line in set_cookies(answer)] == [SESSION, RUN]
     assert "clear-site-data" in answer.headers
     assert [(await worker.verify(jar)).status_code for jar in (*jars, other)] == [401, 401, 200]

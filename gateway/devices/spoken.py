@@ -1,0 +1,82 @@
+"""A device in the reader's language: what buttons and sentences call it, and what it runs."""
+
+from typing import Final, NamedTuple
+
+from ..pages.language import Language, gettext_noop, isolated
+
+
+class _Phrases(NamedTuple):
+    """What a kind is called where something is done to it, and where it begins a sentence: often not alike."""
+
+    as_object: str
+    as_subject: str
+
+
+_KINDS: Final = {
+    # Translators: small where something is done to it ("Sign out this TV"), large where a sentence begins with it.
+    "tv": _Phrases(gettext_noop("this TV"), gettext_noop("This TV")),
+    "console": _Phrases(gettext_noop("this console"), gettext_noop("This console")),
+    "phone": _Phrases(gettext_noop("this phone"), gettext_noop("This phone")),
+    "tablet": _Phrases(gettext_noop("this tablet"), gettext_noop("This tablet")),
+    "computer": _Phrases(gettext_noop("this browser"), gettext_noop("This browser")),
+    "stick": _Phrases(gettext_noop("this streaming player"), gettext_noop("This streaming player")),
+    "set_top": _Phrases(gettext_noop("this receiver"), gettext_noop("This receiver")),
+    "speaker": _Phrases(gettext_noop("this speaker"), gettext_noop("This speaker")),
+    "car": _Phrases(gettext_noop("this car"), gettext_noop("This car")),
+}
+_OTHER: Final = _Phrases(gettext_noop("this device"), gettext_noop("This device"))
+
+#: What a device of which nothing more is known is called until its owner names it, as the registry keeps it.
+_PLAIN_LABELS: Final = frozenset(
+    {
+        gettext_noop("TV"),
+        gettext_noop("TV box"),
+        gettext_noop("TV receiver"),
+        gettext_noop("Console"),
+        gettext_noop("Phone"),
+        gettext_noop("Tablet"),
+        gettext_noop("Computer"),
+        gettext_noop("Speaker"),
+        gettext_noop("Car"),
+        gettext_noop("Unknown device"),
+    }
+)
+
+
+def picture_of(kind: str) -> str:
+    """The kind whose picture and words stand for this one, which may be of a later version."""
+    return kind if kind in _KINDS else "other"
+
+
+def this_device(kind: str, language: Language) -> str:
+    """What a button calls a device: "Sign out this TV"."""
+    return language.gettext(_KINDS.get(kind, _OTHER).as_object)
+
+
+def this_device_first(kind: str, language: Language) -> str:
+    """What a sentence about a device begins with: "This TV asks from another country"."""
+    return language.gettext(_KINDS.get(kind, _OTHER).as_subject)
+
+
+def label_in(label: str, client: str, os: str, language: Language) -> str:
+    """The label of a device that its owner has not named; a name that he gave stays as it is."""
+    if not label:
+        return language.gettext("Unnamed device")
+    if client and os and label == f"{client} on {os}":
+        return _software(client, os, language)
+    return language.gettext(label) if label in _PLAIN_LABELS else label
+
+
+def details_in(model: str, client: str, os: str, label: str, language: Language) -> str:
+    """Model and software ("ThinkPad, Firefox on Linux"), without what the label in the registry says already."""
+    plain = f"{client} on {os}" if client and os else client or os
+    software = _software(client, os, language) if plain != label else ""
+    if model and model != label and software:
+        return language.gettext("%(model)s, %(software)s", model=isolated(model), software=software)
+    return software or (isolated(model) if model and model != label else "")
+
+
+def _software(client: str, os: str, language: Language) -> str:
+    if client and os:
+        return language.gettext("%(client)s on %(os)s", client=isolated(client), os=isolated(os))
+    return isolated(client or os) if client or os else ""
