@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..devices.hardware import tag
 from ..devices.place import Places, prefix_of
 from ..ids import Account, to_text
 from ..metrics import ACTIVATIONS
@@ -21,6 +20,7 @@ from ..recognition.hints import read_hints
 from ..recognition.makers import NO_MAKE, Make
 from ..sessions.renew import From
 from ..tokens.dpop import Proven
+from ..tokens.hardware import tag
 from ..tokens.keyring import KeyRing
 from .binding import Binding, preflight
 from .budget import OFFERS, Budgets

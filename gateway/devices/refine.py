@@ -37,11 +37,12 @@ class Refiner:
         self._look = look
         self._idle_seconds = idle_seconds
         self._waiting: asyncio.Queue[_Seen] = asyncio.Queue(MAX_WAITING)
-        self._seen: dict[str, str] = {}
+        #: Of the agents only their hashes: each may be as long as a request allows.
+        self._seen: dict[str, int] = {}
 
     def seen(self, account: Account, device: str, agent: str) -> None:
         """Note that a device showed an agent; returns at once, and gives up where too many wait."""
-        if self._look is None or not agent or self._seen.get(device) == agent:
+        if self._look is None or not agent or self._seen.get(device) == hash(agent):
             return
         try:
             self._waiting.put_nowait(_Seen(account, device, agent))
@@ -50,7 +51,7 @@ class Refiner:
             return
         if len(self._seen) >= _MAX_SEEN:
             self._seen.clear()
-        self._seen[device] = agent
+        self._seen[device] = hash(agent)
 
     async def run(self) -> None:
         """Look at one after the other until cancelled; then the detector's process is gone."""

@@ -13,7 +13,7 @@ from .rules import kind_said
 
 #: Longer agents are cut before they are parsed, and before they are remembered.
 MAX_AGENT_CHARS: Final = 1_024
-#: Agents that are remembered: 10 MB at the very most, when each is as long as it may be.
+#: Agents that are remembered: 20 MB at the very most, when each is as long as it may be.
 _MAX_KNOWN: Final = 4_096
 _NOUNS: Final = {
     "tv": "TV",

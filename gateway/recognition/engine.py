@@ -1,4 +1,4 @@
-"""What `user-agents` makes of an agent, over the Rust engine of ua-parser: 40 µs instead of 600."""
+"""What `user-agents` makes of an agent, over the Rust engine of ua-parser: 15 µs instead of 400."""
 
 from functools import cache
 from typing import Final

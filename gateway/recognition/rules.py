@@ -1,6 +1,8 @@
 """Which kind of device an agent says it is in so many words: what `user-agents` has no class for."""
 
 import re
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Final
 
 from .kinds import Kind
@@ -51,6 +53,18 @@ _RULES: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
         ),
     ),
 )  # fmt: skip
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    # Grouped by first letter, since the matcher skips a group by its first character: 4 µs instead of 22, or of 15 for
+    # looking for one word after the other, as is done below for the few agents that have any.
+    groups = groupby(sorted(words), key=lambda word: word[0])
+    return re.compile(
+        "|".join(f"{re.escape(first)}(?:{'|'.join(re.escape(word[1:]) for word in group)})" for first, group in groups)
+    )
+
+
+_ANY_WORD: Final = _any_of(word for _, words in _RULES for word in words)
 #: How browsers for TVs end.
 _TV_BROWSER: Final = re.compile(r"(?: tv safari/|safari/[\d.]+ tv\b|\(lite\) tv\b)")
 #: How machines call themselves that the engine does not know by name; Cubot makes phones.
@@ -59,10 +73,11 @@ _MACHINE: Final = re.compile(r"[a-z](?<!cu)bot(?:[/;),]|$)|crawler|spider|\+http
 
 def kind_said(lowered: str) -> Kind | None:
     """The kind that an agent says; None if it says none of these."""
-    for kind, words in _RULES:
-        for word in words:
-            if word in lowered:
-                return kind
+    if _ANY_WORD.search(lowered):
+        for kind, words in _RULES:
+            for word in words:
+                if word in lowered:
+                    return kind
     if _TV_BROWSER.search(lowered):
         return "tv"
     return "bot" if _MACHINE.search(lowered) else None

@@ -106,7 +106,7 @@ class SignIn:
     user_agent: str
     address: str
     hints: Hints = NO_HINTS
-    #: What the device stated itself, and the tag of its hardware id (devices/hardware.py).
+    #: What the device stated itself, and the tag of its hardware id (tokens/hardware.py).
     stated: Make = NO_MAKE
     hardware: str = ""
     old: OldSession | None = None

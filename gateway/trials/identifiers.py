@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 
 from ..errors import BadRequest
 from ..ids import to_bytes, to_text
+from ..tokens import hardware
 from ..tokens.keyfile import RingKey
 
 Kind: TypeAlias = Literal["email", "phone", "card", "device", "hardware"]
@@ -27,16 +28,7 @@ _TAG_BYTES: Final = 16
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _PHONE_PUNCTUATION: Final = re.compile(r"[\s()./-]")
 _CARD_NUMBER: Final = re.compile(r"[0-9]{13,19}")
-_HARDWARE_PUNCTUATION: Final = re.compile(r"[\s:._-]")
 _GMAIL: Final = ("gmail.com", "googlemail.com")
-#: What devices state that have nothing to state; among them what Android tells apps that may not know its radio's
-#: address, and the id that a whole line of phones once shared.
-_NOBODYS_HARDWARE: Final = frozenset(
-    (
-        "unknown", "none", "null", "nil", "undefined", "na", "n/a", "default", "android", "serial", "serialnumber",
-        "tobefilledbyoem", "020000000000", "9774d56d682e549c", "123456789", "1234567890", "0123456789abcdef",
-    )
-)  # fmt: skip
 
 _Text = Annotated[str, Meta(min_length=1, max_length=320)]
 _Texts = Annotated[list[_Text], Meta(max_length=8)]
@@ -104,7 +96,7 @@ def _spelling(kind: Kind, text: str) -> str:
         case "device":
             return _device(text)
         case "hardware":
-            return _hardware(text)
+            return hardware.normalised(text)
 
 
 def _email(text: str) -> str:
@@ -148,11 +140,6 @@ def _device(text: str) -> str:
     except ValueError:
         raise BadRequest("bad_device_id", "expected an id of 22 base64url characters") from None
     return text
-
-
-def _hardware(text: str) -> str:
-    value = _HARDWARE_PUNCTUATION.sub("", text.casefold())
-    return "" if value in _NOBODYS_HARDWARE or len(set(value)) < 2 else value
 
 
 def rows(keys: Sequence[RingKey], trial: str, identifiers: Sequence[Identifier]) -> list[str]:

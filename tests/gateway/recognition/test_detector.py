@@ -36,7 +36,7 @@ def test_there_are_enough_labels() -> None:
 
 @pytest.mark.parametrize("source", ["uap-core", "own"])
 def test_the_second_look_knows_tvs_and_consoles(source: str) -> None:
-    """98% at least; the last figure was all of them, and one more than a hundredth of them may not be lost."""
+    """98% at least was asked for; the last figure was all of them, and it may only stay."""
     screens = [one for one in _labelled() if one.source == source and one.kind in TELEVISION | {"console"}]
     wrong = [one for one in screens if not _right(one, look_again(one.agent))]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from latchstring_gateway.recognition.rules import kind_said
+from latchstring_gateway.recognition.rules import _RULES, kind_said
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,10 @@ from latchstring_gateway.recognition.rules import kind_said
 def test_the_first_rule_with_a_word_decides(agent: str, kind: str | None) -> None:
     """And a word inside another name is none."""
     assert kind_said(f" {agent.lower()}") == kind
+
+
+def test_the_quick_look_for_any_word_misses_none() -> None:
+    """Each word alone, between letters, is seen and decides, if only for an earlier rule."""
+    missed = [word for _, words in _RULES for word in words if kind_said(f"x{word}x") is None]
+
+    assert missed == []

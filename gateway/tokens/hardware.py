@@ -13,19 +13,20 @@ import unicodedata
 from typing import Final
 
 from ..ids import to_text
-from ..tokens.keyfile import RingKey
+from .keyfile import RingKey
 
 _TAG_BYTES: Final = 16
+#: "0000" and "0101" are no ids.
+_FEWEST_DIFFERENT: Final = 3
 _PURPOSE: Final = b"hardware id"
-_FEWEST_CHARS: Final = 6
 _PUNCTUATION: Final = re.compile(r"[\s:._{}-]")
 #: What devices state that have nothing to state; among them what Android tells apps that may not know its radio's
 #: address, and the id that a whole line of phones once shared.
 _NOBODYS: Final = frozenset(
     {
-        "unknown", "undefined", "default", "android", "serial", "serialnumber", "tobefilledbyoem", "notavailable",
-        "020000000000", "9774d56d682e549c", "123456", "1234567", "12345678", "123456789", "1234567890",
-        "0123456789", "0123456789abcdef", "deadbeef",
+        "unknown", "none", "null", "undefined", "default", "android", "serial", "serialnumber", "tobefilledbyoem",
+        "notavailable", "n/a", "020000000000", "9774d56d682e549c", "1234", "12345", "123456", "1234567", "12345678",
+        "123456789", "1234567890", "0123456789", "0123456789abcdef", "deadbeef",
     }
 )  # fmt: skip
 
@@ -33,7 +34,7 @@ _NOBODYS: Final = frozenset(
 def normalised(hardware_id: str) -> str:
     """The one spelling of an id; empty if it says nothing of a device."""
     text = _PUNCTUATION.sub("", unicodedata.normalize("NFKC", hardware_id)).casefold()
-    if len(text) < _FEWEST_CHARS or not text.isprintable() or len(set(text)) < 3 or text in _NOBODYS:
+    if not text.isprintable() or len(set(text)) < _FEWEST_DIFFERENT or text in _NOBODYS:
         return ""
     return text
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from latchstring_gateway.devices.hardware import normalised, tag
+from latchstring_gateway.tokens.hardware import normalised, tag
 from latchstring_gateway.tokens.keyfile import new_key
 
 _KEY, _OTHER_KEY = (new_key(0, not_before_ms=0) for _ in range(2))
