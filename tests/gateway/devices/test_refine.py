@@ -1,6 +1,8 @@
 """The second look at devices that signed in: their cards become better, and nobody waits for it."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -78,6 +80,21 @@ async def test_every_sign_in_is_looked_at_again(store_url: str, tmp_path: Path) 
         await worker.sign_in(jar=Jar(), browser={"user_agent": _UNREADABLE})
 
         assert worker.rooms.refiner._seen == {}
+
+
+async def test_nobody_waits_for_a_detector_that_hangs(store_url: str, tmp_path: Path) -> None:
+    """With its process stopped, sign-ins are answered as always, and the worker leaves in time."""
+    async with running_worker(settings_for(store_url, tmp_path, second_look=True)) as worker:
+        look = worker.rooms.refiner._look
+        assert look is not None
+        await worker.sign_in(jar=Jar(), browser={"user_agent": _UNREADABLE})
+        await wait_until_async(lambda: look._child is not None, "the detector to be started")
+        assert look._child is not None
+        os.kill(look._child.pid, signal.SIGSTOP)
+
+        async with asyncio.timeout(20):
+            answers = [await worker.sign_in(jar=Jar(), browser={"user_agent": f"{_UNREADABLE} {n}"}) for n in range(5)]
+        assert [answer.status_code for answer in answers] == [201] * 5
 
 
 async def test_what_was_said_by_owner_or_device_stays(store: Store) -> None:
