@@ -108,9 +108,9 @@ def _kind(parsed: ParsedAgent, lowered: str, android: AndroidDevice | None) -> K
 def _make_by_engine(parsed: ParsedAgent, make: Make) -> Make:
     brand, model = parsed.device.brand or "", parsed.device.model or ""
     if brand.startswith("Generic_Android"):
-        # The engine knows no brand, but what the agent says of the model.
-        return Make("", model.strip(" ;"))
-    return make if brand.startswith(("Generic", "Other")) or not brand else Make(brand, model.strip(" -_;"))
+        # The engine knows no brand, but what the agent says of the model; K is what browsers say instead of one.
+        return Make("", "" if model == "K" else model.strip(" ;"))
+    return make if brand.startswith(("Generic", "Other", "Spider")) or not brand else Make(brand, model.strip(" -_;"))
 
 
 def _os(parsed: ParsedAgent, kind: Kind, lowered: str) -> str:

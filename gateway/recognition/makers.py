@@ -111,6 +111,6 @@ def _brand(said: str) -> str:
 
 
 def _tidy(model: str) -> str:
-    """The model without what stands for a whole series of software."""
-    model = model.strip(" _;")
-    return "" if model.lower().startswith(("smarttv", "unknown", "-")) else model
+    """The model without what stands for a whole series of software, as in SmartTV2019:UE55RU7100."""
+    series, _, own = model.strip(" _;").partition(":")
+    return own if series.lower().startswith(("smarttv", "unknown", "-")) else model.strip(" _;")

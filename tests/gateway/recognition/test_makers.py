@@ -29,6 +29,10 @@ from latchstring_gateway.recognition.describe import describe
         ("Opera/9.80 (X11;Linux armv7i;HbbTV/1.1.1;CE-HTML/1.0) Digital-TV/V8 (THOMSON,43FD,wireless)", "Thomson 43FD"),
         ("Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.0) Version/6.0 TV Safari/537.36", "Samsung TV"),
         ("Mozilla/5.0 (Linux; Android 11; 43U800BR Build/RTT0.210618.003)", "43U800BR"),
+        ("HbbTV/1.4.1 (+DRM;Samsung;SmartTV2019:UE55RU7100;T-MSLDEUC-1401.1;;) Tizen/5.0", "Samsung UE55RU7100"),
+        ("HbbTV/1.6.1 (+DRM; Samsung; SmartTV2023_LICENSE:K2LCSU;T-23;) Tizen/7.0", "Samsung K2LCSU"),
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", ""),
+        ("Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/137.0.0.0 Mobile Safari/537.36", ""),
         ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Mobile/15E148 Safari/604.1", "Apple iPhone"),
     ],
 )
