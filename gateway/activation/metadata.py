@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..tokens.dpop import ALGORITHMS
+from ..tokens.app_keys import ALGORITHMS
 from .endpoints import DEVICE_GRANT, PREFIX, REFRESH_GRANT
 from .oauth import answer
 

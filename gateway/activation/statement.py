@@ -10,24 +10,19 @@ are often wrong, and who repeats another's statement is called by another's mode
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from joserfc import jws
-from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwk import ECKey, OKPKey
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
 from msgspec import Meta, Struct
 
 from ..recognition.makers import Make
+from ..tokens.app_keys import REGISTRY, Algorithm, AppKey, PublicJwk, imported
 
-if TYPE_CHECKING:
-    from joserfc._rfc7515.model import JWSAlgModel
-
-ALGORITHMS: Final = ("ES256", "EdDSA")
 MAX_STATEMENT_BYTES: Final = 4_096
-_COORDINATE: Final = r"\A[A-Za-z0-9_-]{43}\Z"
-_Coordinate = Annotated[str, Meta(pattern=_COORDINATE)]
-#: A letter or more, and nothing that breaks lines or moves text about.
+#: Nothing that breaks lines or moves text about.
 _Words = Annotated[str, Meta(max_length=60, pattern=r"\A[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z")]
 
 
@@ -42,24 +37,13 @@ class Statement(NamedTuple):
     hardware_id: str
 
 
-class _P256(Struct, tag_field="kty", tag="EC", frozen=True):
-    crv: Literal["P-256"]
-    x: _Coordinate
-    y: _Coordinate
-
-
-class _Ed25519(Struct, tag_field="kty", tag="OKP", frozen=True):
-    crv: Literal["Ed25519"]
-    x: _Coordinate
-
-
 class _KeySet(Struct, frozen=True):
     keys: list[dict[str, object]]
 
 
 class _Header(Struct, frozen=True):
     typ: Literal["device-statement+jwt"]
-    alg: Literal["ES256", "EdDSA"]
+    alg: Algorithm
     kid: str | None = None
     crit: msgspec.UnsetType = msgspec.UNSET
 
@@ -72,18 +56,8 @@ class _Claims(Struct, frozen=True):
     hardware_id: Annotated[str, Meta(max_length=256)] = ""
 
 
-class _Algorithms(jws.JWSRegistry):
-    """Those of statements, without joserfc's warning that "EdDSA" has a new name: apps use the old one."""
-
-    def get_alg(self, name: str) -> "JWSAlgModel":
-        if name not in ALGORITHMS:
-            raise UnsupportedAlgorithmError(f"expected one of {ALGORITHMS}")
-        return self.algorithms[name]
-
-
-_REGISTRY: Final = _Algorithms(strict_check_header=False)
 #: The keys of each client, with the id that a header may choose one by.
-Keys = Mapping[str, tuple[tuple[str | None, ECKey | OKPKey], ...]]
+Keys = Mapping[str, tuple[tuple[str | None, AppKey], ...]]
 
 
 class Statements:
@@ -98,10 +72,10 @@ class Statements:
         if len(text) > MAX_STATEMENT_BYTES:
             return None
         try:
-            parts = jws.extract_compact(text.encode("ascii"), registry=_REGISTRY)
+            parts = jws.extract_compact(text.encode("ascii"), registry=REGISTRY)
             header = msgspec.convert(parts.headers(), _Header)
             if not any(
-                jws.validate_compact(parts, key, registry=_REGISTRY)
+                jws.validate_compact(parts, key, registry=REGISTRY)
                 for key_id, key in self._keys.get(client, ())
                 if header.kid in (None, key_id) and (header.alg == "ES256") == isinstance(key, ECKey)
             ):
@@ -130,13 +104,11 @@ def load_keys(path: Path | None) -> Keys:
     return {client: tuple(_key(client, row) for row in found.keys) for client, found in sets.items()}
 
 
-def _key(client: str, row: Mapping[str, object]) -> tuple[str | None, ECKey | OKPKey]:
+def _key(client: str, row: Mapping[str, object]) -> tuple[str | None, AppKey]:
     if "d" in row or "k" in row:
         raise StatementKeysError(f"{client}: expected public keys only; this one was private and must be replaced")
     try:
-        public = msgspec.convert(row, _P256 | _Ed25519)
-        kind = ECKey if isinstance(public, _P256) else OKPKey
         key_id = row.get("kid")
-        return key_id if isinstance(key_id, str) else None, kind.import_key(msgspec.to_builtins(public))
+        return key_id if isinstance(key_id, str) else None, imported(msgspec.convert(row, PublicJwk))
     except (msgspec.ValidationError, JoseError, ValueError):
-        raise StatementKeysError(f"{client}: expected keys of P-256 (ES256) or Ed25519 (EdDSA)") from None
+        raise StatementKeysError(f"{client}: expected keys of P-256 (ES256) or Ed25519") from None

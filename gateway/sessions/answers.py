@@ -6,7 +6,7 @@ from typing import Final
 from latchstring_middleware.cookies import clear_cookie
 from latchstring_middleware.problems import problem_body
 
-from ..tokens.dpop import ALGORITHMS
+from ..tokens.app_keys import ALGORITHMS
 from ..wire import Header, Reply
 from .check import Denied
 from .policy import SESSION_COOKIE

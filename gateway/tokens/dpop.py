@@ -13,23 +13,18 @@ from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from joserfc import jws
-from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwk import ECKey, OKPKey
-from msgspec import Meta, Struct, convert, json, to_builtins
+from joserfc.errors import JoseError
+from msgspec import Meta, Struct, convert, json
 
 from ..clock import Clock
 from ..ids import to_text
+from .app_keys import ALGORITHMS, REGISTRY, Algorithm, PublicJwk, imported
 from .codec import Codec, Refused
 from .purposes import ProofNonce
 
-if TYPE_CHECKING:
-    from joserfc._rfc7515.model import JWSAlgModel
-
-#: Both curves are checked in about 100 µs, whoever chose the key. With RSA, who chooses the exponent chooses the cost.
-ALGORITHMS: Final = ("ES256", "Ed25519", "EdDSA")
 #: How long a nonce is good, and how far clocks may lie apart: a client's, and those of two workers.
 NONCE_SECONDS: Final = 300
 CLOCKS_SECONDS: Final = 60
@@ -42,25 +37,12 @@ _ESCAPED: Final = re.compile(r"%([0-9A-Fa-f]{2})", re.ASCII)
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 ProofError: TypeAlias = Literal["invalid_dpop_proof", "use_dpop_nonce"]
-#: 32 bytes in base64url. Only their one spelling makes the thumbprint that everybody else computes.
-_Coordinate = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{43}\Z")]
-
-
-class _P256(Struct, tag_field="kty", tag="EC", frozen=True):
-    crv: Literal["P-256"]
-    x: _Coordinate
-    y: _Coordinate
-
-
-class _Ed25519(Struct, tag_field="kty", tag="OKP", frozen=True):
-    crv: Literal["Ed25519"]
-    x: _Coordinate
 
 
 class _Header(Struct, frozen=True):
     typ: Literal["dpop+jwt"]
-    alg: Literal["ES256", "Ed25519", "EdDSA"]
-    jwk: _P256 | _Ed25519
+    alg: Algorithm
+    jwk: PublicJwk
 
 
 class _Claims(Struct, frozen=True):
@@ -70,18 +52,6 @@ class _Claims(Struct, frozen=True):
     iat: float
     nonce: str | None = None
     ath: str = ""
-
-
-class _Algorithms(jws.JWSRegistry):
-    """Those of proofs, without joserfc's warning that "EdDSA" has a new name: apps use the old one."""
-
-    def get_alg(self, name: str) -> "JWSAlgModel":
-        if name not in ALGORITHMS:
-            raise UnsupportedAlgorithmError(f"expected one of {ALGORITHMS}")
-        return self.algorithms[name]
-
-
-_REGISTRY: Final = _Algorithms(strict_check_header=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +135,14 @@ def _read(proof: bytes) -> tuple[bytes, _Claims] | None:
     if len(proof) > MAX_PROOF_BYTES:
         return None
     try:
-        parts = jws.extract_compact(proof, registry=_REGISTRY)
+        parts = jws.extract_compact(proof, registry=REGISTRY)
         said = parts.headers()
         header = convert(said, _Header)
         # Whoever shows a private key has lost it; of critical extensions none is known here (RFC 7515 section 4.1.11).
         if "d" in said["jwk"] or "crit" in said:
             return None
-        key_type = ECKey if isinstance(header.jwk, _P256) else OKPKey
-        key = key_type.import_key(to_builtins(header.jwk))
-        if not jws.validate_compact(parts, key, registry=_REGISTRY):
+        key = imported(header.jwk)
+        if not jws.validate_compact(parts, key, registry=REGISTRY):
             return None
         return urlsafe_b64decode(key.thumbprint() + "="), json.decode(parts.payload, type=_Claims)
     except (JoseError, ValueError, TypeError, RecursionError):

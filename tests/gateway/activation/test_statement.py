@@ -86,6 +86,14 @@ def test_anything_else_is_no_statement(statements: Statements, claims: Any, head
     assert statements.read(_CLIENT, _signed(claims, header, key)) is None
 
 
+def test_an_old_key_is_good_beside_a_new_one(tmp_path: Path) -> None:
+    """Without a name in the header every key of the kind is tried."""
+    rows = _STRANGER.as_dict(private=False), _P256.as_dict(private=False)
+    both = Statements(load_keys(_file(tmp_path, *rows)), audience=_SITE)
+
+    assert both.read(_CLIENT, _signed()) == both.read(_CLIENT, _signed(key=_STRANGER)) is not None
+
+
 def test_it_counts_for_the_client_whose_key_signed_it(statements: Statements) -> None:
     """Another client has its own keys, or none."""
     assert statements.read("console-app", _signed({**_CLAIMS, "iss": "console-app"})) is None
