@@ -23,7 +23,7 @@ from latchstring_gateway.sessions.visit import Carry
 pytestmark = [pytest.mark.store]
 
 #: Each of `_WALKS` walks with up to `_ACTS` rules, about 200 steps a walk.
-_BATCHES = pick(short=2, long=120)
+_BATCHES = pick(short=2, long=80)
 _WALKS = 12
 _ACTS = 40
 

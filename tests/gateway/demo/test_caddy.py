@@ -33,7 +33,7 @@ CACHE_ME = {
     "x-accel-expires": "600",
     "set-cookie": "site=1",
 }
-IDENTITY = ("account", "session", "device", "auth-time", "level", "passport")
+IDENTITY = ("account", "session", "device", "auth-time", "level", "passport", "country")
 
 
 @dataclass
