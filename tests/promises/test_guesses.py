@@ -27,7 +27,7 @@ _OF_ALL = int(1e-3 * 20**8 / _WAITING)
 _WINDOW_SECONDS = 600
 #: Thieves come in waves, a window each, and each tries so often. The first half of a wave leaves something of what
 #: everybody has; the second spends it.
-_WAVES = pick(short=1, long=12)
+_WAVES = pick(short=1, long=6)
 _FEW, _MANY = 24, 70
 _TRIES = 8
 _AT_ONCE = 24

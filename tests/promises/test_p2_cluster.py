@@ -85,7 +85,7 @@ async def test_no_receipt_is_broken_on_a_cluster(evidence: Evidence, tmp_path: P
     The master that holds the registry is met as often as the others together.
     """
     choice = random.Random(int(checks))
-    rounds = pick(short=1, long=4)
+    rounds = pick(short=1, long=3)
     faults = pick(short=(_kill, _move_slots), long=FAULTS)
     settings = {"outage_rule": "closed", "store_check_replicas": checks, "store_write_replicas": "1"}
     with cluster(_MASTERS) as store:

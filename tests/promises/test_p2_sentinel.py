@@ -77,7 +77,7 @@ async def test_no_receipt_is_broken_by_a_fail_over(evidence: Evidence, tmp_path:
     After each fault, receipts and acceptances go on by themselves. At the end the store is emptied, too.
     """
     choice = random.Random(rule)
-    rounds = pick(short=1, long=4)
+    rounds = pick(short=1, long=3)
     faults = pick(short=(_freeze_primary, _kill_primary, _freeze_a_replica), long=FAULTS)
     settings = {"outage_rule": rule, "last_known_good_seconds": "4"}
     with sentinels() as store:

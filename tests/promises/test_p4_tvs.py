@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=120, long=300))]
 
 _SITE = "https://localhost:8443"
 _TVS = pick(short=30, long=120)
-_ROUNDS = pick(short=9, long=150)
+_ROUNDS = pick(short=9, long=75)
 #: A worker dies in each of these.
 _EVERY_DEATH = 4
 #: And until one died at the moment that is wanted, at most so many more.

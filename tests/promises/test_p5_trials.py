@@ -85,7 +85,7 @@ def test_no_trial_is_granted_twice_in_a_race(
     """
     valkey, keys, chance = own_valkey(), tmp_path / "keys.json", random.Random(1)
     found, told, trials_done = 0, 0, 0
-    for number in evidence.trials(pick(short=1, long=40), seconds=240):
+    for number in evidence.trials(pick(short=1, long=20), seconds=60):
         keys.unlink(missing_ok=True)
         create_key_file(keys)
         with valkey.client() as client:
