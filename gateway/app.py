@@ -268,7 +268,7 @@ def _page_routes(rooms: Rooms) -> list[Route]:
     door = Door(rooms.service_keys, rooms.codec, rooms.clock)
     figures = dashboard.Dashboard(door=door, reports=rooms.reports, clock=rooms.clock, pages=rooms.pages)
     pages = [*sessions.routes(), *devices, *choices.routes(), *bridge, *figures.routes()]
-    return [*pages, *static_routes(), *page_script.routes()]
+    return [*pages, *static_routes(further=rooms.pages.look.files), *page_script.routes()]
 
 
 class _Asgi:

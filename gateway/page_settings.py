@@ -1,12 +1,42 @@
-"""The settings of our pages: what the website is called there, and in which languages they are."""
+"""The settings of our pages: what the website is called there, in which languages they are, and how they look."""
 
-from pydantic import Field, ValidationInfo, field_validator
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from .pages.catalogue import CatalogueError
+from .pages.colours import chosen_palettes, style_sheet
 from .pages.languages import Languages, read_languages
+from .pages.logo import read_logo
+from .pages.look import Look
+from .pages.own_templates import problems_in
 from .pages.render import Pages
+from .pages.static import hashed
 from .setting_forms import FROM_ENVIRONMENT, Folder, ForeignCookie, listed
+
+
+def _logo(path: Path) -> Path:
+    read_logo(path)
+    return path
+
+
+def _colours(text: str) -> str:
+    chosen_palettes(text)
+    return text
+
+
+def _templates_folder(path: Path) -> Path:
+    problems = problems_in(path)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return path
+
+
+Logo: TypeAlias = Annotated[Path, AfterValidator(_logo)]
+Colours: TypeAlias = Annotated[str, AfterValidator(_colours)]
+TemplatesFolder: TypeAlias = Annotated[Folder, AfterValidator(_templates_folder)]
 
 
 class PageSettings(BaseSettings):
@@ -25,6 +55,15 @@ class PageSettings(BaseSettings):
         "", description="the website's own cookie with the language that its visitor chose; empty: as the browser asks"
     )
 
+    logo_file: Logo | None = Field(None, description="PNG or SVG of at most 128 KiB, shown for the name")
+    logo_dark_file: Logo | None = Field(None, description="the same for the dark scheme; none: that one in both")
+    colours: Colours = Field(
+        "", description="accent, paper, surface, and each with -dark, as in accent=#0b5a55; empty: ours (docs/pages.md)"
+    )
+    templates_dir: TemplatesFolder | None = Field(
+        None, description="folder of templates that stand before ours of the same name"
+    )
+
     @field_validator("languages")
     @classmethod
     def _can_be_spoken(cls, text: str, earlier: ValidationInfo) -> str:
@@ -37,4 +76,13 @@ class PageSettings(BaseSettings):
     def pages(self) -> Pages:
         """What makes our pages."""
         languages = Languages(read_languages(listed(self.languages), self.texts_dir), cookie=self.language_cookie)
-        return Pages(self.site_name, languages)
+        return Pages(self.site_name, languages, self._look())
+
+    def _look(self) -> Look:
+        sheet = style_sheet(chosen_palettes(self.colours))
+        return Look(
+            logo=None if self.logo_file is None else read_logo(self.logo_file),
+            dark_logo=None if self.logo_dark_file is None else read_logo(self.logo_dark_file),
+            colours=hashed("colours.css", sheet.encode()) if sheet else None,
+            templates=self.templates_dir,
+        )

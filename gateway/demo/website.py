@@ -34,7 +34,8 @@ from ..clock import Clock, SystemClock
 from ..errors import EdgeError
 from ..pages.forms import form_fields
 from ..pages.language import english
-from ..pages.render import PAGE_HEADERS, environment, spoken
+from ..pages.look import Look
+from ..pages.render import PAGE_HEADERS, environment, frame
 from ..pages.static import StaticFile, static_files
 from ..pages.words import moment
 from . import catalogue
@@ -227,9 +228,7 @@ class Website:
 
     def _page(self, request: Request, name: str, *, status: int = 200, **context: object) -> HTMLResponse:
         account = visitor_of(request.headers).account
-        html = (
-            _templates().get_template(name).render(site_name=SITE_NAME, account=account, **spoken(english()), **context)
-        )
+        html = _templates().get_template(name).render(account=account, **frame(SITE_NAME, english(), Look()), **context)
         return HTMLResponse(html, status, _HEADERS)
 
 

@@ -2,17 +2,24 @@
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Final
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from .. import logs
 from ..errors import EdgeError
 from .error_words import remedy_of, title_of
 from .language import Language, english
 from .languages import Languages
+from .look import Look
 from .static import static_url
+
+_log: Final = logs.get("pages")
+_AS_MADE: Final = Look()
+_MAX_REASON_CHARS: Final = 300
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -28,14 +35,22 @@ PAGE_HEADERS: Final = {
 }
 
 
-@cache
-def environment(*packages: str) -> Environment:
-    """Our templates, and before them those of `packages`: HTML escaped, a name that is not given is an error.
+#: What every template is given besides what its page shows.
+FRAME: Final = frozenset({"site_name", "look", "language", "gettext", "ngettext"})
 
-    Whoever renders one gives it `spoken(language)` besides what it shows.
+
+@cache
+def environment(*packages: str, own: Path | None = None) -> Environment:
+    """Our templates, before them those of `packages`, and before all the operator's in the folder `own`.
+
+    Ours are also below "ours/", so that one of the same name can be built on them. HTML is escaped, and a name that is
+    not given is an error; whoever renders a template gives it `frame(…)` besides what it shows.
     """
+    ours = PackageLoader(__package__, "templates")
+    folders = [] if own is None else [FileSystemLoader(own)]
+    loaders = [*folders, *(PackageLoader(package, "templates") for package in packages), ours]
     templates = Environment(
-        loader=ChoiceLoader([PackageLoader(package, "templates") for package in (*packages, __package__)]),
+        loader=ChoiceLoader([*loaders, PrefixLoader({"ours": ours})]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -49,16 +64,23 @@ def environment(*packages: str) -> Environment:
     return templates
 
 
-def spoken(language: Language) -> dict[str, object]:
-    """What templates need to speak a language."""
-    return {"language": language, "gettext": language.gettext, "ngettext": language.ngettext}
+def frame(site_name: str, language: Language, look: Look) -> dict[str, object]:
+    """What every template needs."""
+    return {
+        "site_name": site_name,
+        "look": look,
+        "language": language,
+        "gettext": language.gettext,
+        "ngettext": language.ngettext,
+    }
 
 
 class Pages:
-    """Our pages, for the website called `site_name`, in its languages."""
+    """Our pages, for the website called `site_name`, in its languages and with its look."""
 
-    def __init__(self, site_name: str, languages: Languages) -> None:
+    def __init__(self, site_name: str, languages: Languages, look: Look = _AS_MADE) -> None:
         self.site_name = site_name
+        self.look = look
         self._languages = languages
 
     def reader(self, request: Request) -> "Reader":
@@ -70,8 +92,19 @@ class Pages:
         return Reader(self, english(), "")
 
     def render(self, name: str, language: Language, context: dict[str, object]) -> str:
-        """The HTML of the template `name`. Raises jinja2.UndefinedError if it needs what `context` does not have."""
-        return environment().get_template(name).render(site_name=self.site_name, **spoken(language), **context)
+        """The HTML of the template `name`. Raises jinja2.UndefinedError if it needs what `context` does not have.
+
+        An operator's template that fails is told to the log and ours is taken: people have a thief to sign out.
+        """
+        given = {**frame(self.site_name, language, self.look), **context}
+        if self.look.templates is not None:
+            try:
+                return environment(own=self.look.templates).get_template(name).render(given)
+            except Exception as error:
+                _log.error(
+                    "template_failed", template=name, reason=f"{type(error).__name__}: {error}"[:_MAX_REASON_CHARS]
+                )
+        return environment().get_template(name).render(given)
 
 
 @dataclass(frozen=True, slots=True)

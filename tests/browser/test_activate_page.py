@@ -7,79 +7,28 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from starlette.applications import Starlette
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from harness.devices_stand import SignedIn
+from harness.activation_stand import OneWaits, activation_routes
 from harness.pages import pages
-from harness.people import place_file
-from harness.tv import TV_AGENT
-from latchstring_gateway.activation import page as activate_page
-from latchstring_gateway.activation.approvals import Approvals, Wrong
-from latchstring_gateway.activation.codes import FORMS, CodeForm, DeviceCode
-from latchstring_gateway.activation.grants import Asking, Decision, Waiting
-from latchstring_gateway.clock import SystemClock
-from latchstring_gateway.devices.place import Places
-from latchstring_gateway.ids import Account
 from latchstring_gateway.pages.static import static_routes
-from latchstring_gateway.tokens.keyring import KeyRing, create_key_file
-from latchstring_gateway.tokens.log_names import LogNames
 
 pytestmark = pytest.mark.browser
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _URL = "/latch/activate"
-_ELSEWHERE = Asking(TV_AGENT, "198.51.100.0/24", "BR", "A Provider Whose Name Does Not End Soon, Telecomunicacoes S.A.")
-
-
-class _Approvals(Approvals):
-    """One TV that waits with the code WDJB-MJHT; remembers what was decided."""
-
-    def __init__(self) -> None:
-        self.decided: list[Decision] = []
-
-    @property
-    def form(self) -> CodeForm:
-        return FORMS["letters"]
-
-    async def find(self, typed: str, account: Account, address: str) -> Waiting | Wrong:
-        code = self.form.read(typed)
-        if code is None:
-            return Wrong("unreadable")
-        return Waiting(DeviceCode(0, ""), code, _ELSEWHERE) if code == "WDJBMJHT" else Wrong("spent", 600)
-
-    async def settle(
-        self, waiting: Waiting, decision: Decision, account: Account, *, session: str, authenticated_at_ms: int
-    ) -> bool:
-        self.decided.append(decision)
-        return True
 
 
 @pytest.fixture
-def approvals() -> _Approvals:
+def approvals() -> OneWaits:
     """What the page asks."""
-    return _Approvals()
+    return OneWaits()
 
 
 @pytest.fixture
-def address(approvals: _Approvals, serving: Callable[[ASGIApp], str], tmp_path: Path) -> str:
-    """The page, served to somebody in the Netherlands who is signed in."""
-    create_key_file(tmp_path / "keys.json")
-    countries = place_file(tmp_path / "countries.mmdb", {"192.0.2.0/24": {"country": {"iso_code": "NL"}}})
-
-    def gate(app: ASGIApp) -> ASGIApp:
-        async def signed_in(scope: Scope, receive: Receive, send: Send) -> None:
-            await app({**scope, "latch": SignedIn()}, receive, send)
-
-        return signed_in
-
-    routes = activate_page.routes(
-        approvals=approvals,
-        places=Places(countries),
-        names=LogNames(KeyRing.load(tmp_path / "keys.json", SystemClock())),
-        address_of=lambda request: "192.0.2.10",
-        gate=gate,
-        pages=pages("Cinema Nova"),
-    )
+def address(approvals: OneWaits, serving: Callable[[ASGIApp], str], tmp_path: Path) -> str:
+    """The page, served."""
+    routes = activation_routes(approvals, pages("Cinema Nova"), tmp_path)
     return serving(Starlette(routes=[*routes, *static_routes()])) + _URL
 
 
@@ -135,7 +84,7 @@ def test_yes_and_no_are_of_one_size(page: Page, address: str) -> None:
 
 
 def test_the_keyboard_is_enough_and_so_is_a_browser_without_script(
-    browser: Browser, address: str, approvals: _Approvals
+    browser: Browser, address: str, approvals: OneWaits
 ) -> None:
     """Type, enter, tab to the answer, enter."""
     context = browser.new_context(java_script_enabled=False)

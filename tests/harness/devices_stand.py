@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from harness.pages import pages
@@ -11,6 +12,7 @@ from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.devices import page
 from latchstring_gateway.devices.registry import DeviceRow, checked_name
 from latchstring_gateway.errors import EdgeError, NotFound
+from latchstring_gateway.pages.render import Pages
 from latchstring_gateway.pages.static import static_routes
 from latchstring_gateway.revocation.receipt import Missing, Receipt
 
@@ -132,5 +134,11 @@ def application(
     devices: MemoryDevices, gate: Callable[[ASGIApp], ASGIApp] = open_gate, *, languages: str = "en"
 ) -> Starlette:
     """The page and its style sheet."""
-    routes = page.routes(devices=devices, gate=gate, pages=pages("Lantern", languages), clock=ManualClock(NOW_MS))
-    return Starlette(routes=[*routes, *static_routes()])
+    return Starlette(routes=[*device_routes(devices, pages("Lantern", languages), gate), *static_routes()])
+
+
+def device_routes(
+    devices: MemoryDevices, shown_as: Pages, gate: Callable[[ASGIApp], ASGIApp] = open_gate
+) -> list[Route]:
+    """The page alone, in the languages and with the look of `shown_as`."""
+    return page.routes(devices=devices, gate=gate, pages=shown_as, clock=ManualClock(NOW_MS))

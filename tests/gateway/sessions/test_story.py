@@ -104,7 +104,7 @@ async def test_a_copied_credential_is_a_warning(worker: Worker, told: Lines) -> 
 
 
 def test_every_event_of_a_sessions_life_is_documented() -> None:
-    """docs/logs.md lists the events of this module, of revoking and of letting a TV in, and no others."""
+    """docs/logs.md lists the events of this module, of revoking, of letting a TV in and of pages, and no others."""
     root = Path(__file__).parents[3]
     modules = (
         "sessions/story.py",
@@ -112,6 +112,7 @@ def test_every_event_of_a_sessions_life_is_documented() -> None:
         "revocation/certify.py",
         "activation/page.py",
         "trials/claims.py",
+        "pages/render.py",
     )
     code = "".join((root / "gateway" / name).read_text() for name in modules)
     events = set(re.findall(r'(?:_log\.\w+|tell)\(\s*"(\w+)"', code)) | set(
