@@ -6,6 +6,7 @@ from typing import Final
 from latchstring_middleware.cookies import clear_cookie
 from latchstring_middleware.problems import problem_body
 
+from ..recognition.hints import ACCEPT_CH
 from ..tokens.app_keys import ALGORITHMS
 from ..wire import Header, Reply
 from .check import Denied
@@ -15,6 +16,8 @@ from .visit import Visit
 
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
 _NO_STORE: Final = (b"cache-control", b"no-store")
+#: So that the sign-in itself comes with the model: Chromium heeds it on a redirect, too.
+_ASK: Final = (b"accept-ch", ACCEPT_CH.encode())
 _CLEAR: Final = (b"set-cookie", clear_cookie(SESSION_COOKIE).encode())
 #: Seconds a client is asked to wait when the store is away.
 RETRY_AFTER_SECONDS: Final = 2
@@ -73,7 +76,7 @@ def denied(visit: Visit, verdict: Denied, *, sign_in_url: str, sealed_return: st
     """
     if not visit.navigation:
         return _PLAIN
-    headers: list[Header] = [(b"location", _with_return(sign_in_url, sealed_return)), _NO_STORE]
+    headers: list[Header] = [(b"location", _with_return(sign_in_url, sealed_return)), _NO_STORE, _ASK]
     if verdict.clear:
         headers.append(_CLEAR)
     return Reply(303, tuple(headers))
@@ -93,7 +96,7 @@ def step_up(visit: Visit, code: str, *, max_age_seconds: int | None, sign_in_url
             age = f', max_age="{max_age_seconds}"'
             members["max_age"] = max_age_seconds
         return _refusal(401, code, "Not signed in", detail, _challenge(visit, _STEP_UP, detail, age), members=members)
-    return Reply(303, ((b"location", _with_return(sign_in_url, sealed_return) + b"&fresh=1"), _NO_STORE))
+    return Reply(303, ((b"location", _with_return(sign_in_url, sealed_return) + b"&fresh=1"), _NO_STORE, _ASK))
 
 
 def _challenge(visit: Visit, error: str, detail: str, more: str = "") -> Header:

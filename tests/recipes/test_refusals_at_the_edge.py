@@ -20,12 +20,13 @@ def sealed(account_of: Browser) -> str:
 
 
 def test_a_page_without_sign_in_is_sent_to_sign_in(edge: Proxy, browser: Browsers) -> None:
-    """The 303 of the gateway arrives as 303, with its own relative Location, and is never cached."""
+    """The 303 of the gateway arrives as 303, with its own relative Location, asks for hints, and is never cached."""
     answer = browser().ask("/watch/1?x=2")
 
     assert answer.status == 303
     assert answer.one("location").startswith("/sign-in?return=v1.")
     assert answer.one("cache-control") == "no-store"
+    assert answer.one("accept-ch") == "Sec-CH-UA-Model, Sec-CH-UA-Form-Factors"
     assert answer.all("set-cookie") == []
     assert answer.all("retry-after") == []
 

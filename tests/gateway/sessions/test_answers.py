@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from latchstring_gateway.recognition.hints import ACCEPT_CH
 from latchstring_gateway.sessions import answers
 from latchstring_gateway.sessions.check import Denied
 from latchstring_gateway.sessions.visit import Visit
@@ -36,7 +37,7 @@ def test_a_fetch_gets_a_problem_and_keeps_its_cookies(clear: bool) -> None:
 @pytest.mark.parametrize(("sign_in_url", "start"), [("/in", b"/in?return=s"), ("/in?a=b", b"/in?a=b&return=s")])
 @pytest.mark.parametrize("clear", [True, False])
 def test_a_navigation_is_sent_to_sign_in(sign_in_url: str, start: bytes, clear: bool) -> None:
-    """With its sealed target; a cookie that was proved bad goes on the way."""
+    """With its sealed target and the wish for hints; a cookie that was proved bad goes on the way."""
     reply = answers.denied(
         _visit(navigation=True), Denied("over", clear=clear), sign_in_url=sign_in_url, sealed_return="s"
     )
@@ -45,6 +46,7 @@ def test_a_navigation_is_sent_to_sign_in(sign_in_url: str, start: bytes, clear: 
     assert (reply.status, headers[b"location"]) == (303, start)
     assert (b"set-cookie" in headers) is clear
     assert headers[b"cache-control"] == b"no-store"
+    assert headers[b"accept-ch"] == ACCEPT_CH.encode()
 
 
 def test_nobody_is_signed_out_for_want_of_a_fresh_password() -> None:
