@@ -19,6 +19,7 @@ hooks | mail | reports | moving | privacy | snowplow | activation   events to ot
               trackers; TVs
 sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet
 devices | beacons | trials   what an account is signed in on; hits and the journal; who has had which free trial
+fingerprint   what a device gives away, and which former one it looks like
 revocation    forgetting: one script, a feed, a fence, a barrier, a receipt
 pages | service_keys | api_requests   the frame of every page; who may call /v1, and what they say
 store         the only room that talks to Redis or Valkey

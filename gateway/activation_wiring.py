@@ -14,6 +14,7 @@ from .activation.endpoints import TvEndpoints
 from .activation.grants import Grants
 from .activation.statement import Statements, load_keys
 from .activation.tokens import TvTokens
+from .fingerprint.ja4 import ja4_told
 from .hot_route import head_of
 from .sessions.check import Checker
 from .sessions.renew import Renewals
@@ -59,7 +60,21 @@ def build(rooms: Rooms) -> Activation:
         head = head_of(request.scope)
         return rooms.trusted.client_address(head.peer, head.headers)
 
-    starter = Starter(store, rooms.codec, rooms.leases, policy, story, rooms.places, seen=rooms.refiner.seen)
+    starter = Starter(
+        store,
+        rooms.codec,
+        rooms.leases,
+        policy,
+        story,
+        rooms.places,
+        rooms.fingerprints,
+        seen=rooms.refiner.seen,
+    )
+
+    def tls_of(request: Request) -> str:
+        head = head_of(request.scope)
+        return ja4_told(head.peer, head.headers, rooms.trusted, header=settings.ja4_header)
+
     endpoints = TvEndpoints(
         clients=frozenset(listed(settings.tv_clients)),
         grants=grants,
@@ -71,6 +86,7 @@ def build(rooms: Rooms) -> Activation:
         seen=rooms.refiner.seen,
         places=rooms.places,
         address_of=address_of,
+        tls_of=tls_of,
         verification_uri=settings.activation_url or page_url,
         complete_uri=page_url,
     )

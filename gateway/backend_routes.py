@@ -4,6 +4,7 @@ from starlette.routing import Route
 
 from .activation.introspection import Introspection
 from .devices.endpoints import DeviceEndpoints
+from .fingerprint.endpoints import FingerprintEndpoints
 from .mail.endpoints import LinkEndpoints
 from .mail.life import LinkLife
 from .mail.links import Links
@@ -41,6 +42,7 @@ def backend_routes(rooms: Rooms) -> list[Route]:
         RevocationEndpoints(rooms.store, rooms.revoker, rooms.everybody, stream),
         DeviceEndpoints(rooms.devices),
         TrialEndpoints(rooms.trials),
+        FingerprintEndpoints(rooms.fingerprints),
         ChoiceEndpoints(rooms.choices),
         ErasureEndpoints(erasing, all_nodes_of(rooms), rooms.choices, rooms.store, rooms.revoker, rooms.trials),
         ReportEndpoints(rooms.reports, rooms.clock, partner_people=rooms.settings.partner_people),

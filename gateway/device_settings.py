@@ -1,4 +1,4 @@
-"""The settings that say what is known of devices: where they are."""
+"""The settings that say what is known of devices: where they are, what they give away, what they have had."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from .devices.place import Places
-from .setting_forms import FROM_ENVIRONMENT, PlaceFile
+from .setting_forms import FROM_ENVIRONMENT, HeaderName, PlaceFile
 
 
 class DeviceSettings(BaseSettings):
@@ -24,6 +24,16 @@ class DeviceSettings(BaseSettings):
     )
     place_data_days: int = Field(90, ge=1, description="age from which readiness and log warn of data of places")
     tell_country: bool = Field(default=False, description="whether the website is told the country, in X-Latch-Country")
+    ja4_header: HeaderName = Field(
+        "", description="header in which trusted proxies tell JA4, a client's TLS fingerprint; empty: none is read"
+    )
+    trial_days: int = Field(730, ge=1, le=3_650, description="how long a claim to a free trial is remembered")
+    trial_shared_after: int = Field(
+        20,
+        ge=0,
+        le=48,
+        description="accounts by which a hardware id is a product line's and refuses nobody; 0: none is",
+    )
 
     def open_places(self) -> Places:
         """Where addresses are looked up. Raises PlaceFileError."""

@@ -15,6 +15,9 @@ SESSIONS_STARTED: Final = Counter(
 BRIDGE: Final = Counter("latchstring_bridge", "Visitors with the website's old cookie, by outcome.", ["outcome"])
 CREDENTIALS: Final = Counter("latchstring_credentials", "Credentials brought to the store, by outcome.", ["outcome"])
 ACTIVATIONS: Final = Counter("latchstring_activations", "Steps of activating TVs and consoles.", ["outcome"])
+FINGERPRINTS: Final = Counter(
+    "latchstring_fingerprints", "Devices that were new to their account, by what they looked like.", ["verdict"]
+)
 TRIALS: Final = Counter(
     "latchstring_trials", "Claims to free trials and questions about them, by outcome.", ["outcome"]
 )

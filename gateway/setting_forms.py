@@ -156,10 +156,18 @@ def _tv_clients(text: str) -> str:
     return text
 
 
+def _header_name(text: str) -> str:
+    name = text.strip().lower()
+    if name and (re.fullmatch(r"[a-z0-9-]{1,64}", name) is None or name in ("cookie", "authorization")):
+        raise ValueError("expected the name of a header, such as x-ja4")
+    return name
+
+
 Proxies: TypeAlias = Annotated[str, AfterValidator(_proxies)]
 StoreAddress: TypeAlias = Annotated[str, AfterValidator(_store)]
 PasswordFile: TypeAlias = Annotated[Path, AfterValidator(_password_file)]
 OwnPath: TypeAlias = Annotated[str, AfterValidator(_own_path)]
+HeaderName: TypeAlias = Annotated[str, AfterValidator(_header_name)]
 Origin: TypeAlias = Annotated[str, AfterValidator(_origin)]
 Origins: TypeAlias = Annotated[str, AfterValidator(_origins)]
 WebsiteUrl: TypeAlias = Annotated[str, AfterValidator(_website_url)]

@@ -118,13 +118,6 @@ class Settings(DeviceSettings, PageSettings):
     activation_url: WebsiteUrl = Field(
         "", description="short address that TVs show and proxy or website send on to /latch/activate; empty: that one"
     )
-    trial_days: int = Field(730, ge=1, le=3_650, description="how long a claim to a free trial is remembered")
-    trial_shared_after: int = Field(
-        20,
-        ge=0,
-        le=48,
-        description="accounts by which a hardware id is a product line's and refuses nobody; 0: none is",
-    )
     fsync: Literal["interval", "always", "never"] = Field("interval", description="when the journal is synced to disk")
     segment_max_bytes: int = Field(64 * 1024 * 1024, ge=4_096, description="size at which a journal segment is closed")
     segment_max_seconds: Seconds = Field(10, description="age at which a journal segment is closed")

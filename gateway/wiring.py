@@ -14,6 +14,7 @@ from .devices.endpoints import AccountDevices
 from .devices.place import Places
 from .devices.refine import Refiner
 from .devices.registry import Devices
+from .fingerprint.keep import Fingerprints
 from .ids import new_id
 from .key_watch import KeyWatch
 from .moving.bridge import Bridge
@@ -72,6 +73,7 @@ class Rooms:
     judge: Judge
     proofs: Proofs
     starter: Starter
+    fingerprints: Fingerprints
     devices: AccountDevices
     trials: Trials
     refiner: Refiner
@@ -121,9 +123,10 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     certifier = Certifier(store, clock, feed, barrier)
     revoker = Revoker(store, clock, certifier, barrier, names, reply_to=feed.worker)
     refiner = Refiner(store, SecondLook() if settings.second_look and is_installed() else None)
+    fingerprints = Fingerprints(store, ring)
     trusted = TrustedProxies.parse(settings.trusted_proxies)
     places = settings.open_places()
-    starter = Starter(store, codec, leases, policy, story, places, seen=refiner.seen)
+    starter = Starter(store, codec, leases, policy, story, places, fingerprints, seen=refiner.seen)
     country = ClientCountry(trusted, places)
     old_cookie = OldCookie(settings.bridge_cookie.encode()) if settings.bridge_cookie else None
     checker = Checker(
@@ -172,6 +175,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         ),
         proofs=proofs,
         starter=starter,
+        fingerprints=fingerprints,
         devices=AccountDevices(Devices(store), revoker),
         trials=Trials(store, ring, names, days=settings.trial_days, shared_after=settings.trial_shared_after),
         refiner=refiner,

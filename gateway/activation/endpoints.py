@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..devices.place import Places, prefix_of
+from ..fingerprint.signals import Observed
 from ..ids import Account, to_text
 from ..metrics import ACTIVATIONS
 from ..recognition.describe import MAX_AGENT_CHARS, describe
@@ -20,7 +21,7 @@ from ..recognition.hints import read_hints
 from ..recognition.makers import NO_MAKE, Make
 from ..sessions.renew import From
 from ..tokens.dpop import Proven
-from ..tokens.hardware import tag
+from ..tokens.hardware import tags
 from ..tokens.keyring import KeyRing
 from .binding import Binding, preflight
 from .budget import OFFERS, Budgets
@@ -59,6 +60,7 @@ class TvEndpoints:
         seen: Callable[[Account, str, str], None],
         places: Places,
         address_of: Callable[[Request], str],
+        tls_of: Callable[[Request], str],
         verification_uri: str,
         complete_uri: str,
     ) -> None:
@@ -72,6 +74,7 @@ class TvEndpoints:
         self._seen = seen
         self._places = places
         self._address_of = address_of
+        self._tls_of = tls_of
         self._verification_uri = verification_uri
         self._complete_uri = complete_uri
 
@@ -147,7 +150,9 @@ class TvEndpoints:
         if isinstance(state, str):
             raise OAuthError(*_REFUSALS[state])
         await self._binding.spend(proven)
-        return await self._tokens.begin(state, client, proven, address=self._address_of(request))
+        language = request.headers.get("accept-language", "")[:256].replace(" ", "").lower()
+        observed = Observed(tls=self._tls_of(request), language=language)
+        return await self._tokens.begin(state, client, proven, address=self._address_of(request), observed=observed)
 
     def _asking(self, request: Request, client: str, fields: Mapping[str, str], address: str) -> Asking:
         place = self._places.of(address)
@@ -156,13 +161,13 @@ class TvEndpoints:
         return Asking(agent, prefix_of(address), place.country or "", place.provider or "", make, hardware)
 
     def _stated(self, client: str, text: str | None) -> tuple[Make, str]:
-        """What an app states of its device, and the tag of the hardware id, which goes no further."""
+        """What an app states of its device, and the tags of the hardware id, which goes no further."""
         if text is None:
             return NO_MAKE, ""
         stated = self._statements.read(client, text)
         if stated is None:
             raise OAuthError("invalid_request", "device_statement: expected a JWS that a key of this client signed")
-        return stated.make, tag(self._ring.signing_key(), client, stated.hardware_id)
+        return stated.make, tags(self._ring, client, stated.hardware_id)
 
     def _origin(self, request: Request) -> From:
         agent = _agent_of(request)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from msgspec.structs import asdict
 
 from ..errors import BadRequest, Conflict, NotFound
+from ..fingerprint.signals import Observed
 from ..ids import Account
 from ..metrics import ACTIVATIONS
 from ..revocation.revoke import Revoker
@@ -46,7 +47,9 @@ class TvTokens:
         self._revoker = revoker
         self._codec = codec
 
-    async def begin(self, approved: Approved, client: str, proven: Proven | None, *, address: str) -> Pair:
+    async def begin(
+        self, approved: Approved, client: str, proven: Proven | None, *, address: str, observed: Observed
+    ) -> Pair:
         """The tokens of a grant that was approved, and again while the first answer may have been lost.
 
         Raises OAuthError (the account's state forbids it, or the device has its tokens already), StoreAway.
@@ -63,6 +66,7 @@ class TvTokens:
                     address=address,
                     stated=approved.make,
                     hardware=approved.hardware,
+                    observed=observed,
                     old=OldSession(approved.session, approved.device, approved.approved_by),
                 )
             )

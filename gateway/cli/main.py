@@ -7,6 +7,7 @@ from . import (
     dead_letters,
     demo,
     erase,
+    fingerprints,
     geo,
     inspect_token,
     keys,
@@ -32,7 +33,7 @@ app = typer.Typer(
 )
 _GROUPS = (
     serve, demo, keys, inspect_token, log_name, admin, revoke, moving, store, reports, ledger, dead_letters,
-    page_script, redirect, links, erase, geo, trials,
+    page_script, redirect, links, erase, geo, trials, fingerprints,
 )  # fmt: skip
 for _group in _GROUPS:
     _group.register(app)

@@ -1,21 +1,13 @@
 """`latchstring trials`: who may have a free trial, asked and decided by hand; by a running worker."""
 
-import asyncio
 import json
-import sys
 from typing import Annotated, Any, Final
 
-import httpx
 import typer
 
-from .. import settings
-from ..settings import SettingsError
-from ..tokens.keyring import KeyFileError
-from .ask_worker import ask_worker
-from .words import give_up, utc_time
+from .ask_worker import told_by_worker
+from .words import utc_time
 
-#: Forgetting what a key marked looks through every key of a server.
-_PATIENCE_SECONDS: Final = 600.0
 _REFUSED: Final = 3
 
 trials_app = typer.Typer(no_args_is_help=True, help="Free trials: who has had one, appeals, forgetting.")
@@ -118,22 +110,7 @@ def forget(
 
 
 def _ask(act: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The worker's answer; leaves with status 1 if there is none, or it is an error."""
-    try:
-        chosen = settings.read()
-        answer = asyncio.run(
-            ask_worker(chosen, "POST", f"/v1/trials/{act}", body=body, patience_seconds=_PATIENCE_SECONDS)
-        )
-        told: dict[str, Any] = answer.json()
-    except (SettingsError, KeyFileError) as error:
-        give_up(error)
-    except (httpx.HTTPError, ValueError):
-        print(f"nobody answers at {chosen.listen}: is `latchstring serve` running there?", file=sys.stderr)
-        raise typer.Exit(1) from None
-    if answer.is_error and told.get("code") != "trial_refused":
-        print(f"{told.get('code')}: {told.get('detail')}", file=sys.stderr)
-        raise typer.Exit(1)
-    return told
+    return told_by_worker(f"/v1/trials/{act}", body, codes=("trial_refused",))
 
 
 def _decision(told: dict[str, Any], granted: str, refused: str) -> str:

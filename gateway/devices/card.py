@@ -19,7 +19,8 @@ class Card:
     """One device in words; `this` is what a button calls it ("this TV"), `this_first` the same as a sentence begins.
 
     `name_kept` is the name as the registry has it, to be edited; `name` may be our own words for a device without one.
-    `reuse` tells when a copy of its sign-in was refused, for `REUSE_TOLD_DAYS`.
+    `reuse` tells when a copy of its sign-in was refused, for `REUSE_TOLD_DAYS`; `looks_like` is the id of the former
+    device that it seems to be.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Card:
     reuse: Moment | None
     remembered: bool
     is_this: bool
+    looks_like: str = ""
 
 
 def card(row: DeviceRow, language: Language, *, is_this: bool, now_ms: int, zone: tzinfo) -> Card:
@@ -57,6 +59,7 @@ def card(row: DeviceRow, language: Language, *, is_this: bool, now_ms: int, zone
         reuse=when(row.reuse_at_ms) if _is_told(row.reuse_at_ms, now_ms) else None,
         remembered=row.remembered,
         is_this=is_this,
+        looks_like="" if row.looks_like is None else row.looks_like.device,
     )
 
 

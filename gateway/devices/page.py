@@ -222,6 +222,7 @@ class DevicesPage:
             sign_out_url=SIGN_OUT_URL,
             this=this,
             others=others,
+            listed_by_id={one.id: one for one in listed},
             reused=reused,
             reused_links=listing([_LINK.format(one.id, one.name) for one in reused], reader.language),
             reuse_told=spoken_days(REUSE_TOLD_DAYS, reader.language),

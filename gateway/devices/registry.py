@@ -1,11 +1,14 @@
 """The device rows of an account: list and rename. Removing is a revocation (revocation/revoke.py)."""
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..errors import BadRequest, NotFound
+from ..fingerprint.keep import ALIKE, alike_in
+from ..fingerprint.likeness import Likeness, told
 from ..ids import Account
 from ..store import keys
 from ..store.client import Store
@@ -34,10 +37,13 @@ class DeviceRow:
     remembered: bool
     state: str
     reuse_at_ms: int = 0
+    #: The former device of the account that it seems to be, by its fingerprint.
+    looks_like: Likeness | None = None
 
     def as_dict(self) -> dict[str, object]:
         """The JSON shape of the API."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return {**fields, "looks_like": None if self.looks_like is None else self.looks_like.as_dict()}
 
 
 class Devices:
@@ -58,7 +64,9 @@ class Devices:
         for device in ids:
             pipe.hgetall(keys.device(partition, device))
         rows = await self._store.guard(pipe.execute())
-        devices = [_row(device, fields) for device, fields in zip(ids, rows, strict=True) if fields]
+        found = {device: fields for device, fields in zip(ids, rows, strict=True) if fields}
+        seen_ms = {device: int(fields.get("last_seen_ms", 0)) for device, fields in found.items()}
+        devices = [_row(device, fields, seen_ms) for device, fields in found.items()]
         return sorted(devices, key=lambda device: device.last_seen_ms, reverse=True)
 
     async def rename(self, account: Account, device: str, name: str) -> None:
@@ -84,7 +92,9 @@ def checked_name(name: str) -> str:
     return chosen
 
 
-def _row(device: str, fields: dict[str, str]) -> DeviceRow:
+def _row(device: str, fields: Mapping[str, str], seen_ms: Mapping[str, int]) -> DeviceRow:
+    """A device, and which of those that were last seen at `seen_ms` it looks like."""
+    first_seen_ms = int(fields.get("first_seen_ms", 0))
     return DeviceRow(
         id=device,
         name=fields.get("name", ""),
@@ -92,10 +102,13 @@ def _row(device: str, fields: dict[str, str]) -> DeviceRow:
         model=fields.get("model", ""),
         os=fields.get("os", ""),
         client=fields.get("client", ""),
-        first_seen_ms=int(fields.get("first_seen_ms", 0)),
-        last_seen_ms=int(fields.get("last_seen_ms", 0)),
+        first_seen_ms=first_seen_ms,
+        last_seen_ms=seen_ms[device],
         place=fields.get("place", ""),
         remembered=fields.get("remembered") == "1",
         state=fields.get("state", "active"),
         reuse_at_ms=int(fields.get("reuse_at_ms", 0)),
+        looks_like=told(
+            alike_in(fields.get(ALIKE, "")), seen_ms, first_seen_ms=first_seen_ms, last_seen_ms=seen_ms[device]
+        ),
     )

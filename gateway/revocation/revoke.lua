@@ -35,7 +35,10 @@ for i = first, #ARGV, 2 do
     -- A removed id is dead for good; the row stays until no token of it can verify any more (400 days).
     redis.call('HSET', row, 'state', 'removed', 'removed_at_ms', string.format('%.0f', at_ms))
     -- Nobody is shown it any more: what it was called and where it was is forgotten, and which browser it is.
-    redis.call('HDEL', row, 'name', 'named_by_owner', 'model', 'os', 'client', 'place', 'browser', 'hardware', 'stated', 'first_seen_ms', 'last_seen_ms')
+    redis.call('HDEL', row, 'name', 'named_by_owner', 'model', 'os', 'client', 'place', 'browser', 'hardware', 'stated', 'alike', 'first_seen_ms', 'last_seen_ms')
+    for _, field in ipairs(redis.call('HKEYS', row)) do
+      if string.sub(field, 1, 3) == 'fp:' then redis.call('HDEL', row, field) end
+    end
     redis.call('PEXPIRE', row, 34560000000)
     redis.call('SREM', devices_key, id)
     if browser then redis.call('DEL', prefix .. 'browser:' .. account .. ':' .. browser) end

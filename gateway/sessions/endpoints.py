@@ -9,6 +9,8 @@ from starlette.routing import Route
 
 from ..api_requests import read_json
 from ..clock import Clock
+from ..fingerprint.ja4 import ja4_of
+from ..fingerprint.signals import Observed
 from ..ids import Account
 from ..recognition.hints import read_hints
 from ..tokens.codec import Codec
@@ -29,6 +31,9 @@ class Browser(Struct, frozen=True, forbid_unknown_fields=True):
     accept_language: Annotated[str, Meta(max_length=256)] = ""
     #: Its Sec-CH-UA headers by name; others may stand among them.
     client_hints: Annotated[dict[HintName, HintText], Meta(max_length=32)] = {}
+    #: JA4 of its TLS stack, as the proxy told the website; an id that the website's app keeps on the device.
+    ja4: Annotated[str, Meta(max_length=64)] = ""
+    installation: Annotated[str, Meta(max_length=128)] = ""
 
 
 class StartRequest(Struct, frozen=True, forbid_unknown_fields=True, rename={"return_to": "return"}):
@@ -67,6 +72,11 @@ class SessionEndpoints:
                 user_agent=asked.browser.user_agent,
                 address=asked.browser.address,
                 hints=read_hints({name.lower(): value for name, value in asked.browser.client_hints.items()}),
+                observed=Observed(
+                    installation=asked.browser.installation,
+                    tls=ja4_of(asked.browser.ja4),
+                    language=asked.browser.accept_language.replace(" ", "").lower(),
+                ),
             )
         )
         now_ms = self._clock.wall_ms()
@@ -84,6 +94,7 @@ class SessionEndpoints:
                 "name": started.device_name,
                 "kind": started.device_kind,
                 "new": started.device_is_new,
+                "looks_like": None if started.looks_like is None else started.looks_like.as_dict(),
             },
             "set_cookie": list(started.set_cookie),
             "continue_to": f"/latch/arrived?to={return_path.seal(self._codec, target, now_ms=now_ms)}",

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from ..devices.place import Places, prefix_of
 from ..errors import BadRequest, Conflict
+from ..fingerprint.keep import Fingerprints
+from ..fingerprint.likeness import Likeness
+from ..fingerprint.signals import NOT_OBSERVED, Observed
 from ..ids import Account, new_id, to_bytes, to_text
 from ..metrics import SESSIONS_STARTED
 from ..recognition.describe import describe
@@ -109,6 +112,8 @@ class SignIn:
     #: What the device stated itself, and the tag of its hardware id (tokens/hardware.py).
     stated: Make = NO_MAKE
     hardware: str = ""
+    #: What else is known of the device; kind, model, software and network are found here.
+    observed: Observed = NOT_OBSERVED
     old: OldSession | None = None
 
 
@@ -122,6 +127,7 @@ class Started:
     device_kind: str
     device_is_new: bool
     set_cookie: tuple[str, ...]
+    looks_like: Likeness | None
     now_ms: int
 
 
@@ -134,6 +140,7 @@ class Begun:
     device_name: str
     device_kind: str
     device_is_new: bool
+    looks_like: Likeness | None = None
 
 
 class Starter:
@@ -147,6 +154,7 @@ class Starter:
         policy: SessionPolicy,
         story: Story,
         places: Places,
+        fingerprints: Fingerprints,
         *,
         seen: Callable[[Account, str, str], None] = lambda _account, _device, _agent: None,
     ) -> None:
@@ -157,6 +165,7 @@ class Starter:
         self._policy = policy
         self._story = story
         self._places = places
+        self._fingerprints = fingerprints
 
     async def start(self, sign_in: SignIn) -> Started:
         """`begin`, and the cookies of it."""
@@ -169,6 +178,7 @@ class Starter:
             device_kind=begun.device_kind,
             device_is_new=begun.device_is_new,
             set_cookie=given(self._codec, self._leases, self._policy, lease, browser=begun.browser),
+            looks_like=begun.looks_like,
             now_ms=lease.issued_at_ms,
         )
 
@@ -277,4 +287,14 @@ class Starter:
             remembered=sign_in.remember,
             run=urlsafe_b64decode(run_text),
         )
-        return Begun(lease, browser, name, kind.kind, bool(is_new))
+        observed = sign_in.observed._replace(
+            hardware=sign_in.hardware,
+            kind=kind.kind,
+            model=kind.make,
+            system=kind.os,
+            client=kind.client,
+            hints="" if sign_in.hints == NO_HINTS else repr(tuple(sign_in.hints)),
+            network=prefix_of(sign_in.address),
+        )
+        likeness = await self._fingerprints.note(sign_in.account, device, observed, is_new=bool(is_new), now_ms=now_ms)
+        return Begun(lease, browser, name, kind.kind, bool(is_new), likeness)

@@ -30,6 +30,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:trial-askers:<tag of an identifier>` | string: how many accounts showed it | the same | trials |
 | `{tag}:trial-permit:<tag of an account>` | hash | TTL 30 days, or until used | trials |
 | `{tag}:trial-keys:<trial>` | sorted set: ids of keys by the end of their last claim, ms | TTL: that end | trials |
+| `{tag}:hardware-showers:<tag of an id>` | string: how many accounts' devices stated it | TTL 400 days | fingerprint |
 | `{tag0}:deployment` | hash | for ever | the pulse; moving adds its secret |
 | `{tag0}:workers` | hash: worker -> row | until goodbye or a revoker's patience | revocation |
 | `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
@@ -182,6 +183,11 @@ def trial_key_ids(trial: str) -> str:
 def trial_permit(trial: str, account_tag: str) -> str:
     """That an account may claim a trial once more."""
     return f"{prefix(partition_of_trial(trial))}trial-permit:{account_tag}"
+
+
+def hardware_showers(partition: int, stated: str) -> str:
+    """How many accounts' devices have stated a hardware id, by its tag."""
+    return f"{prefix(partition)}hardware-showers:{stated}"
 
 
 DEPLOYMENT: Final = f"{_PREFIXES[0]}deployment"

@@ -13,9 +13,12 @@ import unicodedata
 from typing import Final
 
 from ..ids import to_text
-from .keyfile import RingKey
+from .keyfile import KeyState, RingKey
+from .keyring import KeyRing
 
 _TAG_BYTES: Final = 16
+#: Keys under which an id is hashed at once, so that what is known of a device outlives the rotation of its key.
+_MOST_KEYS: Final = 4
 #: "0000" and "0101" are no ids.
 _FEWEST_DIFFERENT: Final = 3
 _PURPOSE: Final = b"hardware id"
@@ -46,3 +49,15 @@ def tag(key: RingKey, client: str, hardware_id: str) -> str:
         return ""
     words = f"{client}\0{text}".encode()
     return f"{key.id}.{to_text(hmac.digest(key.derive(_PURPOSE), words, 'sha256')[:_TAG_BYTES])}"
+
+
+def tags(ring: KeyRing, client: str, hardware_id: str) -> str:
+    """Its tags under the signing key and the newest others that verify, with a blank between them."""
+    signing = ring.signing_key()
+    others = sorted(
+        (key for key in ring.all_keys() if key is not signing and key.state is not KeyState.RETIRED),
+        key=lambda key: key.created_at_ms,
+        reverse=True,
+    )
+    made = (tag(key, client, hardware_id) for key in (signing, *others[: _MOST_KEYS - 1]))
+    return " ".join(one for one in made if one)

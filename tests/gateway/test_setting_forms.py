@@ -26,6 +26,10 @@ from latchstring_gateway.settings import SettingsError, read
         {"tv_clients": "a,b/c"},
         {"tv_clients": "x" * 65},
         {"tv_codes": "words"},
+        {"ja4_header": "x ja4"},
+        {"ja4_header": "Cookie"},
+        {"trial_days": 0},
+        {"trial_shared_after": 49},
         {"activation_url": "www.example.com/tv"},
     ],
 )
@@ -41,8 +45,10 @@ def test_lists_are_between_commas() -> None:
         snowplow_paths="/acme/track, /t ",
         snowplow_cookie_domains="Example.com , acme.example",
         tv_clients="tv, console,",
+        ja4_header="X-JA4",
     )
 
     assert chosen.trackers_paths() == ["/acme/track", "/t"]
     assert listed(chosen.tv_clients) == ["tv", "console"]
+    assert chosen.ja4_header == "x-ja4"
     assert chosen.snowplow_cookie_domains == "example.com , acme.example"

@@ -20,6 +20,7 @@ def put_mistakes_in() -> None:
     share_metrics(Path(os.environ["LATCHSTRING_DATA_DIR"]))
     from harness.evidence import breaks
     from latchstring_gateway.beacons.journal import Journal
+    from latchstring_gateway.fingerprint import signals
     from latchstring_gateway.revocation.barrier import Barrier
     from latchstring_gateway.revocation.fence import Fence
     from latchstring_gateway.revocation.key_agreement import Agreement
@@ -38,7 +39,7 @@ def put_mistakes_in() -> None:
         Checker._may_bridge = lambda _self, _lease: False  # type: ignore[method-assign,assignment]
     if breaks("endless-bridge"):
         Checker._may_bridge = lambda self, _lease: self._feed.loaded  # type: ignore[method-assign,assignment]
-    _tell_whom(LogNames, identifiers)
+    _tell_whom(LogNames, identifiers, signals)
     if breaks("clear-on-away"):
         cleared = (b"set-cookie", clear_cookie(SESSION_COOKIE).encode())
         answers.AWAY = Reply(503, (*answers.AWAY.headers, cleared), answers.AWAY.body)  # type: ignore[misc]
@@ -83,13 +84,14 @@ def _counted_apart(budgets: Any) -> None:
     budgets._call = lambda one, budget, whose, **more: call(one, budget, f"{os.getpid()} {whose}", **more)
 
 
-def _tell_whom(log_names: Any, identifiers: Any) -> None:
+def _tell_whom(log_names: Any, identifiers: Any, signals: Any) -> None:
     from harness.evidence import breaks
 
     if breaks("ids-in-logs"):
         log_names.of = lambda _self, _kind, subject: subject
     if breaks("identifiers-in-clear"):
         identifiers.tag = lambda _key, _trial, one: urlsafe_b64encode(one.value.encode()).decode()
+        signals.tag = lambda _key, _account, _name, value: value.encode().hex()
 
 
 def _never_over(fence_class: Any) -> None:

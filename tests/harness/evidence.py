@@ -118,7 +118,7 @@ _SHIPPERS = Red(
     "tests/promises/test_p3_shippers.py::test_shippers_at_the_same_time_count_each_hit_once", "beacons", slow=True
 )
 _DISK = "tests/promises/test_p3_disk.py::test_"
-_TRIALS = "tests/promises/test_p5_trials.py"
+_IDENTIFIERS = "tests/promises/test_p5_identifiers.py"
 _FULL_DISK = Red(
     f"{_DISK}full_file_system_refuses_what_it_cannot_keep_and_keeps_what_it_answered", "beacons", slow=True
 )
@@ -198,15 +198,15 @@ BREAKS: dict[str, Break] = {
     ),
     "claims-in-two-steps": Break(
         "Whether a trial may be had is asked first and written down then.",
-        (Red(f"{_TRIALS}::test_no_trial_is_granted_twice_in_a_race", "store", slow=True),),
+        (Red(f"{_IDENTIFIERS}::test_no_trial_is_granted_twice_in_a_race", "store", slow=True),),
     ),
     "claims-with-the-keys-one-has": Break(
         "A worker decides on trials though others mark them under a key that it lacks.",
-        (Red(f"{_TRIALS}::test_no_trial_is_granted_twice_in_a_race", "store", slow=True),),
+        (Red(f"{_IDENTIFIERS}::test_no_trial_is_granted_twice_in_a_race", "store", slow=True),),
     ),
     "identifiers-in-clear": Break(
-        "An identifier's tag is the identifier itself, in base64.",
-        (Red(f"{_TRIALS}::test_identifiers_are_found_nowhere_in_clear", "store", slow=True),),
+        "The tag of an identifier, or of a signal of a fingerprint, is an encoding of it.",
+        (Red(f"{_IDENTIFIERS}::test_identifiers_are_found_nowhere_in_clear", "store", slow=True),),
     ),
     "heartbeat-in-line": Break(
         "Renewals take every connection, and heartbeats have none of their own.",

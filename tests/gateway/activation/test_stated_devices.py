@@ -95,6 +95,33 @@ async def test_a_whole_product_line_with_one_id_stays_apart(worker: Worker, owne
     assert not [row for row in rows if row["state"] == "removed" and "hardware" in row], "what left is forgotten"
 
 
+async def test_a_tv_that_was_reset_looks_like_the_one_before(worker: Worker, owner: Jar) -> None:
+    """By its hardware id, and of two of one model, by nothing else; the API says so, and nobody is let in for it."""
+    for hardware_id in (_ID, "AC-55-0017-22F2", _ID):
+        await _connect(worker, owner, model="Aurora", hardware_id=hardware_id)
+
+    devices = (await worker.api("GET", "/v1/accounts/ada/devices")).json()["devices"]
+    tvs = sorted((one for one in devices if one["kind"] == "tv"), key=lambda one: int(one["first_seen_ms"]))
+    assert [one["looks_like"] and one["looks_like"]["device"] for one in tvs] == [None, None, tvs[0]["id"]]
+    assert tvs[2]["looks_like"]["verdict"] == "same"
+    assert "hardware" in tvs[2]["looks_like"]["reason"]
+
+
+async def test_a_tvs_ja4_counts_if_a_trusted_proxy_tells_it(store_url: str, tmp_path: Path) -> None:
+    """In the header that was named; it lies hashed in the device's row."""
+    headers = {"x-ja4": "t13d1516h2_8daaf6152771_e5627efa2ab1"}
+    for header, count in (("x-ja4", 1), ("", 0)):
+        settings = settings_for(store_url, tmp_path, ja4_header=header, **SETTINGS)
+        async with running_worker(settings) as told:
+            tv = Tv(told)
+            told.client.headers.update(headers)
+            tv.codes = (await tv.post("device_authorization")).json()
+            await approve(told, await told.signed_in(f"ada{count}"), tv.codes)
+            await tv.poll()
+            assert sum("fp:tls" in row for row in await _rows(told)) == 1
+            assert "t13d1516h2" not in str(await dump(told.store))
+
+
 async def test_an_id_that_is_none_or_another_each_time_does_no_harm(worker: Worker, owner: Jar) -> None:
     """Both sign in; the first leaves no hash, and of the others each device keeps one."""
     for hardware_id in ("", "0000000000", "random-1-aaaa", "random-2-bbbb"):

@@ -1,12 +1,14 @@
 """The manage-devices page over HTTP, on a registry in memory."""
 
 import re
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from harness.devices_stand import FAMILY, MANY, PARTIAL, STRANGE, THIS, MemoryDevices, application
 from latchstring_gateway.errors import StoreAway
+from latchstring_gateway.fingerprint.likeness import Likeness
 
 
 @pytest.fixture
@@ -86,6 +88,21 @@ async def test_a_refused_copy_of_a_sign_in_is_told(client: httpx.AsyncClient, de
     assert "Somebody used a copy of its sign-in" in html
     assert '<a href="#d-reused"><bdi>Study computer</bdi></a>' in html
     assert "We show this for 30 days, or until you sign it out below." in html
+
+
+async def test_a_device_that_looks_like_a_former_one_says_so(client: httpx.AsyncClient, devices: MemoryDevices) -> None:
+    """With a way to the former, which is there to be signed out; none where it is gone."""
+    likeness = Likeness("stick", "same", ("hardware", "model"), 3)
+    devices.rows = [replace(one, looks_like=likeness) if one.id == "tv" else one for one in FAMILY]
+
+    html = (await client.get("/latch/devices")).text
+    devices.rows = [one for one in devices.rows if one.id != "stick"]
+    without = (await client.get("/latch/devices")).text
+
+    assert 'It looks like your <a href="#d-stick"><bdi>Holiday-house stick</bdi></a>, last used' in html
+    assert "If the two are one device, sign the former out." in html
+    assert html.count("It looks like") == 1
+    assert "It looks like" not in without
 
 
 async def test_nothing_is_told_where_nothing_was_copied(client: httpx.AsyncClient) -> None:

@@ -51,6 +51,7 @@ async def test_a_first_sign_in_makes_a_session_a_device_and_three_cookies(worker
         "name": "Firefox on Linux",
         "kind": "computer",
         "new": True,
+        "looks_like": None,
     }
     assert sorted(jar) == sorted((SESSION, DEVICE, RUN))
     assert body["continue_to"].startswith("/latch/arrived?to=v1.")

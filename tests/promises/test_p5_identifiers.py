@@ -1,9 +1,10 @@
-"""P5 and free trials: none is granted twice in a race, and what people go by is found nowhere in clear."""
+"""P5: no free trial is granted twice in a race, and what people and devices go by is found nowhere in clear."""
 
 import asyncio
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,6 +145,7 @@ _PLANTED = {
     "card": ["fp_9Zk2QuistCard77"],
     "hardware": ["QUIST-TV-77:AB:CD:EF"],
 }
+_SIGNALS = {"installation": "QUIST-installation-77", "ja4": "t13d7716h2_8daaf6157777_e5627efa7777"}
 _ACCOUNTS = ("zelda-quist-77", "yorick-quist-78", "xenia-quist-79")
 
 
@@ -165,14 +167,25 @@ async def _claim_and_appeal(cluster: Cluster) -> None:
         assert found_in({"the answer": answer.content}, _texts()) == []
 
 
+async def _forget_oneself(cluster: Cluster) -> None:
+    """A device signs in, comes back under a new name, and is told to look like the one before."""
+    likenesses = []
+    for _ in range(2):
+        body = {"account": "known-by-name", "authenticated_at_ms": time.time_ns() // 1_000_000, "browser": _SIGNALS}
+        answer = await cluster.call(cluster.workers[0], "POST", "/v1/sessions", json=body)
+        likenesses.append(answer.raise_for_status().json()["device"]["looks_like"])
+    assert [one and one["verdict"] for one in likenesses] == [None, "same"]
+
+
 def _texts() -> list[str]:
-    return [*_ACCOUNTS, *(text for texts in _PLANTED.values() for text in texts)]
+    return [*_ACCOUNTS, *_SIGNALS.values(), *(text for texts in _PLANTED.values() for text in texts)]
 
 
 async def test_identifiers_are_found_nowhere_in_clear(capfd: pytest.CaptureFixture[str], evidence: Evidence) -> None:
     """Looked for in every value of the store, every file of the data directory, logs and metrics."""
     async with cluster_of_workers(1, log_level="debug") as cluster:
         await _claim_and_appeal(cluster)
+        await _forget_oneself(cluster)
         store = Store(cluster.valkey.url)
         try:
             held = await dump(store)
@@ -187,7 +200,7 @@ async def test_identifiers_are_found_nowhere_in_clear(capfd: pytest.CaptureFixtu
     print(found[:5])
     evidence.row(
         promise="P5",
-        tried="identifiers of trials sought in clear and in common encodings: store, its files, logs, metrics",
+        tried="identifiers of trials and devices sought in clear and encoded: store, its files, logs, metrics",
         trials=sum(len(forms_of(text)) for text in _texts()) * len(places),
         violations=len(found),
     )
