@@ -5,6 +5,8 @@ import pytest
 from latchstring_gateway.devices.spoken import details_in, label_in, picture_of, this_device, this_device_first
 from latchstring_gateway.pages.language import english
 from latchstring_gateway.pages.languages import read_languages
+from latchstring_gateway.recognition.describe import label_of
+from latchstring_gateway.recognition.kinds import KINDS
 
 DUTCH, ARABIC = read_languages(["nl", "ar"])
 
@@ -30,6 +32,13 @@ def test_a_kind_is_called_so_within_a_sentence_and_at_its_beginning() -> None:
 def test_only_what_we_called_a_device_is_translated(label: str, client: str, os: str, said: str) -> None:
     """A name that its owner gave stays as it is."""
     assert label_in(label, client, os, ARABIC) == said
+
+
+def test_whatever_recognition_calls_a_device_is_translated() -> None:
+    """A kind that was added there is missed here."""
+    labels = {label_of(kind, "", "", "") for kind in KINDS}
+
+    assert [label for label in labels if label_in(label, "", "", ARABIC) == label] == []
 
 
 def test_details_repeat_nothing_of_the_label() -> None:
