@@ -1,10 +1,11 @@
 """The signals of a device, what each is worth and for how long, and the tags that stand for them in a device's row.
 
-    fp:network    k3Vx9q.Zt0YpQ1c3aUe.1800000000000     id of a key of the ring, tag, when it was last seen (ms)
+    fp:network    k3Vx9q.Zt0YpQ1c.20833     id of a key of the ring, tag, the day since 1970 on which it was last seen
 
-A tag is 9 bytes of HMAC(HMAC(secret, "fingerprint: network"), account NUL value): one for each signal, so that what is
-known of one says nothing about another; the same value has another tag in another account, and under another key. What
-is kept is compared under the key it was kept under, for as long as that key is in the file.
+A tag is 6 bytes, enough to tell the few devices of an account apart, of HMAC(HMAC(secret, "fingerprint: network"),
+account NUL value): one for each signal, so that what is known of one says nothing about another; the same value has
+another tag in another account, and under another key. What is kept is compared under the key it was kept under, for as
+long as that key is in the file.
 
 A hardware id comes as tags already (tokens/hardware.py); they lie in the field `hardware` while the device is there.
 """
@@ -21,7 +22,7 @@ from ..tokens.keyring import KeyRing
 #: What stands before a signal's name in a device's row.
 FIELD: Final = "fp:"
 HARDWARE: Final = "hardware"
-_TAG_BYTES: Final = 9
+_TAG_BYTES: Final = 6
 _DAY_MS: Final = 86_400_000
 
 
@@ -93,7 +94,7 @@ def fields_of(key: RingKey, account: str, observed: Observed, *, now_ms: int) ->
     fields = {}
     for name, value in observed.known().items():
         if name != HARDWARE:
-            fields[FIELD + name] = f"{key.id}.{tag(key, account, name, value)}.{now_ms}"
+            fields[FIELD + name] = f"{key.id}.{tag(key, account, name, value)}.{now_ms // _DAY_MS}"
     return fields
 
 
@@ -115,9 +116,9 @@ def agreement(
 def _same(ring: KeyRing, account: str, name: str, value: str, kept: str, now_ms: int) -> bool | None:
     """Whether a kept tag is of the value; None if there is none, its time is over, or its key is gone."""
     key_id, _, rest = kept.partition(".")
-    former, _, seen_at = rest.partition(".")
+    former, _, seen_day = rest.partition(".")
     key = ring.get(key_id)
-    if key is None or now_ms - int(seen_at) >= SIGNALS[name].days * _DAY_MS:
+    if key is None or now_ms // _DAY_MS - int(seen_day) >= SIGNALS[name].days:
         return None
     return hmac.compare_digest(tag(key, account, name, value), former)
 

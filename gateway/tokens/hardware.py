@@ -17,8 +17,6 @@ from .keyfile import KeyState, RingKey
 from .keyring import KeyRing
 
 _TAG_BYTES: Final = 16
-#: Keys under which an id is hashed at once, so that what is known of a device outlives the rotation of its key.
-_MOST_KEYS: Final = 4
 #: "0000" and "0101" are no ids.
 _FEWEST_DIFFERENT: Final = 3
 _PURPOSE: Final = b"hardware id"
@@ -52,12 +50,13 @@ def tag(key: RingKey, client: str, hardware_id: str) -> str:
 
 
 def tags(ring: KeyRing, client: str, hardware_id: str) -> str:
-    """Its tags under the signing key and the newest others that verify, with a blank between them."""
+    """Its tags under the signing key and the oldest that verifies, with a blank between them.
+
+    Two devices are compared under a key that both have: the oldest outlives rotations. Both tags together stay short
+    enough (64 bytes) for the store to keep a device's row in its compact form.
+    """
     signing = ring.signing_key()
-    others = sorted(
-        (key for key in ring.all_keys() if key is not signing and key.state is not KeyState.RETIRED),
-        key=lambda key: key.created_at_ms,
-        reverse=True,
-    )
-    made = (tag(key, client, hardware_id) for key in (signing, *others[: _MOST_KEYS - 1]))
+    good = [key for key in ring.all_keys() if key.state is not KeyState.RETIRED]
+    oldest = min(good, key=lambda key: (key.created_at_ms, key.id))
+    made = (tag(key, client, hardware_id) for key in dict.fromkeys((signing, oldest)))
     return " ".join(one for one in made if one)

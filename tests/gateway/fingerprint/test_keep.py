@@ -156,7 +156,7 @@ async def test_what_was_kept_under_a_key_is_forgotten(worker: Worker) -> None:
     bob = await _sign_in(worker, account="bob")
     other = await _sign_in(worker, account="cleo")
     row = keys.device(keys.partition_of(Account("cleo")), other["id"])
-    await worker.store.redis.hset(row, FIELD + "tls", "another.tag.1800000000000")
+    await worker.store.redis.hset(row, FIELD + "tls", "another.tag.20833")
     key_id = worker.rooms.ring.signing_key().id
     stated = Observed(hardware=f"{key_id}.x", kind="tv")
     await worker.rooms.fingerprints.note(_ADA, new_id(), stated, is_new=True, now_ms=1)

@@ -42,7 +42,7 @@ def test_nothing_is_kept_in_clear_and_what_is_not_known_is_not_kept() -> None:
     row = fields_of(_ring(1).signing_key(), "ada", _LAPTOP, now_ms=_NOW_MS)
 
     assert set(row) == {FIELD + name for name in ("kind", "system", "client", "language", "network")}
-    assert all(text.startswith("tEst01.") and text.endswith(f".{_NOW_MS}") for text in row.values())
+    assert all(text.startswith("tEst01.") and text.endswith(f".{_NOW_MS // _DAY_MS}") for text in row.values())
     assert not any(value in str(row.values()) for value in ("computer", "Linux", "Firefox", "203.0.113"))
     assert fields_of(_ring(1).signing_key(), "ada", NOT_OBSERVED, now_ms=_NOW_MS) == {}
 
@@ -59,7 +59,7 @@ def test_a_tag_is_of_one_key_account_signal_and_value() -> None:
     ]
 
     assert len(set(tags_made)) == 5
-    assert {len(made) for made in tags_made} == {12}
+    assert {len(made) for made in tags_made} == {8}
 
 
 def test_what_both_have_agrees_or_differs_and_the_rest_says_nothing() -> None:
@@ -79,7 +79,7 @@ def test_a_signal_is_worth_something_for_its_time(name: str, days: int) -> None:
     observed = Observed(**{name: "x"})
     row = _kept(observed, ring)
 
-    assert agreement(ring, "ada", observed, row, now_ms=_NOW_MS + days * _DAY_MS - 1) == {name: True}
+    assert agreement(ring, "ada", observed, row, now_ms=_NOW_MS + (days - 1) * _DAY_MS) == {name: True}
     assert agreement(ring, "ada", observed, row, now_ms=_NOW_MS + days * _DAY_MS) == {}
 
 
@@ -92,14 +92,14 @@ def test_keys_rotate_and_what_was_kept_is_compared_under_its_own() -> None:
 
 
 def test_hardware_is_compared_under_any_key_that_both_have() -> None:
-    """It comes hashed already, under several keys, so that a rotation between two sign-ins does not part them."""
+    """It comes hashed already, under two keys, so that rotations between two sign-ins do not part them."""
     first = Observed(hardware=tags(_ring(1), "app", "AC-55-0017"))
     row = _kept(first, _ring(1))
-    for ring in (_ring(1, 2), _ring(1, 2, 3, 4)):
+    for ring in (_ring(1, 2), _ring(1, 2, 3, 4, 5)):
         same, other = (Observed(hardware=tags(ring, "app", text)) for text in ("ac550017", "AC-55-0018"))
         assert agreement(ring, "ada", same, row, now_ms=_NOW_MS) == {"hardware": True}
         assert agreement(ring, "ada", other, row, now_ms=_NOW_MS) == {"hardware": False}
-    later = Observed(hardware=tags(_ring(1, 2, 3, 4, 5), "app", "AC-55-0017"))
-    assert agreement(_ring(1, 2, 3, 4, 5), "ada", later, row, now_ms=_NOW_MS) == {}
-    assert len(later.hardware.split(" ")) == 4
+        assert len(same.hardware) <= 64
+    later = Observed(hardware=tags(_ring(2, 3), "app", "AC-55-0017"))
+    assert agreement(_ring(2, 3), "ada", later, row, now_ms=_NOW_MS) == {}
     assert tags(_ring(1, 2), "app", "unknown") == ""
