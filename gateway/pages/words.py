@@ -8,7 +8,7 @@ from typing import Final, Literal
 from babel import dates, lists, units
 from markupsafe import Markup
 
-from .language import Language
+from .language import Language, english
 
 _WEEK: Final = 7
 _HOUR: Final = timedelta(hours=1)
@@ -104,7 +104,11 @@ def _unit(
     length: Literal["short", "long"] = "long",
     pattern: str | None = None,
 ) -> str:
-    told = units.format_unit(number, f"duration-{name}", length, format=pattern, locale=language.locale)
+    unit = f"duration-{name}"
+    told = units.format_unit(number, unit, length, format=pattern, locale=language.locale)
+    if unit in told:
+        # CLDR has no words for it in every language; those of English are short and known.
+        told = units.format_unit(number, unit, "short", format=pattern, locale=english().locale)
     return told.replace(" ", _NO_BREAK)
 
 

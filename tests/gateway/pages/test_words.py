@@ -3,6 +3,7 @@
 from datetime import timedelta, timezone
 
 import pytest
+from babel import Locale
 
 from latchstring_gateway.pages.language import Language, english
 from latchstring_gateway.pages.languages import read_languages
@@ -99,3 +100,10 @@ def test_a_country_has_a_name_in_each_language() -> None:
     """A code that CLDR does not know stays a code."""
     assert [country("BR", one) for one in (english(), DUTCH, ARABIC)] == ["Brazil", "Brazilië", "البرازيل"]
     assert [country(code, english()) for code in ("", "X9")] == ["", "X9"]
+
+
+def test_a_unit_that_cldr_has_no_words_for_is_said_in_english() -> None:
+    """Never by its identifier, as in a language of which little is known."""
+    corsican = Language("co", Locale.parse("co"), english().texts)
+
+    assert [span(ms, corsican) for ms in (4, 1_500)] == ["4\N{NO-BREAK SPACE}ms", "1.5\N{NO-BREAK SPACE}secs"]
