@@ -5,7 +5,7 @@ demo          a website, a proxy and a browser story on real parts
 supervise     keeps the store, the HTTP workers and the shipper running
 app | server | session_gate   the long way (Starlette) and the fast door (uvicorn protocol), the same handlers behind
               both; the gate in a website's own process
-backend_routes   every URL below /v1
+backend_routes | page_routes   every URL below /v1; every page for people
 running       a worker's background life
 activation_wiring   the part of it that activates TVs
 wiring        the composition root: makes every object once and hands it down

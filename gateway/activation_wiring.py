@@ -22,7 +22,7 @@ from .sessions.start import Starter
 from .sessions.story import Story
 from .setting_forms import listed
 from .tokens.log_names import LogNames
-from .wiring import Rooms, gate
+from .wiring import Rooms, fresh_gate, gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,9 @@ def build(rooms: Rooms) -> Activation:
         names=names,
         address_of=address_of,
         gate=lambda app: gate(rooms, app, of_pages=True),
+        limit=rooms.limit,
+        clock=rooms.clock,
+        fresh_gate=fresh_gate(rooms),
         pages=rooms.pages,
     )
     return Activation(endpoints.routes(), pages, [metadata.route(settings.public_origin)])

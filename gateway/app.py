@@ -23,23 +23,18 @@ from .activation.endpoints import PREFIX as OAUTH_PREFIX
 from .backend_routes import all_nodes_of, backend_routes, links_of
 from .beacons import batch, hit
 from .beacons import endpoints as beacon_endpoints
-from .beacons import script as page_script
 from .beacons.journal import Journal
 from .beacons.telling import journal_metrics
 from .dashboard import page as dashboard
-from .dashboard.door import Door
-from .devices import page as devices_page
 from .errors import EdgeError
 from .hot_route import head_of, hot_route_app
 from .mail.go import MailAddresses
-from .pages.static import static_routes
-from .privacy.page import ChoicesPage
+from .page_routes import page_routes
 from .recognition.hints import ACCEPT_CH
 from .revocation import restored
 from .running import Running
 from .service_keys import ServiceOnly
 from .sessions.forward_auth import PATHS, ForwardAuth, Manner
-from .sessions.page import SessionPages
 from .sessions.verify import verify_handler
 from .shipping.verdicts import verdicts
 from .snowplow import endpoints as snowplow_endpoints
@@ -47,7 +42,7 @@ from .snowplow.micro import Micro
 from .snowplow.redirect import Redirects
 from .tokens.passport import jwks
 from .wire import HotRoute, HotRoutes
-from .wiring import Rooms, gate
+from .wiring import Rooms
 
 #: Requests to /v1 and to the pages: bytes of body, and seconds to receive it.
 _MAX_BODY_BYTES: Final = 1_048_576
@@ -114,7 +109,7 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    paged = _limited(Router([*_page_routes(rooms), *activation.pages], redirect_slashes=False))
+    paged = _limited(Router([*page_routes(rooms), *activation.pages], redirect_slashes=False))
     pages = ResponseHeaders(
         CrossOriginProtection(paged, trusted_origins=[rooms.settings.public_origin]), accept_client_hints=ACCEPT_CH
     )
@@ -249,26 +244,6 @@ def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
         Route("/.well-known/jwks.json", keys),
         Route("/metrics", scrape),
     ]
-
-
-def _page_routes(rooms: Rooms) -> list[Route]:
-    settings = rooms.settings
-    sessions = SessionPages(
-        checker=rooms.checker,
-        revoker=rooms.revoker,
-        codec=rooms.codec,
-        clock=rooms.clock,
-        pages=rooms.pages,
-        sign_in_url=settings.sign_in_url,
-    )
-    behind_gate: Callable[[ASGIApp], ASGIApp] = lambda app: gate(rooms, app, of_pages=True)  # noqa: E731 - bound, not named
-    devices = devices_page.routes(devices=rooms.devices, gate=behind_gate, pages=rooms.pages, clock=rooms.clock)
-    bridge = [] if rooms.bridge is None else rooms.bridge.routes()
-    choices = ChoicesPage(rooms.choices, rooms.pages)
-    door = Door(rooms.service_keys, rooms.codec, rooms.clock)
-    figures = dashboard.Dashboard(door=door, reports=rooms.reports, clock=rooms.clock, pages=rooms.pages)
-    pages = [*sessions.routes(), *devices, *choices.routes(), *bridge, *figures.routes()]
-    return [*pages, *static_routes(further=rooms.pages.look.files), *page_script.routes()]
 
 
 class _Asgi:

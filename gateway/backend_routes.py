@@ -38,7 +38,7 @@ def backend_routes(rooms: Rooms) -> list[Route]:
     stream = RevocationStream(rooms.feed, rooms.listeners, rooms.clock)
     erasing = Erasing(rooms.settings.data_dir, pseudonyms, rooms.clock)
     rooms_of_urls = (
-        SessionEndpoints(rooms.starter, rooms.codec, rooms.clock),
+        SessionEndpoints(rooms.starter, rooms.limit, rooms.codec, rooms.clock),
         RevocationEndpoints(rooms.store, rooms.revoker, rooms.everybody, stream),
         DeviceEndpoints(rooms.devices),
         TrialEndpoints(rooms.trials),

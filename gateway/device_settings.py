@@ -1,6 +1,7 @@
-"""The settings that say what is known of devices: where they are, what they give away, what they have had."""
+"""The settings that say what is known of devices, what they have had, and how many there may be."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -33,6 +34,16 @@ class DeviceSettings(BaseSettings):
         ge=0,
         le=48,
         description="accounts by which a hardware id is a product line's and refuses nobody; 0: none is",
+    )
+    sessions_per_account: int = Field(0, ge=0, le=1_000, description="parallel sessions of an account; 0: no limit")
+    sessions_when_full: Literal["end-oldest", "refuse"] = Field(
+        "end-oldest", description="what a sign-in does that would be one too many"
+    )
+    devices_per_account: int = Field(
+        0, ge=0, le=100, description="devices of an account; one more has to wait until one is given up; 0: no limit"
+    )
+    remove_wants_password: bool = Field(
+        default=False, description="whether a device is removed only by who gave the password in this session"
     )
 
     def open_places(self) -> Places:

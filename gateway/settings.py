@@ -97,10 +97,6 @@ class Settings(DeviceSettings, PageSettings):
     remember_absolute_seconds: Seconds = Field(365 * 86_400, description="remembered at most")
     rotate_every_seconds: Seconds = Field(86_400, description="how often a credential's counter advances")
     grace_seconds: Seconds = Field(900, description="how late an answer may reach a browser after a rotation")
-    sessions_per_account: int = Field(0, ge=0, le=1_000, description="parallel sessions of an account; 0: no limit")
-    sessions_when_full: Literal["end-oldest", "refuse"] = Field(
-        "end-oldest", description="what a sign-in does that would be one too many"
-    )
     second_look: bool = Field(default=True, description="look again at devices, if the extra detector is installed")
     tv_clients: TvClients = Field(
         "", description="ids, by commas, of TV apps that may sign devices in; empty: none may"
@@ -244,6 +240,7 @@ class Settings(DeviceSettings, PageSettings):
             last_known_good_seconds=self.last_known_good_seconds,
             most_sessions=self.sessions_per_account,
             when_full=self.sessions_when_full,
+            most_devices=self.devices_per_account,
         )
 
     def trackers_paths(self) -> list[str]:

@@ -11,6 +11,7 @@ from latchstring_middleware.forwarded import TrustedProxies
 from .beacons.floods import Floods
 from .clock import Clock, SystemClock
 from .devices.endpoints import AccountDevices
+from .devices.limit import DeviceLimit
 from .devices.place import Places
 from .devices.refine import Refiner
 from .devices.registry import Devices
@@ -77,6 +78,7 @@ class Rooms:
     devices: AccountDevices
     trials: Trials
     refiner: Refiner
+    limit: DeviceLimit
     service_keys: ServiceKeys
     choices: ChoiceCookies
     trusted: TrustedProxies
@@ -127,6 +129,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     trusted = TrustedProxies.parse(settings.trusted_proxies)
     places = settings.open_places()
     starter = Starter(store, codec, leases, policy, story, places, fingerprints, seen=refiner.seen)
+    devices = AccountDevices(Devices(store), revoker)
     country = ClientCountry(trusted, places)
     old_cookie = OldCookie(settings.bridge_cookie.encode()) if settings.bridge_cookie else None
     checker = Checker(
@@ -176,7 +179,8 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         proofs=proofs,
         starter=starter,
         fingerprints=fingerprints,
-        devices=AccountDevices(Devices(store), revoker),
+        devices=devices,
+        limit=DeviceLimit(devices, settings.devices_per_account),
         trials=Trials(store, ring, names, days=settings.trial_days, shared_after=settings.trial_shared_after),
         refiner=refiner,
         service_keys=ServiceKeys(store, clock),
@@ -227,3 +231,10 @@ def gate(
         has_bridge=of_pages,
         takes_bearer=not of_pages,
     )
+
+
+def fresh_gate(rooms: Rooms) -> Callable[[ASGIApp], Gate] | None:
+    """The gate before what removes devices, where the operator wants the password for that; else None."""
+    if not rooms.settings.remove_wants_password:
+        return None
+    return lambda app: gate(rooms, app, requires=lambda _path: Requirement(fresh=True), of_pages=True)

@@ -31,6 +31,7 @@ from ..tokens.purposes import (
     RefreshToken,
     ReturnTo,
     VisitorToken,
+    WaitingSignIn,
 )
 from .keys import DEFAULT_DATA_DIR, DataDir, KeysFile, key_file
 from .words import give_up, relative, span
@@ -45,6 +46,7 @@ _NAMES: Final[dict[type[Payload], str]] = {
     ProofNonce: "nonce for the proof of a key (DPoP-Nonce)",
     DeviceToken: "device token (cookie __Host-device)",
     ReturnTo: "return target",
+    WaitingSignIn: "sign-in that waits for room (cookie __Host-waiting)",
     Choices: "privacy choices (cookie __Host-choices)",
     VisitorToken: "visitor (cookie __Host-visitor)",
     DashboardVisit: "visit to the dashboard (cookie __Host-dashboard)",

@@ -7,8 +7,9 @@ from typing import Final
 
 from ..pages.language import Language
 from ..pages.words import Moment, moment
+from .place import Places
 from .registry import MAX_NAME_CHARS, DeviceRow
-from .spoken import details_in, label_in, picture_of, this_device, this_device_first
+from .spoken import details_in, label_in, picture_of, place_in, this_device, this_device_first
 
 #: How long the owner is told that a copy of a device's sign-in was refused.
 REUSE_TOLD_DAYS: Final = 30
@@ -31,6 +32,7 @@ class Card:
     this_first: str
     details: str
     place: str
+    network: str
     last_seen: Moment
     first_seen: Moment | None
     reuse: Moment | None
@@ -39,8 +41,8 @@ class Card:
     looks_like: str = ""
 
 
-def card(row: DeviceRow, language: Language, *, is_this: bool, now_ms: int, zone: tzinfo) -> Card:
-    """The card of a device row."""
+def card(row: DeviceRow, language: Language, places: Places, *, is_this: bool, now_ms: int, zone: tzinfo) -> Card:
+    """The card of a device row; where it was last is looked up from its network."""
 
     def when(at_ms: int) -> Moment:
         return moment(at_ms, now_ms, language, zone)
@@ -53,7 +55,8 @@ def card(row: DeviceRow, language: Language, *, is_this: bool, now_ms: int, zone
         this=this_device(row.kind, language),
         this_first=this_device_first(row.kind, language),
         details=details_in(row.model, row.client, row.os, row.name, language),
-        place=row.place,
+        place=place_in(places.of(row.place.partition("/")[0]), language),
+        network=row.place,
         last_seen=when(row.last_seen_ms),
         first_seen=when(row.first_seen_ms) if row.first_seen_ms else None,
         reuse=when(row.reuse_at_ms) if _is_told(row.reuse_at_ms, now_ms) else None,
@@ -64,12 +67,18 @@ def card(row: DeviceRow, language: Language, *, is_this: bool, now_ms: int, zone
 
 
 def cards(
-    rows: Sequence[DeviceRow], language: Language, *, device_in_use: str, now_ms: int, zone: tzinfo
+    rows: Sequence[DeviceRow],
+    language: Language,
+    places: Places,
+    *,
+    device_in_use: str = "",
+    now_ms: int,
+    zone: tzinfo,
 ) -> tuple[Card | None, list[Card]]:
     """The card of this device, None if it is not among them, and the others, the last used first."""
     active = [row for row in rows if row.state == "active"]
     active.sort(key=lambda row: row.last_seen_ms, reverse=True)
-    made = [card(row, language, is_this=row.id == device_in_use, now_ms=now_ms, zone=zone) for row in active]
+    made = [card(row, language, places, is_this=row.id == device_in_use, now_ms=now_ms, zone=zone) for row in active]
     this = next((one for one in made if one.is_this), None)
     return this, [one for one in made if not one.is_this]
 

@@ -9,13 +9,14 @@
 
 Plain forms, no script. Posts from other sites are refused by the cross-origin check around the whole app, and by
 `SameSite=Lax` on the cookie. The receipt is the answer to the post itself and not to a redirect behind it: who removes
-the device in use has no session left with which to fetch another page.
+the device in use has no session left with which to fetch another page, and no cookie of ours: it may be sold. Where the
+operator wants the password for it, who is merely remembered is sent to sign in first.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from markupsafe import Markup
 from starlette.middleware import Middleware
@@ -29,30 +30,19 @@ from ..errors import BadRequest, EdgeError, NotFound, StoreAway
 from ..pages.forms import form_fields
 from ..pages.language import Language
 from ..pages.render import Pages, Reader
+from ..pages.visitor import visitor_of
 from ..pages.words import listing, spoken_days
 from ..revocation.receipt import Receipt
 from .card import REUSE_TOLD_DAYS, Card, cards, name_problem
+from .place import Places
 from .receipt_page import receipt_page
 from .registry import MAX_NAME_CHARS, DeviceRow
 from .spoken import this_device_first
 
 BASE_URL: Final = "/latch/devices"
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 SIGN_OUT_URL: Final = "/latch/sign-out"
 _LINK: Final = Markup('<a href="#d-{}"><bdi>{}</bdi></a>')
-
-
-class Visitor(Protocol):
-    """Who asks, as the gate put it into `scope["latch"]`."""
-
-    @property
-    def account(self) -> str:
-        """The account that is signed in."""
-        ...
-
-    @property
-    def device(self) -> str:
-        """The id of the device it is signed in on."""
-        ...
 
 
 class DevicesForPage(Protocol):
@@ -62,7 +52,7 @@ class DevicesForPage(Protocol):
         """Check a name and give it to a device; raises errors.NotFound and errors.BadRequest."""
         ...
 
-    async def remove(self, account: str, device_ids: list[str]) -> Receipt:
+    async def remove(self, account: str, device_ids: list[str], *, reason: str) -> Receipt:
         """Sign devices out everywhere; raises errors.NotFound."""
         ...
 
@@ -83,24 +73,33 @@ class RenameError:
 def routes(
     *,
     devices: DevicesForPage,
+    places: Places,
     gate: Callable[[ASGIApp], ASGIApp],
+    fresh_gate: Callable[[ASGIApp], ASGIApp] | None = None,
+    forget_browser: Callable[[Response], None],
     pages: Pages,
     clock: Clock,
     zone: tzinfo = UTC,
 ) -> list[Route]:
-    """The page's routes; `gate` puts a `Visitor` into `scope["latch"]` or sends the browser to the sign-in page."""
-    endpoints = DevicesPage(devices, pages, clock=clock, zone=zone)
-    behind_gate = [Middleware(gate)]
+    """The page's routes; `gate` puts a `Visitor` into `scope["latch"]` or sends the browser to the sign-in page.
 
-    def route(path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str) -> Route:
-        return Route(BASE_URL + path, endpoints.answering(endpoint), methods=[method], middleware=behind_gate)
+    `fresh_gate` does the same and lets nobody pass who has not given the password in this session; without it, removing
+    asks no more than being signed in. `forget_browser` makes an answer take our cookies from the browser.
+    """
+    endpoints = DevicesPage(
+        devices, places, forget_browser, pages, clock=clock, zone=zone, wants_fresh=fresh_gate is not None
+    )
+
+    def route(path: str, endpoint: Endpoint, method: str, *, asks: bool = False) -> Route:
+        before = fresh_gate if asks and fresh_gate is not None else gate
+        return Route(BASE_URL + path, endpoints.answering(endpoint), methods=[method], middleware=[Middleware(before)])
 
     return [
         route("", endpoints.show, "GET"),
-        route("/remove-others", endpoints.ask_remove_others, "GET"),
+        route("/remove-others", endpoints.ask_remove_others, "GET", asks=True),
         route("/remove-others", endpoints.remove_others, "POST"),
         route("/{device}/rename", endpoints.rename, "POST"),
-        route("/{device}/remove", endpoints.ask_remove, "GET"),
+        route("/{device}/remove", endpoints.ask_remove, "GET", asks=True),
         route("/{device}/remove", endpoints.remove, "POST"),
     ]
 
@@ -108,13 +107,26 @@ def routes(
 class DevicesPage:
     """The endpoints; one request at a time goes through, so nothing is kept between them."""
 
-    def __init__(self, devices: DevicesForPage, pages: Pages, *, clock: Clock, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        devices: DevicesForPage,
+        places: Places,
+        forget_browser: Callable[[Response], None],
+        pages: Pages,
+        *,
+        clock: Clock,
+        zone: tzinfo,
+        wants_fresh: bool,
+    ) -> None:
         self._devices = devices
+        self._places = places
+        self._forget_browser = forget_browser
+        self._wants_fresh = wants_fresh
         self._pages = pages
         self._clock = clock
         self._zone = zone
 
-    def answering(self, endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    def answering(self, endpoint: Endpoint) -> Endpoint:
         """`endpoint`, with an error turned into a page that says what to do."""
 
         async def answer(request: Request) -> Response:
@@ -140,7 +152,7 @@ class DevicesPage:
         device_id = request.path_params["device"]
         typed = (await form_fields(request)).get("name", "")
         try:
-            await self._devices.rename(_visitor(request).account, device_id, typed)
+            await self._devices.rename(visitor_of(request).account, device_id, typed)
         except BadRequest as error:
             wrong = RenameError(device_id, typed, name_problem(typed, self._pages.reader(request).language))
             return await self._list(request, rename_error=wrong, status=error.status)
@@ -151,11 +163,17 @@ class DevicesPage:
         reader = self._pages.reader(request)
         this, others = await self._cards(request, reader.language)
         chosen = self._chosen(request, this, others)
+        language, what = reader.language, chosen.this
+        heading = language.gettext("Sign out %(device)s?", device=what)
+        button = language.gettext("Sign out %(device)s", device=what)
+        if chosen.is_this:
+            heading = language.gettext("Sign out and deactivate %(device)s?", device=what)
+            button = language.gettext("Sign out and deactivate %(device)s", device=what)
         return _confirm(
             reader,
             [chosen],
-            heading=reader.language.gettext("Sign out %(device)s?", device=chosen.this),
-            button=reader.language.gettext("Sign out %(device)s", device=chosen.this),
+            heading=heading,
+            button=button,
             action=f"{BASE_URL}/{chosen.id}/remove",
             this=this,
         )
@@ -164,7 +182,8 @@ class DevicesPage:
         """Sign one device out and show the receipt."""
         reader = self._pages.reader(request)
         this, others = await self._cards(request, reader.language)
-        return await self._remove(request, reader, [self._chosen(request, this, others)])
+        chosen = self._chosen(request, this, others)
+        return self._back_to_the_password(request) or await self._remove(request, reader, [chosen])
 
     async def ask_remove_others(self, request: Request) -> Response:
         """Ask once more before all others are signed out; nothing to ask if there are none."""
@@ -191,13 +210,19 @@ class DevicesPage:
         _, others = await self._cards(request, reader.language)
         if not others:
             return RedirectResponse(BASE_URL, 303)
-        return await self._remove(request, reader, others)
+        return self._back_to_the_password(request) or await self._remove(request, reader, others)
+
+    def _back_to_the_password(self, request: Request) -> Response | None:
+        """Who is merely remembered goes to the question before this post, whose gate sends him to sign in."""
+        if not self._wants_fresh or visitor_of(request).level == "fresh":
+            return None
+        return RedirectResponse(request.url.path, 303)
 
     async def _cards(self, request: Request, language: Language) -> tuple[Card | None, list[Card]]:
-        visitor = _visitor(request)
+        visitor = visitor_of(request)
         rows = await self._devices.list(visitor.account)
         now_ms = self._clock.wall_ms()
-        return cards(rows, language, device_in_use=visitor.device, now_ms=now_ms, zone=self._zone)
+        return cards(rows, language, self._places, device_in_use=visitor.device, now_ms=now_ms, zone=self._zone)
 
     def _chosen(self, request: Request, this: Card | None, others: list[Card]) -> Card:
         wanted = request.path_params["device"]
@@ -233,15 +258,23 @@ class DevicesPage:
         )
 
     async def _remove(self, request: Request, reader: Reader, chosen: list[Card]) -> Response:
-        receipt = await self._devices.remove(_visitor(request).account, [one.id for one in chosen])
-        return receipt_page(
+        is_here = any(one.is_this for one in chosen)
+        receipt = await self._devices.remove(
+            visitor_of(request).account,
+            [one.id for one in chosen],
+            reason="deactivated_on_device" if is_here else "removed_by_owner",
+        )
+        answer = receipt_page(
             receipt,
             [one.name for one in chosen],
             reader,
             zone=self._zone,
             base_url=BASE_URL,
-            signed_out_here=any(one.is_this for one in chosen),
+            signed_out_here=is_here,
         )
+        if is_here:
+            self._forget_browser(answer)
+        return answer
 
 
 def _confirm(
@@ -256,11 +289,6 @@ def _confirm(
         action=action,
         stays=this.this_first if this else this_device_first("", reader.language),
     )
-
-
-def _visitor(request: Request) -> Visitor:
-    visitor: Visitor = request.scope["latch"]
-    return visitor
 
 
 def _remedy(error: EdgeError, language: Language) -> str:

@@ -3,6 +3,8 @@
 from typing import Final, NamedTuple
 
 from ..pages.language import Language, gettext_noop, isolated
+from ..pages.words import country
+from .place import Place
 
 
 class _Phrases(NamedTuple):
@@ -74,6 +76,15 @@ def details_in(model: str, client: str, os: str, label: str, language: Language)
     if model and model != label and software:
         return language.gettext("%(model)s, %(software)s", model=isolated(model), software=software)
     return software or (isolated(model) if model and model != label else "")
+
+
+def place_in(place: Place, language: Language) -> str:
+    """Country and provider of a place ("Netherlands, by Example Cable"), as far as they are known; else blank."""
+    where = country(place.country, language) if place.country else ""
+    if where and place.provider:
+        by = isolated(place.provider)
+        return language.gettext("%(country)s, by %(provider)s", country=isolated(where), provider=by)
+    return where or (isolated(place.provider) if place.provider else "")
 
 
 def _software(client: str, os: str, language: Language) -> str:

@@ -1,4 +1,7 @@
-"""The backend's URL that begins a session; those that end one are in revocation/endpoints.py."""
+"""The backend's URL that begins a session; those that end one are in revocation/endpoints.py.
+
+POST /v1/sessions   201 with cookies to relay; 409 too_many_devices with those to choose from, and a page for people
+"""
 
 from typing import Annotated
 
@@ -7,15 +10,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from latchstring_middleware.problems import MEDIA_TYPE
+
 from ..api_requests import read_json
 from ..clock import Clock
+from ..devices.limit import DeviceLimit, Full
 from ..fingerprint.ja4 import ja4_of
 from ..fingerprint.signals import Observed
 from ..ids import Account
 from ..recognition.hints import read_hints
 from ..tokens.codec import Codec
 from . import return_path
+from .room import begin
 from .start import SignIn, Starter
+from .waiting import too_many_devices
 
 AccountText = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:@+-]{1,64}\Z")]
 HintName = Annotated[str, Meta(max_length=64)]
@@ -45,13 +53,16 @@ class StartRequest(Struct, frozen=True, forbid_unknown_fields=True, rename={"ret
     method: Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[a-z0-9_-]+\Z")] = "password"
     browser: Browser = Browser()
     return_to: Annotated[str, Meta(max_length=2_048)] | None = None
+    #: Devices to sign out first if there is no room for one more.
+    give_up: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=100)] = []
 
 
 class SessionEndpoints:
     """Holds the collaborators of the session route."""
 
-    def __init__(self, starter: Starter, codec: Codec, clock: Clock) -> None:
+    def __init__(self, starter: Starter, limit: DeviceLimit, codec: Codec, clock: Clock) -> None:
         self._starter = starter
+        self._limit = limit
         self._codec = codec
         self._clock = clock
 
@@ -60,27 +71,29 @@ class SessionEndpoints:
         return [Route("/v1/sessions", self.start, methods=["POST"])]
 
     async def start(self, request: Request) -> JSONResponse:
-        """201 with the Set-Cookie lines to relay and where to send the browser next."""
+        """201 with the Set-Cookie lines to relay and where to send the browser next; 409 where there is no room."""
         asked = await read_json(request, StartRequest)
-        started = await self._starter.start(
-            SignIn(
-                account=Account(asked.account),
-                remember=asked.remember,
-                authenticated_at_ms=asked.authenticated_at_ms,
-                method=asked.method,
-                cookie=asked.browser.cookie,
-                user_agent=asked.browser.user_agent,
-                address=asked.browser.address,
-                hints=read_hints({name.lower(): value for name, value in asked.browser.client_hints.items()}),
-                observed=Observed(
-                    installation=asked.browser.installation,
-                    tls=ja4_of(asked.browser.ja4),
-                    language=asked.browser.accept_language.replace(" ", "").lower(),
-                ),
-            )
+        sign_in = SignIn(
+            account=Account(asked.account),
+            remember=asked.remember,
+            authenticated_at_ms=asked.authenticated_at_ms,
+            method=asked.method,
+            cookie=asked.browser.cookie,
+            user_agent=asked.browser.user_agent,
+            address=asked.browser.address,
+            hints=read_hints({name.lower(): value for name, value in asked.browser.client_hints.items()}),
+            observed=Observed(
+                installation=asked.browser.installation,
+                tls=ja4_of(asked.browser.ja4),
+                language=asked.browser.accept_language.replace(" ", "").lower(),
+            ),
         )
         now_ms = self._clock.wall_ms()
         target = return_path.open_target(self._codec, asked.return_to, now_ms=now_ms) if asked.return_to else "/"
+        started, gave_up = await begin(self._starter, self._limit, sign_in, asked.give_up)
+        if isinstance(started, Full):
+            problem = too_many_devices(self._codec, sign_in, started, target)
+            return JSONResponse(problem, 409, {"cache-control": "no-store"}, MEDIA_TYPE.decode())
         body = {
             "session": {
                 "id": started.session,
@@ -96,6 +109,7 @@ class SessionEndpoints:
                 "new": started.device_is_new,
                 "looks_like": None if started.looks_like is None else started.looks_like.as_dict(),
             },
+            "gave_up": None if gave_up is None else gave_up.receipt.as_dict(),
             "set_cookie": list(started.set_cookie),
             "continue_to": f"/latch/arrived?to={return_path.seal(self._codec, target, now_ms=now_ms)}",
         }

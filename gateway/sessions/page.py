@@ -28,7 +28,7 @@ from ..tokens.codec import Codec, Refused
 from ..tokens.purposes import Lease
 from . import return_path, visit
 from .check import Accepted, Checker
-from .policy import RUN_COOKIE, SESSION_COOKIE
+from .policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE
 
 ARRIVED_URL: Final = "/latch/arrived"
 SIGN_OUT_URL: Final = "/latch/sign-out"
@@ -120,6 +120,16 @@ class SessionPages:
             with contextlib.suppress(NotFound):
                 session = to_text(lease.session)
                 await self._revoker.revoke(Account(lease.account), [("session", session)], reason="signed_out")
+
+
+def forget_browser(response: Response) -> None:
+    """Take from the browser all that tells who was signed in on it, or which browser it is: it may be sold.
+
+    What the website has stored there goes too, and its cookies, which only the browser can find.
+    """
+    response.headers["clear-site-data"] = '"cache", "cookies", "storage"'
+    for name in (SESSION_COOKIE, RUN_COOKIE, DEVICE_COOKIE):
+        response.headers.append("set-cookie", clear_cookie(name))
 
 
 def _cleared(response: Response) -> Response:

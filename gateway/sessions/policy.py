@@ -39,6 +39,8 @@ class SessionPolicy:
     #: Parallel sessions of an account, 0 for no limit, and what a sign-in does that would be one too many.
     most_sessions: int = 0
     when_full: Literal["end-oldest", "refuse"] = "end-oldest"
+    #: Devices of an account, 0 for no limit; what moves in with a session of the website's own is let in besides.
+    most_devices: int = 0
 
     def of_tvs(self, *, days: int, grace_seconds: float) -> "SessionPolicy":
         """What the sign-ins of TVs go by: never fresh, for no password was typed there; a new token at each refresh."""

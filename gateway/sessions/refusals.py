@@ -2,6 +2,7 @@
 
 from typing import Final
 
+TOO_MANY_DEVICES: Final = "too_many_devices"
 REFUSALS: Final = {
     "disabled": ("account_disabled", "the account is disabled"),
     "overtaken": (
@@ -9,6 +10,7 @@ REFUSALS: Final = {
         "the account was signed out everywhere after this sign-in was checked; ask again",
     ),
     "full": ("too_many_sessions", "the account has as many sessions as it may; end one and try again"),
+    "devices_full": (TOO_MANY_DEVICES, "the account has as many devices as it may; sign one of them out first"),
     "used": ("old_session_used", "the website's session was handed out before, or has been ended since"),
     "device_removed": ("device_removed", "the device of the website's session was removed"),
     "approver_gone": ("approver_signed_out", "whoever approved it was signed out before it began"),

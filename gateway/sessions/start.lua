@@ -1,11 +1,11 @@
--- Begin a session: check the account and its limit of sessions, recognise or register the device, end the browser's
--- former session. Atomic.
+-- Begin a session: check the account and its limits of sessions and devices, recognise or register the device, end the
+-- browser's former session. Atomic.
 -- With `vouched` it is one that the website's old cookie stood for, under an id made of it: handed out once, and again
 -- only while its first answer may have been lost.
 -- INCLUDE ../revocation/append.lua
 -- KEYS account devices browser new_device session sessions generations revocations number outbox
--- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full key_id label kind agent_kind model os client stated hardware place country provider event_prefix vouched given_device approved_by grace_ms
--- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name, run, browser_id} or {'disabled' | 'overtaken' | 'full' | 'stale' | 'future' | 'used' | 'device_removed' | 'over' | 'approver_gone', now_ms}
+-- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full most_devices key_id label kind agent_kind model os client stated hardware place country provider event_prefix vouched given_device approved_by grace_ms
+-- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name, run, browser_id} or {'disabled' | 'overtaken' | 'full' | 'devices_full' | 'stale' | 'future' | 'used' | 'device_removed' | 'over' | 'approver_gone', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
 local auth_at = tonumber(authenticated_at_ms)
@@ -67,12 +67,6 @@ if most_sessions > 0 then
   for i = 1, #live - most_sessions + 1 do surplus[i] = live[i] end
 end
 
-if is_new_account then
-  redis.call('HSET', account_key, 'generation', generation, 'created_at_ms', whole(now))
-end
--- One that was erased a moment ago is a new one, and its row stays.
-redis.call('PERSIST', account_key)
-
 local device_id, is_new = new_device_id, 1
 local known = given_device ~= '' and given_device or redis.call('GET', browser_key)
 local known_state = known and redis.call('HGET', prefix .. 'device:' .. known, 'state')
@@ -82,6 +76,18 @@ elseif given_device ~= '' then
   if known_state then return {'device_removed', now} end
   device_id = given_device
 end
+-- A session that moves in brings a device that the website has had; one that was approved elsewhere is as new as any.
+most_devices = tonumber(most_devices)
+if is_new == 1 and most_devices > 0 and (vouched == '0' or approved_by ~= '') and redis.call('SCARD', devices_key) >= most_devices then
+  return {'devices_full', now}
+end
+
+if is_new_account then
+  redis.call('HSET', account_key, 'generation', generation, 'created_at_ms', whole(now))
+end
+-- One that was erased a moment ago is a new one, and its row stays.
+redis.call('PERSIST', account_key)
+
 local row = prefix .. 'device:' .. device_id
 if given_device ~= '' then browser_id = redis.call('HGET', row, 'browser') or browser_id end
 if is_new == 1 then

@@ -60,6 +60,7 @@ _START = load(
         "lease_ms",
         "most_sessions",
         "when_full",
+        "most_devices",
         "key_id",
         "label",
         "kind",
@@ -186,20 +187,18 @@ class Starter:
         """Begin a session with a new id on the browser's device; the browser's former session of the account ends.
 
         Where the account has as many sessions as the policy allows, the ones begun longest ago end too, or this one is
-        refused. Raises Conflict (account disabled; signed out everywhere since the check; too many sessions),
-        BadRequest (authenticated_at stale or in the future), StoreAway, TooFewReplicas. Not idempotent: repeating
-        it makes another session and ends nothing by itself.
+        refused. Raises Conflict (account disabled; signed out everywhere since the check; too many sessions, or
+        devices), BadRequest (authenticated_at stale or in the future), StoreAway, TooFewReplicas. Not idempotent:
+        repeating it makes another session and ends nothing by itself.
 
         An old session is begun once. Repeated, it is the same session until its cookie has come back, for as long as
         grace; then Conflict, as for one that is over, was ended, or whose device was removed.
         """
         browser, former = brought(self._codec, sign_in.cookie)
-        old = sign_in.old
+        old, policy, partition = sign_in.old, self._policy, keys.partition_of(sign_in.account)
         session, new_device, run = old.session if old else new_id(), new_id(), secrets.token_bytes(6)
         kind = describe(sign_in.user_agent, sign_in.hints).stated(sign_in.stated)
         place = self._places.of(sign_in.address)
-        partition = keys.partition_of(sign_in.account)
-        policy = self._policy
         answer = await _START(
             self._store,
             {
@@ -236,6 +235,7 @@ class Starter:
                 "lease_ms": round(policy.lease_seconds * 1000),
                 "most_sessions": policy.most_sessions,
                 "when_full": policy.when_full,
+                "most_devices": policy.most_devices,
                 "key_id": self._codec.signing_key_id(),
                 "label": kind.label,
                 "kind": kind.kind,

@@ -11,6 +11,8 @@ from msgspec import Meta, Struct
 #: The longest return target, in characters: what still fits a token.
 RETURN_TARGET_MAX_CHARS: Final = 700
 
+WAITING_TARGET_MAX_CHARS: Final = 600
+
 Id = Annotated[bytes, Meta(min_length=16, max_length=16)]
 RunId = Annotated[bytes, Meta(min_length=6, max_length=6)]
 #: Below 2**53, so that a Lua script of the store, which computes in doubles, keeps every count exact.
@@ -21,6 +23,7 @@ ActText = Annotated[str, Meta(max_length=300, pattern=r"\A[A-Z]+ /[\x21-\x7e]*\Z
 ClientText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._-]+\Z")]
 #: The SHA-256 thumbprint of a public key (RFC 7638).
 Thumbprint = Annotated[bytes, Meta(min_length=32, max_length=32)]
+MethodText = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[a-z0-9_-]+\Z")]
 VersionText = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[A-Za-z0-9._-]+\Z")]
 #: What fits a token besides two labels and a pseudonym.
 LINK_TARGET_MAX_CHARS: Final = 500
@@ -139,6 +142,21 @@ class ReturnTo(Payload, array_like=True, frozen=True, forbid_unknown_fields=True
 
     target: TargetText
     issued_at_ms: Count
+
+
+class WaitingSignIn(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """A sign-in whose password was checked and that waits until its person gives a device up; then on to `target`.
+
+    One that is longer than WAITING_TARGET_MAX_CHARS does not fit beside the longest account.
+    """
+
+    purpose: ClassVar[bytes] = b"waiting"
+
+    account: AccountText
+    remember: bool
+    authenticated_at_ms: Count
+    method: MethodText
+    target: Annotated[str, Meta(max_length=WAITING_TARGET_MAX_CHARS, pattern=r"\A/[\x21-\x7e]*\Z")]
 
 
 class Choices(Payload, array_like=True, frozen=True, forbid_unknown_fields=True):

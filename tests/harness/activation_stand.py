@@ -4,14 +4,15 @@ from pathlib import Path
 
 from starlette.routing import Route
 
-from harness.devices_stand import open_gate
+from harness.devices_stand import NOW_MS, MemoryDevices, open_gate
 from harness.people import place_file
 from harness.tv import TV_AGENT
 from latchstring_gateway.activation import page
 from latchstring_gateway.activation.approvals import Approvals, Wrong
 from latchstring_gateway.activation.codes import FORMS, CodeForm, DeviceCode
 from latchstring_gateway.activation.grants import Asking, Decision, Waiting
-from latchstring_gateway.clock import SystemClock
+from latchstring_gateway.clock import ManualClock, SystemClock
+from latchstring_gateway.devices.limit import DeviceLimit
 from latchstring_gateway.devices.place import Places
 from latchstring_gateway.ids import Account
 from latchstring_gateway.pages.render import Pages
@@ -56,6 +57,8 @@ def activation_routes(approvals: Approvals, pages: Pages, folder: Path) -> list[
         places=Places(countries),
         names=LogNames(KeyRing.load(folder / "keys.json", SystemClock())),
         address_of=lambda request: "192.0.2.10",
+        limit=DeviceLimit(MemoryDevices(), 0),
+        clock=ManualClock(NOW_MS),
         gate=open_gate,
         pages=pages,
     )

@@ -10,11 +10,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from harness.pages import pages
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.devices import page
+from latchstring_gateway.devices.place import Places
 from latchstring_gateway.devices.registry import DeviceRow, checked_name
 from latchstring_gateway.errors import EdgeError, NotFound
 from latchstring_gateway.pages.render import Pages
 from latchstring_gateway.pages.static import static_routes
 from latchstring_gateway.revocation.receipt import Missing, Receipt
+from latchstring_gateway.sessions.page import forget_browser
 
 NOW_MS = 1_795_474_800_000  # Monday 23 November 2026, 23:00 UTC
 MINUTE_MS = 60_000
@@ -97,6 +99,7 @@ class MemoryDevices:
     rows: list[DeviceRow] = field(default_factory=lambda: list(FAMILY))
     receipt: Receipt = COMPLETE
     failing: EdgeError | None = None
+    reasons: list[str] = field(default_factory=list)
 
     async def rename(self, account: str, device_id: str, name: str) -> None:
         """See `page.DevicesForPage`."""
@@ -105,9 +108,10 @@ class MemoryDevices:
             raise NotFound("no_such_device", "no such device")
         self.rows = [replace(one, name=checked_name(name)) if one.id == device_id else one for one in self.rows]
 
-    async def remove(self, account: str, device_ids: list[str]) -> Receipt:
+    async def remove(self, account: str, device_ids: list[str], *, reason: str) -> Receipt:
         """See `page.DevicesForPage`."""
         self._fail()
+        self.reasons.append(reason)
         self.rows = [one for one in self.rows if one.id not in device_ids]
         return self.receipt
 
@@ -131,14 +135,30 @@ def open_gate(app: ASGIApp) -> ASGIApp:
 
 
 def application(
-    devices: MemoryDevices, gate: Callable[[ASGIApp], ASGIApp] = open_gate, *, languages: str = "en"
+    devices: MemoryDevices,
+    gate: Callable[[ASGIApp], ASGIApp] = open_gate,
+    *,
+    languages: str = "en",
+    places: Places | None = None,
 ) -> Starlette:
     """The page and its style sheet."""
-    return Starlette(routes=[*device_routes(devices, pages("Lantern", languages), gate), *static_routes()])
+    shown_as = pages("Lantern", languages)
+    return Starlette(routes=[*device_routes(devices, shown_as, gate, places=places), *static_routes()])
 
 
 def device_routes(
-    devices: MemoryDevices, shown_as: Pages, gate: Callable[[ASGIApp], ASGIApp] = open_gate
+    devices: MemoryDevices,
+    shown_as: Pages,
+    gate: Callable[[ASGIApp], ASGIApp] = open_gate,
+    *,
+    places: Places | None = None,
 ) -> list[Route]:
     """The page alone, in the languages and with the look of `shown_as`."""
-    return page.routes(devices=devices, gate=gate, pages=shown_as, clock=ManualClock(NOW_MS))
+    return page.routes(
+        devices=devices,
+        places=places or Places(),
+        gate=gate,
+        forget_browser=forget_browser,
+        pages=shown_as,
+        clock=ManualClock(NOW_MS),
+    )

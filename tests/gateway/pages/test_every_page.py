@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC
 
 import pytest
 from starlette.requests import Request
 
+from harness.devices_stand import NOW_MS, PARTIAL, row
 from harness.pages import pages
+from latchstring_gateway.devices.card import Card, cards
+from latchstring_gateway.devices.limit import Full
+from latchstring_gateway.devices.place import Places
+from latchstring_gateway.devices.receipt_words import Told, tell
 from latchstring_gateway.devices.spoken import this_device, this_device_first
 from latchstring_gateway.errors import EdgeError, NotFound, StoreAway, TooMany
 from latchstring_gateway.pages.language import Language
@@ -14,7 +20,7 @@ from latchstring_gateway.pages.render import environment
 
 #: Pieces of pages; what only operators read; and what tests/gateway/devices/test_page.py shows in every language.
 _NOT_HERE = {
-    *("base.html", "icons.html", "times.html"),
+    *("base.html", "icons.html", "times.html", "pick.html"),
     *("charts.html", "dashboard.html", "dashboard_sign_in.html"),
     *("devices.html", "confirm_remove.html", "removed.html"),
 }
@@ -29,11 +35,30 @@ def _field(language: Language, *, is_digits: bool) -> dict[str, object]:
 
 def _outcome(language: Language, *, is_connected: bool) -> dict[str, object]:
     tv = this_device_first("tv", language)
-    return {"is_connected": is_connected, "this_first": tv, "label": "LG", "devices_url": "/d"}
+    return {"is_connected": is_connected, "this_first": tv, "label": "LG", "devices_url": "/d", "told": _told(language)}
 
 
-def _question(language: Language) -> dict[str, object]:
+def _told(language: Language) -> Told:
+    return tell(PARTIAL, ["LG"], language, UTC)
+
+
+def _choice(language: Language, *, wrong: bool) -> dict[str, object]:
+    return {"cards": _cards(language), "field": "give_up_", "chosen": [], "wrong": wrong}
+
+
+def _cards(language: Language) -> list[Card]:
+    return cards([row("a", "LG", "tv")], language, Places(), now_ms=NOW_MS, zone=UTC)[1]
+
+
+def _room(language: Language, *, wrong: bool, surplus: int) -> dict[str, object]:
+    return {"url": "/r", "most": 2, "surplus": surplus, **_choice(language, wrong=wrong)}
+
+
+def _question(language: Language, full: Full | None = None, *, is_alone: bool = False) -> dict[str, object]:
     return {
+        **_choice(language, wrong=full is not None),
+        **({"cards": []} if is_alone else {}),
+        "full": full,
         "url": "/a",
         "code": "WDJB-MJHT",
         "kind": "tv",
@@ -52,11 +77,18 @@ _SHOWN: list[tuple[str, Callable[[Language], dict[str, object]]]] = [
     ("activate.html", lambda language: _field(language, is_digits=False)),
     ("activate.html", lambda language: _field(language, is_digits=True)),
     ("activate_confirm.html", _question),
+    ("activate_confirm.html", lambda language: _question(language, Full((), 1, 1), is_alone=True)),
+    ("activate_confirm.html", lambda language: _question(language, Full((), 1, 2))),
+    ("activate_confirm.html", lambda language: _question(language, Full((), 3, 2))),
     ("activate_done.html", lambda language: _outcome(language, is_connected=True)),
     ("activate_done.html", lambda language: _outcome(language, is_connected=False)),
     ("choices.html", lambda _: {**_CHOICES, "chosen": None, "has_gpc": False}),
     ("choices.html", lambda _: {**_CHOICES, "chosen": {"analytics": True, "sharing": True}, "has_gpc": True}),
     ("cookies_required.html", lambda _: {"retry_url": "/in"}),
+    ("made_room.html", lambda language: {"told": _told(language), "continue_url": "/"}),
+    ("make_room.html", lambda language: _room(language, wrong=False, surplus=1)),
+    ("make_room.html", lambda language: _room(language, wrong=True, surplus=3)),
+    ("make_room.html", lambda language: {**_room(language, wrong=False, surplus=0), "cards": []}),
     ("sign_out.html", lambda _: {"action": "/out", "everywhere_url": "/all", "back_url": "/"}),
     ("sign_out_everywhere.html", lambda _: {"action": "/out", "back_url": "/"}),
     ("signed_out.html", lambda _: {"sign_in_url": "/in"}),

@@ -21,9 +21,13 @@ from latchstring_gateway.tokens.purposes import (
     OperatorCall,
     ReturnTo,
     VisitorToken,
+    WaitingSignIn,
 )
 
-_KINDS = (Lease, DeviceToken, ReturnTo, OperatorCall, Choices, VisitorToken, MailLink, OpenPixel, DashboardVisit)
+_KINDS = (
+    Lease, DeviceToken, ReturnTo, OperatorCall, Choices, VisitorToken, MailLink, OpenPixel, DashboardVisit,
+    WaitingSignIn,
+)  # fmt: skip
 DOCUMENT = Path(__file__).parents[3] / "docs" / "tokens.md"
 
 
