@@ -106,7 +106,7 @@ class RoomPage:
         return answer
 
     def _waiting(self, request: Request) -> WaitingSignIn:
-        sign_in = waiting.read(self._codec, list(request.scope["headers"]))
+        sign_in = waiting.read(self._codec, list(request.scope["headers"]), now_ms=self._clock.wall_ms())
         if sign_in is None:
             raise BadRequest("sign_in_not_waiting", "no sign-in waits in this browser, or it has waited too long")
         return sign_in

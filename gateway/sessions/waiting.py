@@ -39,8 +39,11 @@ def too_many_devices(codec: Codec, sign_in: SignIn, full: Full, target: str) -> 
     }
 
 
-def read(codec: Codec, headers: Headers) -> WaitingSignIn | None:
-    """The sign-in that a browser brings; None if it brings none that we sealed."""
+def read(codec: Codec, headers: Headers, *, now_ms: int) -> WaitingSignIn | None:
+    """The sign-in that a browser brings; None if it brings none that we sealed, or one that has waited too long."""
     token = named_cookies(headers, frozenset((_COOKIE.encode(),))).get(_COOKIE.encode(), b"")
     opened = codec.open(token, WaitingSignIn)
-    return None if isinstance(opened, Refused) else opened
+    if isinstance(opened, Refused) or now_ms - opened.authenticated_at_ms > _SECONDS * 1_000:
+        # Whoever finds the cookie later must not even see the list.
+        return None
+    return opened

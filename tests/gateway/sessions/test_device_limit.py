@@ -180,8 +180,9 @@ async def test_only_a_fresh_sign_in_of_ours_opens_the_page(worker: Worker) -> No
 
     for token in tokens:
         person = _Person(worker, [] if token is None else [f"__Host-waiting={token}; Path=/"])
-        answer = await person.choose(own[0])
+        asked, answer = await person.ask(), await person.choose(own[0])
         assert "/sign-in" in answer.text
+        assert own[0] not in asked.text, "not even the list is shown"
         assert answer.status_code in (400, 409)
         assert SESSION not in person.jar
         assert await dump(worker.store) == before, "nothing is given up for a sign-in that comes too late"
