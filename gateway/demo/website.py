@@ -196,7 +196,9 @@ class Website:
                 "return": return_to or None,
             },
         )
-        answer.raise_for_status()
+        # One device too many: cookie and address lead to the edge's page, where the visitor chooses what to sign out.
+        if answer.status_code != httpx.codes.CONFLICT or answer.json().get("code") != "too_many_devices":
+            answer.raise_for_status()
         started: dict[str, Any] = answer.json()
         return started
 

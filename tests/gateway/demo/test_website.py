@@ -24,12 +24,15 @@ class SmallGateway:
     """Answers POST /v1/sessions as the edge does, or with `status`."""
 
     status: int = 201
+    code: str = ""
     asked: list[dict[str, object]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """One call."""
         self.asked.append(json.loads(request.content))
-        return httpx.Response(self.status, json={"set_cookie": COOKIES, "continue_to": "/latch/arrived?to=x"})
+        return httpx.Response(
+            self.status, json={"set_cookie": COOKIES, "continue_to": "/latch/arrived?to=x", "code": self.code}
+        )
 
 
 @pytest.fixture
@@ -69,6 +72,19 @@ async def test_signing_in_hands_over_and_relays_every_cookie(client: httpx.Async
         "accept_language": "",
         "client_hints": {"sec-ch-ua-mobile": "?0"},
     }
+
+
+@pytest.mark.parametrize(("code", "status"), [("too_many_devices", 303), ("account_disabled", 503)])
+async def test_one_device_too_many_is_left_to_the_edge(
+    client: httpx.AsyncClient, gateway: SmallGateway, code: str, status: int
+) -> None:
+    """Its page asks what to sign out; for other refusals there is nothing to relay."""
+    gateway.status, gateway.code = 409, code
+
+    answer = await client.post("/sign-in", data=RIGHT)
+
+    assert answer.status_code == status
+    assert answer.headers.get_list("set-cookie") == (COOKIES if status == 303 else [])
 
 
 async def test_the_box_not_ticked_asks_for_no_persistent_sign_in(
