@@ -213,26 +213,22 @@ def _bought(chance: random.Random, number: int, language: str) -> list[_Device]:
 
 
 def table(rates: Rates) -> str:
-    """The rates of each group, in Markdown."""
-    head = (
-        "| device | new ones | taken for the same | likely the same | returning | told as the same | likely the same"
-        " | at once | as another device |"
-    )
+    """The rates of each group, in Markdown: what is told at once / a week later."""
     lines = [
-        head,
-        "|---|---|---|---|---|---|---|---|---|",
+        "| device | new ones | taken for a former one | returning | known as themselves | taken for another |",
+        "|---|---|---|---|---|---|",
     ]
     for group in sorted({key[0] for key in rates.later}):
-        shares = [rates.of("returns", word, group, later=False) for word in ("same", "likely_same")]
-        cells = [
-            f"{rates.tried('new', group):,}",
-            *(f"{rates.of('new', word, group):.2%}" for word in ("same", "likely_same")),
-            f"{rates.tried('returns', group):,}",
-            *(f"{rates.of('returns', word, group):.1%}" for word in ("same", "likely_same")),
-            f"{sum(shares):.1%}",
-            f"{rates.of('returns', 'another device', group):.2%}",
-        ]
-        lines.append(f"| {group} | " + " | ".join(cells) + " |")
+
+        def told_so(truth: str, *words: str, of: str = group) -> str:
+            both = [sum(rates.of(truth, word, of, later=later) for word in words) for later in (False, True)]
+            return " / ".join(f"{share:.1%}" for share in both)
+
+        wrong, right = told_so("new", "same", "likely_same"), told_so("returns", "same", "likely_same")
+        counts = [f"{rates.tried(truth, group):,}" for truth in ("new", "returns")]
+        lines.append(
+            f"| {group} | {counts[0]} | {wrong} | {counts[1]} | {right} | {told_so('returns', 'another device')} |"
+        )
     return "\n".join(lines)
 
 

@@ -115,6 +115,9 @@ def test_in_generated_households_few_are_taken_for_others_and_no_televisions_mer
     # The first 20 households that show a product line's id are all that can be wrong about it.
     assert rates.of("new", "same", "television, product line's id") * rates.tried("new", "television, product") < 20
     assert rates.of("new", "likely_same") < 0.01
+    # At once, when nobody knows yet which of the others are in use.
+    assert rates.of("new", "likely_same", later=False) < 0.04
+    assert rates.of("new", "same", later=False) < 0.005
     assert rates.of("returns", "another device") < 0.01
     assert rates.of("returns", "likely_same", "phone") > 0.3
     assert SHARED_AFTER == keep.SHARED_AFTER
