@@ -23,7 +23,7 @@ from . import revocation_model
 
 T = TypeVar("T")
 
-Suite = Literal["unit", "store", "beacons", "edge"]
+Suite = Literal["store", "beacons", "edge"]
 
 
 class Red(NamedTuple):
@@ -31,7 +31,7 @@ class Red(NamedTuple):
 
     test: str
     #: Which suite of `make test` it needs the servers of.
-    suite: Suite = "unit"
+    suite: Suite = "store"
     #: Tried in the long profile only.
     slow: bool = False
 
@@ -51,7 +51,7 @@ def _later(red: Red) -> Red:
 _WALKS = Red("tests/promises/test_p2_protocol.py::test_no_walk_ends_in_an_acceptance_after_a_complete_receipt[0]")
 _MODEL = Red("tests/promises/test_p2_model.py", slow=True)
 
-_HANGS = Red("tests/promises/test_store_away.py", "store", slow=True)
+_HANGS = Red("tests/promises/test_store_away.py", slow=True)
 _CROWD = "tests/promises/test_p7_crowd.py"
 _FAULTS = "tests/promises/test_p7_faults.py::test_a_fault_of_the_store_signs_nobody_out"
 _FORGERIES = Red("tests/promises/test_p1_tokens.py::test_no_forged_altered_or_respelled_token_opens[0]")
@@ -59,24 +59,21 @@ _LEASE_TIMES = Red("tests/promises/test_p1_tokens.py::test_a_lease_is_good_witho
 
 _ROTATION = Red(
     "tests/promises/test_p4_rotation.py::test_no_walk_signs_an_honest_browser_out_and_every_copy_is_found",
-    suite="store",
 )
 _KILLED = Red(
     "tests/promises/test_p3_kill.py::test_killed_anywhere_every_hit_is_counted_exactly_once[1]", "beacons", slow=True
 )
 
-_ISLAND = Red("tests/promises/test_p2_two_primaries.py::test_of_two_primaries_only_one_confirms", "store", slow=True)
-_LOST_ROW = Red(
-    "tests/promises/test_p2_two_primaries.py::test_a_worker_lost_by_a_fail_over_is_waited_for", "store", slow=True
-)
-_SENTINELS = Red("tests/promises/test_p2_sentinel.py", "store", slow=True)
-_CLUSTER = Red("tests/promises/test_p2_cluster.py::test_no_receipt_is_broken_on_a_cluster[0]", "store", slow=True)
+_ISLAND = Red("tests/promises/test_p2_two_primaries.py::test_of_two_primaries_only_one_confirms", slow=True)
+_LOST_ROW = Red("tests/promises/test_p2_two_primaries.py::test_a_worker_lost_by_a_fail_over_is_waited_for", slow=True)
+_SENTINELS = Red("tests/promises/test_p2_sentinel.py", slow=True)
+_CLUSTER = Red("tests/promises/test_p2_cluster.py::test_no_receipt_is_broken_on_a_cluster[0]", slow=True)
 _SPELLINGS = Red(
     "tests/promises/test_p6_edge.py::test_no_spelling_of_an_identity_header_reaches_the_website", "edge", slow=True
 )
 _REDIRECTS = Red("tests/promises/test_p6_edge.py::test_no_redirect_leaves_the_host", "edge", slow=True)
-_KEYS = Red("tests/promises/test_key_rotation.py", "store", slow=True)
-_FLOOD = Red("tests/promises/test_p2_flood.py", "store", slow=True)
+_KEYS = Red("tests/promises/test_key_rotation.py", slow=True)
+_FLOOD = Red("tests/promises/test_p2_flood.py", slow=True)
 
 _BESIDES_THE_MODEL = {
     "fence-from-answer": (_later(_WALKS),),
@@ -95,7 +92,6 @@ _POWER = (
 )
 _ANY_PROCESS = Red(
     "tests/promises/test_kill_any_process.py::test_kill_9_of_any_process_loses_no_acknowledged_hit_and_no_session",
-    "store",
     slow=True,
 )
 _KEEPER = Red(
@@ -163,11 +159,10 @@ BREAKS: dict[str, Break] = {
     "no-bridge": Break(
         "Nobody is let in while the store is away.",
         (
-            Red(f"{_FAULTS}[out of memory]", "store", slow=True),
+            Red(f"{_FAULTS}[out of memory]", slow=True),
             _HANGS,
             Red(
                 f"{_CROWD}::test_what_came_due_in_a_minutes_outage_is_made_up_for_without_a_stampede",
-                "store",
                 slow=True,
             ),
         ),
@@ -175,42 +170,41 @@ BREAKS: dict[str, Break] = {
     "sign-unknown-to-others": Break("A worker signs with a key as soon as it knows it itself.", (_KEYS,)),
     "no-lead": Break("A key signs as soon as every worker knows it, whatever websites hold.", (_KEYS,)),
     "endless-bridge": Break(
-        "Good leases stand however long the store is away.", (Red(f"{_FAULTS}[READONLY replica]", "store", slow=True),)
+        "Good leases stand however long the store is away.", (Red(f"{_FAULTS}[READONLY replica]", slow=True),)
     ),
     "clear-on-away": Break(
         "The cookie is cleared when the store is away.",
         (
-            Red(f"{_FAULTS}[no permission]", "store", slow=True),
+            Red(f"{_FAULTS}[no permission]", slow=True),
             Red(
                 "tests/promises/test_p7_faults.py::test_a_crowd_that_takes_every_connection_signs_nobody_out",
-                "store",
                 slow=True,
             ),
         ),
     ),
     "no-sharing": Break(
         "Each of a page's fetches renews its lease by a script of its own.",
-        (Red(f"{_CROWD}::test_after_an_outage_each_session_costs_one_script", "store", slow=True),),
+        (Red(f"{_CROWD}::test_after_an_outage_each_session_costs_one_script", slow=True),),
     ),
     "ids-in-logs": Break(
         "Logs call sessions, devices and accounts by their ids.",
-        (Red("tests/promises/test_p5_logs.py", "store", slow=True),),
+        (Red("tests/promises/test_p5_logs.py", slow=True),),
     ),
     "claims-in-two-steps": Break(
         "Whether a trial may be had is asked first and written down then.",
-        (Red(f"{_IDENTIFIERS}::test_no_trial_is_granted_twice_in_a_race", "store", slow=True),),
+        (Red(f"{_IDENTIFIERS}::test_no_trial_is_granted_twice_in_a_race", slow=True),),
     ),
     "claims-with-the-keys-one-has": Break(
         "A worker decides on trials though others mark them under a key that it lacks.",
-        (Red(f"{_IDENTIFIERS}::test_no_trial_is_granted_twice_in_a_race", "store", slow=True),),
+        (Red(f"{_IDENTIFIERS}::test_no_trial_is_granted_twice_in_a_race", slow=True),),
     ),
     "identifiers-in-clear": Break(
         "The tag of an identifier, or of a signal of a fingerprint, is an encoding of it.",
-        (Red(f"{_IDENTIFIERS}::test_identifiers_are_found_nowhere_in_clear", "store", slow=True),),
+        (Red(f"{_IDENTIFIERS}::test_identifiers_are_found_nowhere_in_clear", slow=True),),
     ),
     "heartbeat-in-line": Break(
         "Renewals take every connection, and heartbeats have none of their own.",
-        (Red(f"{_CROWD}::test_a_crowd_on_a_slow_store_harms_nobody_who_is_well", "store", slow=True),),
+        (Red(f"{_CROWD}::test_a_crowd_on_a_slow_store_harms_nobody_who_is_well", slow=True),),
     ),
     "no-grace": Break("A successor counts as used two minutes after it was handed out.", (_later(_ROTATION),)),
     "no-used-after": Break("A successor counts as used as soon as it comes back.", (_later(_ROTATION),)),
@@ -228,10 +222,10 @@ BREAKS: dict[str, Break] = {
     "replay-forgotten": Break("A replay does not count as handing the successor out.", (_later(_ROTATION),)),
     "lost-answers-accuse": Break(
         "A former token is taken for a copy, whether or not anybody has its successor.",
-        (Red("tests/promises/test_p4_tvs.py", "store", slow=True),),
+        (Red("tests/promises/test_p4_tvs.py", slow=True),),
     ),
     "guesses-by-worker": Break(
-        "Each worker counts wrong codes for itself.", (Red("tests/promises/test_guesses.py", "store", slow=True),)
+        "Each worker counts wrong codes for itself.", (Red("tests/promises/test_guesses.py", slow=True),)
     ),
     "copy-let-in": Break("The former token is answered with its successor for ever.", (_later(_ROTATION),)),
 }

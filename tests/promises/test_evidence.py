@@ -36,8 +36,7 @@ def _noticed() -> list[Any]:
 
 
 def _marks(red: Red) -> list[pytest.MarkDecorator]:
-    marks = [pytest.mark.timeout(600)]
-    return marks if red.suite == "unit" else [*marks, getattr(pytest.mark, red.suite)]
+    return [pytest.mark.timeout(600), getattr(pytest.mark, red.suite)]
 
 
 @pytest.mark.parametrize(("name", "red"), _noticed())
