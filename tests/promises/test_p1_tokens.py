@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from itsdangerous import Signer
 from msgspec import msgpack
+from msgspec.structs import asdict
 
 from harness.evidence import Evidence, breaks, pick
 from latchstring_gateway.clock import ManualClock
@@ -22,7 +23,18 @@ from latchstring_gateway.store.client import Store
 from latchstring_gateway.tokens.codec import Codec, Refused
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump
 from latchstring_gateway.tokens.keyring import KeyRing
-from latchstring_gateway.tokens.purposes import DeviceToken, Lease, OperatorCall, Payload, ReturnTo
+from latchstring_gateway.tokens.purposes import (
+    AccessToken,
+    BoundAccessToken,
+    BoundRefreshToken,
+    DeviceToken,
+    Lease,
+    OperatorCall,
+    Payload,
+    ProofNonce,
+    RefreshToken,
+    ReturnTo,
+)
 from latchstring_gateway.wire import Head
 
 _TRIALS = pick(short=30_000, long=1_500_000)
@@ -31,7 +43,17 @@ _LEASE_TRIALS = pick(short=20_000, long=1_000_000)
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=60, long=900))]
 
-_KINDS: tuple[type[Payload], ...] = (Lease, DeviceToken, ReturnTo, OperatorCall)
+_KINDS: tuple[type[Payload], ...] = (
+    Lease,
+    DeviceToken,
+    ReturnTo,
+    OperatorCall,
+    AccessToken,
+    RefreshToken,
+    BoundAccessToken,
+    BoundRefreshToken,
+    ProofNonce,
+)
 _STATES = (KeyState.ACTIVE, KeyState.VERIFY_ONLY, KeyState.RETIRED)
 _BASE64URL = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _IDS = ("tEst01", "tEst02", "test01", "TEST01", "tEst", "tEst0123", "a-_b", "other1")
@@ -94,8 +116,16 @@ def _deployment(chance: Random) -> Deployment:
 
 
 def _contents(chance: Random) -> tuple[Payload, ...]:
+    lease = _lease(chance, _NOW_MS, 300_000)
+    of_a_tv = asdict(lease) | {"client": "tv-app"}
+    thumbprint = chance.randbytes(32)
     return (
-        _lease(chance, _NOW_MS, 300_000),
+        lease,
+        AccessToken(**of_a_tv),
+        RefreshToken(**of_a_tv),
+        BoundAccessToken(**of_a_tv, thumbprint=thumbprint),
+        BoundRefreshToken(**of_a_tv, thumbprint=thumbprint),
+        ProofNonce(_NOW_MS),
         DeviceToken(chance.randbytes(16), _NOW_MS),
         ReturnTo("/" + "x" * chance.randrange(80), _NOW_MS),
         OperatorCall("POST /v1/" + "x" * chance.randrange(80), _NOW_MS),
