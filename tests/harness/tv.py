@@ -87,6 +87,14 @@ async def approve(worker: Worker, jar: Jar, codes: dict[str, Any]) -> httpx.Resp
     return await decide(worker, jar, codes["user_code"], "connect")
 
 
+async def connect(tv: Tv, worker: Worker, owner: Jar) -> Tv:
+    """Sign a TV in: it asks, its owner approves, it polls."""
+    await tv.ask()
+    await approve(worker, owner, tv.codes)
+    assert (await tv.poll()).status_code == 200
+    return tv
+
+
 async def decide(worker: Worker, jar: Jar, user_code: str, decision: str) -> httpx.Response:
     """Connect or refuse on the page."""
     return await worker.client.post(

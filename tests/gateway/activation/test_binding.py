@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from harness.app_key import AppKey
 from harness.asgi import ask
-from harness.tv import CLIENT, DEVICE_GRANT, SETTINGS, TOKEN_URL, WATCH_URL, Tv, approve
+from harness.tv import CLIENT, DEVICE_GRANT, SETTINGS, TOKEN_URL, WATCH_URL, Tv, approve, connect
 from harness.worker_app import Jar, Worker, dump, now_ms, running_worker, settings_for
 from latchstring_gateway import wiring
 from latchstring_gateway.ids import to_text
@@ -28,14 +28,7 @@ def bound(worker: Worker) -> Tv:
 @pytest.fixture
 async def connected(bound: Tv, worker: Worker, owner: Jar) -> Tv:
     """The same, signed in."""
-    return await _connect(bound, worker, owner)
-
-
-async def _connect(tv: Tv, worker: Worker, owner: Jar) -> Tv:
-    await tv.ask()
-    await approve(worker, owner, tv.codes)
-    assert (await tv.poll()).status_code == 200
-    return tv
+    return await connect(bound, worker, owner)
 
 
 def _key(tv: Tv) -> AppKey:
@@ -104,7 +97,7 @@ async def test_a_stolen_access_token_alone_is_worth_nothing(connected: Tv) -> No
 
 async def test_a_token_that_is_not_bound_is_no_bound_one(tv: Tv, worker: Worker, owner: Jar) -> None:
     """A proof beside a bearer's token proves nothing about it (RFC 9449 section 7.1)."""
-    await _connect(tv, worker, owner)
+    await connect(tv, worker, owner)
     token = tv.tokens["access_token"]
     answer = await Tv(worker, key=AppKey()).verify(access_token=token)
 
@@ -341,7 +334,7 @@ async def test_a_bound_tv_signs_itself_out(connected: Tv) -> None:
 
 async def test_a_tv_that_learns_to_prove_a_key_keeps_its_sign_in(tv: Tv, worker: Worker, owner: Jar) -> None:
     """A new version of the app refreshes with a proof: from then on its tokens are bound, nobody signs in again."""
-    await _connect(tv, worker, owner)
+    await connect(tv, worker, owner)
     tv.key = AppKey()
     refreshed = await tv.refresh()
     opened = worker.rooms.codec.open(tv.tokens["refresh_token"].encode(), BoundRefreshToken)

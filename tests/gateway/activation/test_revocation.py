@@ -5,20 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.tv import CLIENT, SETTINGS, Tv, approve
+from harness.tv import CLIENT, SETTINGS, Tv, connect
 from harness.valkey import Valkey
 from harness.visitor import events
 from harness.waiting import wait_until_async
 from harness.worker_app import Jar, Worker, running_worker, settings_for
 
 _URL = "/latch/oauth/revoke"
-
-
-async def _connect(tv: Tv, worker: Worker, owner: Jar) -> Tv:
-    await tv.ask()
-    await approve(worker, owner, tv.codes)
-    assert (await tv.poll()).status_code == 200
-    return tv
 
 
 @pytest.mark.parametrize(
@@ -35,7 +28,7 @@ async def test_either_token_signs_the_device_out_for_good(
     tv: Tv, worker: Worker, owner: Jar, which: str, hint: str
 ) -> None:
     """Whatever the hint says: 200, and neither token nor the device code is taken any more, the browser is."""
-    await _connect(tv, worker, owner)
+    await connect(tv, worker, owner)
     answer = await tv.post("revoke", token=tv.tokens[which], token_type_hint=hint)
 
     assert answer.status_code == 200
@@ -57,7 +50,7 @@ async def test_what_is_no_token_needs_no_revocation(tv: Tv) -> None:
 
 async def test_it_may_be_repeated(tv: Tv, worker: Worker, owner: Jar) -> None:
     """An answer that was lost costs nothing."""
-    await _connect(tv, worker, owner)
+    await connect(tv, worker, owner)
     answers = [await tv.post("revoke", token=tv.tokens["refresh_token"]) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [200, 200]
@@ -65,7 +58,7 @@ async def test_it_may_be_repeated(tv: Tv, worker: Worker, owner: Jar) -> None:
 
 async def test_no_client_signs_anothers_devices_out(tv: Tv, worker: Worker, owner: Jar) -> None:
     """`invalid_grant`, and the TV goes on."""
-    await _connect(tv, worker, owner)
+    await connect(tv, worker, owner)
     answer = await tv.post("revoke", client_id="console-app", token=tv.tokens["refresh_token"])
 
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
@@ -93,7 +86,7 @@ async def test_a_store_that_is_away_says_come_back(own_valkey: Callable[[], Valk
     """503 and never 200: a TV that is sold must be able to rely on it."""
     valkey = own_valkey()
     async with running_worker(settings_for(valkey.url, tmp_path, **SETTINGS)) as worker:
-        tv = await _connect(Tv(worker), worker, await worker.signed_in())
+        tv = await connect(Tv(worker), worker, await worker.signed_in())
         valkey.kill9()
         await wait_until_async(lambda: worker.rooms.feed.store_away, "the worker to miss its store")
         away = await tv.post("revoke", token=tv.tokens["refresh_token"])

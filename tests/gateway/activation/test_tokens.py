@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 from starlette.types import Receive, Scope, Send
 
 from harness.asgi import ask
-from harness.tv import SETTINGS, Tv, approve
+from harness.tv import SETTINGS, Tv, connect
 from harness.valkey import Valkey
 from harness.waiting import wait_until_async
 from harness.worker_app import FORWARDED, NAVIGATION, SESSION, Jar, Worker, running_worker, settings_for
@@ -28,14 +28,7 @@ _KEPT_MS = 3 * _HOUR_MS
 @pytest.fixture
 async def connected(tv: Tv, worker: Worker, owner: Jar) -> Tv:
     """A TV that is signed in."""
-    return await _connect(tv, worker, owner)
-
-
-async def _connect(tv: Tv, worker: Worker, owner: Jar) -> Tv:
-    await tv.ask()
-    await approve(worker, owner, tv.codes)
-    assert (await tv.poll()).status_code == 200
-    return tv
+    return await connect(tv, worker, owner)
 
 
 def _counter(tv: Tv, refresh_token: str) -> int:
@@ -300,7 +293,7 @@ async def test_a_store_that_is_away_signs_no_tv_out(own_valkey: Callable[[], Val
     """The access token is bridged as a cookie is, a refresh is told to come back, and then everything goes on."""
     valkey = own_valkey()
     async with running_worker(settings_for(valkey.url, tmp_path, **SETTINGS)) as worker:
-        tv = await _connect(Tv(worker), worker, await worker.signed_in())
+        tv = await connect(Tv(worker), worker, await worker.signed_in())
         valkey.kill9()
         await wait_until_async(lambda: worker.rooms.feed.store_away, "the worker to miss its store")
         away, refused, asked = await tv.verify(), await tv.refresh(), await tv.post("device_authorization")
