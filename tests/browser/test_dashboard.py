@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from harness.dashboard_stand import KEY, application, fill
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.browser
 
 _WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _QUESTIONS = (

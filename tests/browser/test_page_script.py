@@ -18,7 +18,7 @@ from latchstring_gateway.beacons.script import STABLE_PATH, noscript_tag, script
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import ledger
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.browser
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'; media-src data:; form-action 'self'; "
@@ -90,7 +90,7 @@ class Site:
                 found[:] = [dict(zip(_COLUMNS, row, strict=True)) for row in base.execute(sql, [self.name]).fetchall()]
             return len(found) >= least and not ledger(self._service.data_dir).total.pending
 
-        wait_until(arrived, f"{least} events of {self.name} in the warehouse", 30)
+        wait_until(arrived, f"{least} events of {self.name} in the warehouse")
         return found
 
 

@@ -74,7 +74,7 @@ def _track(page: Page, script: str) -> None:
 
 
 def _wait_told(page: Page, *expected: Any) -> None:
-    wait_until(lambda: page.evaluate("window.told.length") >= len(expected), "the tracker to hear of its events", 8)
+    wait_until(lambda: page.evaluate("window.told.length") >= len(expected), "the tracker to hear of its events")
     assert page.evaluate("window.told") == list(expected)
 
 
@@ -161,7 +161,7 @@ def test_network_user_id_stays_the_same(page: Page, collector: Tracked) -> None:
 
     for number in range(3):
         _track(page, "trackPageView();")
-        wait_until(lambda: page.evaluate("window.told.length") > number, "the tracker to hear", 15)  # noqa: B023
+        wait_until(lambda: page.evaluate("window.told.length") > number, "the tracker to hear")  # noqa: B023
 
     collector.ship()
     first, second, third = (row["visitor"] for row in collector.rows())
@@ -210,9 +210,9 @@ def test_lost_answer_is_sent_again_and_counts_once(page: Page, collector: Tracke
     _start(page, collector)
 
     _track(page, "trackPageView();")
-    wait_until(lambda: len(page.evaluate("window.told")) >= 1, "the tracker to miss its answer", 15)
+    wait_until(lambda: len(page.evaluate("window.told")) >= 1, "the tracker to miss its answer")
     _track(page, "trackStructEvent({category: 'a', action: 'b'});")
-    wait_until(lambda: _queued(page) == 0, "the queue to be empty", 20)
+    wait_until(lambda: _queued(page) == 0, "the queue to be empty")
 
     assert lost == [200]
     collector.ship()

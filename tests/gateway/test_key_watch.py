@@ -155,7 +155,7 @@ async def test_a_retired_key_is_dropped_also_while_the_store_hangs(
             rotate(path, SystemClock(), ahead_seconds=0)
             retire(path, old.id, SystemClock())
             leases, token = worker.rooms.leases, jar[SESSION].encode()
-            await wait_until_async(lambda: not leases.by_line, "the verified leases to be dropped", 2)
+            await wait_until_async(lambda: not leases.by_line, "the verified leases to be dropped")
             assert leases.find(token) == Refused(Reason.RETIRED_KEY)
             assert (await worker.verify(jar)).status_code == 401
         finally:

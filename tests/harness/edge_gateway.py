@@ -81,14 +81,14 @@ class EdgeGateway:
         self._env = {f"LATCHSTRING_{name.upper()}": value for name, value in settings.items()}
         self.log_path = self.data_dir / "workers.log"
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.client = httpx.Client(base_url=f"http://{self.address}", timeout=10, trust_env=False)
+        self.client = httpx.Client(base_url=f"http://{self.address}", timeout=60, trust_env=False)
         self.client.headers["authorization"] = "Bearer " + asyncio.run(self._service_key())
         for _ in range(workers):
             self.start_worker()
         if workers:
             # One that answers says nothing of its neighbours on the socket.
-            wait_until(lambda: self.registered() >= workers, "every worker to be registered", 20)
-            wait_until(self.is_ready, "the gateway to be ready", 20)
+            wait_until(lambda: self.registered() >= workers, "every worker to be registered")
+            wait_until(self.is_ready, "the gateway to be ready")
 
     async def _service_key(self) -> str:
         store = Store(self.valkey.url)
@@ -191,7 +191,7 @@ class EchoWebsite:
         listening.close()
 
     def _control(self, path: str) -> list[str]:
-        answer = httpx.get(f"http://{self.address}/.control/{path}", timeout=10, trust_env=False)
+        answer = httpx.get(f"http://{self.address}/.control/{path}", timeout=60, trust_env=False)
         held: list[str] = answer.json()["held"]
         return held
 

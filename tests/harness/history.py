@@ -86,7 +86,7 @@ class History:
             by = {worker for one in self._watched for began, worker in one.accepted if began > since}
             return any(receipts) and len(by) == len(self._workers.workers)
 
-        await wait_until_async(is_well, "receipts and acceptances to go on", 30)
+        await wait_until_async(is_well, "receipts and acceptances to go on")
 
     def told(self) -> str:
         """What happened, in a line, and every violation in one of its own."""

@@ -72,7 +72,7 @@ class Proxy:
         self.directory = directory
         self._log = directory / "log"
         self._process: subprocess.Popen[bytes] = start(argv, self._log, env=env)
-        wait_until(self._answers, f"{name} to listen:\n{self._log.read_text()}", 15)
+        wait_until(self._answers, f"{name} to listen:\n{self._log.read_text()}")
 
     def _answers(self) -> bool:
         if self._process.poll() is not None:

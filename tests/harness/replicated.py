@@ -191,7 +191,7 @@ def sentinels(replicas: int = 2) -> Iterator[Sentinels]:
             )
             started.extend(Server(directory, f"sentinel-{n}", *watch, is_sentinel=True) for n in range(3))
             store = Sentinels(servers, started)
-            wait_until(lambda: all(_knows(one, replicas) for one in started), "the Sentinels to know each other", 20)
+            wait_until(lambda: all(_knows(one, replicas) for one in started), "the Sentinels to know each other")
             yield store
         finally:
             for one in started:

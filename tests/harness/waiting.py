@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-def wait_until(predicate: Callable[[], object], description: str, timeout_seconds: float = 10.0) -> None:
+def wait_until(predicate: Callable[[], object], description: str, timeout_seconds: float = 60.0) -> None:
     """Poll `predicate` until it is true; AssertionError naming `description` after `timeout_seconds`."""
     deadline = time.monotonic() + timeout_seconds
     while not predicate():
@@ -15,7 +15,7 @@ def wait_until(predicate: Callable[[], object], description: str, timeout_second
 
 
 async def wait_until_async(
-    predicate: Callable[[], Awaitable[object]] | Callable[[], object], description: str, timeout_seconds: float = 10.0
+    predicate: Callable[[], Awaitable[object]] | Callable[[], object], description: str, timeout_seconds: float = 60.0
 ) -> None:
     """The same inside an event loop; `predicate` may be a coroutine function."""
     deadline = time.monotonic() + timeout_seconds

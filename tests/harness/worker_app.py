@@ -73,7 +73,7 @@ class Worker:
         self.service_key = service_key
         transport = httpx.ASGITransport(edge.asgi, client=("127.0.0.1", 40_000))
         # The Host a proxy passes on; nothing is resolved.
-        self.client = httpx.AsyncClient(transport=transport, base_url="https://www.example.com", timeout=20)
+        self.client = httpx.AsyncClient(transport=transport, base_url="https://www.example.com", timeout=60)
 
     @property
     def store(self) -> Store:

@@ -17,7 +17,7 @@ from harness.loopback import loopback
 from harness.tv import CLIENT
 from latchstring_gateway.store import keys
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=120, long=400))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=400))]
 
 _ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 _WAITING = 90_000

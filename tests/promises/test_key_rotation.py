@@ -96,7 +96,7 @@ class Load:
     fetches: int = 0
 
     def __post_init__(self) -> None:
-        self.clients = [loopback(base_url=worker.url, timeout=20) for worker in self.workers]
+        self.clients = [loopback(base_url=worker.url, timeout=60) for worker in self.workers]
         self.verifier = PassportVerifier(
             issuer=SETTINGS["public_origin"],
             audience="website",
@@ -188,7 +188,7 @@ async def two_hosts(cluster: Cluster) -> AsyncIterator[tuple[SlowHost, Load]]:
         slow.close()
 
 
-@pytest.mark.timeout(pick(short=120, long=1200))
+@pytest.mark.timeout(pick(short=180, long=1200))
 async def test_rotations_on_two_hosts_fail_nobody(evidence: Evidence) -> None:
     """By schedule and by hand, the second host late each time: every check, sign-in, device cookie and passport is
     good, no key signs before every worker has known it for the lead, and keys on which nobody leans are retired.

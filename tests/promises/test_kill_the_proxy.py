@@ -13,7 +13,7 @@ import pytest
 
 from harness.waiting import wait_until
 
-pytestmark = [pytest.mark.edge, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.edge
 
 
 def _three_free_ports() -> int:
@@ -59,7 +59,7 @@ def test_the_proxy_is_started_again_and_serves_within_five_seconds(tmp_path: Pat
     arguments = ["demo", "--port", str(port), "--data-dir", str(data_dir)]
     demo = subprocess.Popen([sys.executable, "-m", "latchstring_gateway.cli.main", *arguments])
     try:
-        wait_until(lambda: _answers(url), "the demo to answer", timeout_seconds=40)
+        wait_until(lambda: _answers(url), "the demo to answer")
         former = _pid_of_caddy(data_dir)
         assert former is not None
 

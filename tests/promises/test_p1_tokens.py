@@ -41,7 +41,7 @@ _TRIALS = pick(short=30_000, long=1_500_000)
 _TRIALS_OF_A_RING = 300
 _LEASE_TRIALS = pick(short=20_000, long=1_000_000)
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=60, long=900))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=900))]
 
 _KINDS: tuple[type[Payload], ...] = (
     Lease,

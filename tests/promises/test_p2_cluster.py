@@ -13,7 +13,7 @@ from harness.history import History
 from harness.replicated import Cluster, Server, cluster
 from harness.waiting import wait_until_async
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=120, long=1_200))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=1_200))]
 
 _MASTERS = 3
 #: Moved at once: about three partitions in each of the ranges that there are at first.
@@ -21,7 +21,7 @@ _SLOTS = 200
 
 
 async def _replaced(former: Server, heir: Server) -> None:
-    await wait_until_async(lambda: heir.role() == "master", f"another master than {former.port}", 30)
+    await wait_until_async(lambda: heir.role() == "master", f"another master than {former.port}")
 
 
 async def _kill(store: Cluster, master: Server) -> None:
@@ -71,7 +71,7 @@ async def _move_slots(store: Cluster, master: Server) -> None:
     def is_moved() -> bool:
         return any(owner[1] == to.port and begin <= first and last <= end for begin, end, owner, *_ in store.slots())
 
-    await wait_until_async(is_moved, "the slots to be moved", 30)
+    await wait_until_async(is_moved, "the slots to be moved")
 
 
 Fault = Callable[[Cluster, Server], Awaitable[None]]

@@ -14,7 +14,7 @@ from harness.cluster_of_workers import Cluster, Flood, SignedIn, WorkerProcess, 
 from harness.evidence import Evidence, pick
 from harness.waiting import wait_until_async
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=120, long=1_200))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=1_200))]
 
 _REMOVALS = pick(short=6, long=100)
 _WORKERS = 3

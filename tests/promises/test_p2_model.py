@@ -11,7 +11,7 @@ from harness.explorer import explore
 from harness.model_chapter import chapter, search, written
 from harness.revocation_model import COMPLETE, MISTAKES, STEPS, Model, State
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=60, long=900))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=900))]
 
 _ROOM = Path(latchstring_gateway.revocation.__file__).parent
 

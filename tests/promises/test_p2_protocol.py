@@ -23,7 +23,7 @@ _MS = 1_000_000
 _WALKS = pick(short=8_000, long=120_000)
 _STEPS = 60
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=60, long=600))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=600))]
 
 
 @dataclass

@@ -12,7 +12,7 @@ from harness.evidence import Evidence, pick
 from harness.history import History
 from harness.replicated import Sentinels, Server, sentinels
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=120, long=1_200))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=1_200))]
 
 
 async def _settled(store: Sentinels, former: Server | None = None) -> None:

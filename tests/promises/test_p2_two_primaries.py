@@ -30,7 +30,7 @@ from latchstring_gateway.tokens.keyfile import new_key
 from latchstring_gateway.tokens.keyring import KeyRing
 from latchstring_gateway.tokens.log_names import LogNames
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=60, long=600))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=600))]
 
 _ROUNDS = pick(short=1, long=6)
 
@@ -99,7 +99,7 @@ async def test_of_two_primaries_only_one_confirms(evidence: Evidence, three: lis
             async def is_complete(remove: Any = remove) -> bool:
                 return bool(await remove() == 200)
 
-            await wait_until_async(is_complete, "a complete receipt", 20)
+            await wait_until_async(is_complete, "a complete receipt")
             until = time.monotonic() + 2
             while time.monotonic() < until:
                 trials += 1
@@ -120,7 +120,7 @@ def _make_one_again(primary: Server, *others: Server) -> None:
     for one in others:
         one.ask("REPLICAOF", "127.0.0.1", primary.port)
     primary.ask("FLUSHALL")
-    wait_until(lambda: all(_has_what_it_had(one, primary) for one in others), "the replicas to follow again", 20)
+    wait_until(lambda: all(_has_what_it_had(one, primary) for one in others), "the replicas to follow again")
 
 
 class _Hasty(Certifier):

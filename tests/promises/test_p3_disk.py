@@ -17,7 +17,7 @@ from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.run import Shipper
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=120, long=900))]
+pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=180, long=900))]
 
 _POLICIES: list[Fsync] = ["always", "interval"]
 

@@ -13,7 +13,7 @@ from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.run import Shipper
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=120, long=900))]
+pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=180, long=900))]
 
 #: Each call in turn takes a minute; the short profile tries some of them.
 _STEP = pick(short=7, long=1)

@@ -13,7 +13,7 @@ from harness.hits import NOW_MS, batch, pixel, write_segment
 from harness.nodes import bring_journal, bring_warehouse, ship
 from latchstring_gateway.reports.ledger import ledger
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=120, long=900))]
+pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=180, long=900))]
 
 _ROUNDS = pick(short=5, long=60)
 

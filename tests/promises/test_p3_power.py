@@ -18,7 +18,7 @@ from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.run import Shipper
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=120, long=900))]
+pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=180, long=900))]
 
 _TRIALS = pick(short=10, long=120)
 #: A hit's own time is taken when it is appended, the journal's a turn of the loop later.

@@ -13,7 +13,7 @@ from harness.hits import batch, write_segment
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.seen import Seen
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=120, long=900))]
+pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=180, long=900))]
 
 _ROUNDS = pick(short=6, long=60)
 

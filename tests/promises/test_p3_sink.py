@@ -16,7 +16,7 @@ from latchstring_gateway.shipping.commits import Commit
 from latchstring_gateway.shipping.seen import Seen
 from latchstring_gateway.shipping.send import Sender
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=120, long=900))]
+pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=180, long=900))]
 
 _ROUNDS = pick(short=8, long=120)
 _SPAN = "since = '2027-01-15 00:00:00', until = '2027-01-16 00:00:00'"

@@ -21,7 +21,7 @@ from harness.waiting import wait_until_async
 from latchstring_gateway.ids import Account
 from latchstring_gateway.store import keys
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=120, long=300))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=300))]
 
 _SITE = "https://localhost:8443"
 _TVS = pick(short=30, long=120)
@@ -56,7 +56,7 @@ class Tv:
         owner = await cluster.sign_in(self.account, worker)
         codes = (await self._post(worker, "device_authorization")).raise_for_status().json()
         headers = {"cookie": owner.cookie, "sec-fetch-site": "same-origin"}
-        async with loopback(timeout=20) as client:
+        async with loopback(timeout=60) as client:
             connect = f"{worker.url}/latch/activate/connect"
             approved = await client.post(connect, data={"user_code": codes["user_code"]}, headers=headers)
         approved.raise_for_status()
@@ -99,7 +99,7 @@ class Tv:
         headers = {"authorization": f"{self.tokens['token_type']} {token}"}
         if self.key is not None:
             headers["dpop"] = self.key.proof("GET", f"{_SITE}/verify", access_token=token)
-        async with loopback(timeout=20) as client:
+        async with loopback(timeout=60) as client:
             return await client.get(f"{worker.url}/verify", headers=headers)
 
     async def _exchange(self, worker: WorkerProcess, form: dict[str, str]) -> httpx.Response:
@@ -112,7 +112,7 @@ class Tv:
         headers = {"x-forwarded-for": self._address}
         if self.key is not None and endpoint == "token":
             headers["dpop"] = self.key.proof("POST", f"{_SITE}/latch/oauth/token", nonce=self._nonce)
-        async with loopback(timeout=20) as client:
+        async with loopback(timeout=60) as client:
             url = f"{worker.url}/latch/oauth/{endpoint}"
             answer = await client.post(url, data={"client_id": CLIENT, **form}, headers=headers)
         self._nonce = answer.headers.get("dpop-nonce", self._nonce)

@@ -16,7 +16,7 @@ from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.commits import Count
 from latchstring_gateway.shipping.erasures import Erasures
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=120, long=900))]
+pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=180, long=900))]
 
 #: Some 270 calls, a second for each that is tried.
 _STEP = pick(short=23, long=3)

@@ -24,7 +24,7 @@ from latchstring_gateway.supervise.launch import launched
 from latchstring_gateway.tokens.keyring import KeyRing, create_key_file
 from latchstring_gateway.tokens.rotation import rotate
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=60, long=600))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=600))]
 
 _PROCESSES = 4
 
@@ -121,7 +121,7 @@ def test_no_trial_is_granted_twice_in_a_race(
 
 
 def _wait(claimers: _Claimers, answers: int) -> None:
-    wait_until(lambda: claimers.heard() >= answers, f"{answers} answers", 30)
+    wait_until(lambda: claimers.heard() >= answers, f"{answers} answers")
 
 
 async def _held(url: str, keys: Path) -> dict[int, str]:

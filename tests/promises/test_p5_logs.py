@@ -19,7 +19,7 @@ from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.tokens.keyring import KeyRing
 from latchstring_gateway.tokens.log_names import LogNames
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.store
 
 _ROOT = Path(__file__).parents[2]
 _ADDRESSES = ("203.0.113.77", "2001:db8:77::1")
@@ -37,7 +37,7 @@ _FORWARDED = {
 async def _check(
     cluster: Cluster, cookie: str, headers: Mapping[str, str] | None = None, *, worker: int = 0
 ) -> httpx.Response:
-    async with loopback(timeout=10) as client:
+    async with loopback(timeout=60) as client:
         sent = {**_FORWARDED, "cookie": cookie, **(headers or {})}
         return await client.get(f"{cluster.workers[worker].url}/verify", headers=sent)
 

@@ -11,7 +11,7 @@ from harness.edge_gateway import EchoWebsite, EdgeGateway
 from harness.evidence import Evidence, breaks, pick
 from harness.proxies import STARTERS, Certificate, Proxy, start_cache
 
-pytestmark = [pytest.mark.edge, pytest.mark.timeout(pick(short=90, long=600))]
+pytestmark = [pytest.mark.edge, pytest.mark.timeout(pick(short=180, long=600))]
 
 _ROUNDS = pick(short=1, long=100)
 _VISITORS = 12

@@ -12,7 +12,7 @@ from harness.evidence import Evidence, breaks, pick
 from harness.proxies import STARTERS, Certificate, Proxy
 from harness.waiting import wait_until
 
-pytestmark = [pytest.mark.edge, pytest.mark.timeout(pick(short=90, long=900))]
+pytestmark = [pytest.mark.edge, pytest.mark.timeout(pick(short=180, long=900))]
 
 _SPOOFED_REQUESTS = pick(short=60, long=3_000)
 _SPELLINGS_A_REQUEST = 16
@@ -39,7 +39,7 @@ def gateway(website: EchoWebsite) -> Iterator[EdgeGateway]:
     running = EdgeGateway(workers=0)
     for _ in range(2):
         running.start_worker("harness.breakable_worker")
-    wait_until(running.is_ready, "the gateway to be ready", 20)
+    wait_until(running.is_ready, "the gateway to be ready")
     yield running
     running.close()
 

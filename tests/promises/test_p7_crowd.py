@@ -25,7 +25,7 @@ from latchstring_gateway.sessions.start import SignIn
 from latchstring_gateway.sessions.visit import Visit
 from latchstring_gateway.store.client import Store
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=120, long=400))]
+pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=400))]
 
 T = TypeVar("T")
 
@@ -285,7 +285,7 @@ async def test_a_crowd_on_a_slow_store_harms_nobody_who_is_well(
             lapses += feed.store_away or not feed.holds()
             await asyncio.sleep(0.02)
         removal = worker.rooms.revoker.revoke(Account("well-1"), [("account", "well-1")], reason="test")
-        receipt = await asyncio.wait_for(removal, 5)
+        receipt = await asyncio.wait_for(removal, 60)
         relay.delay_seconds = 0
         await asyncio.gather(*crowd)
 

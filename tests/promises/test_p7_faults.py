@@ -19,7 +19,7 @@ from harness.evidence import Evidence, pick
 from harness.store_faults import FAULTS, hanging
 from harness.waiting import wait_until_async
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.store
 
 _FENCE_SECONDS = 0.4
 _GOOD_SECONDS = 1.5

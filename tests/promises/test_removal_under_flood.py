@@ -15,7 +15,7 @@ from harness.loopback import loopback
 from harness.service import Service, running_service
 from harness.waiting import wait_until_async
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.store
 
 _REMOVALS = 50
 #: In which removals a worker hangs.
@@ -100,7 +100,7 @@ async def test_no_check_after_a_complete_receipt_is_accepted(tmp_path: Path) -> 
 
 async def _sign_in(service: Service, credential: dict[str, str], account: str) -> tuple[str, str]:
     body = {"account": account, "remember": True, "authenticated_at_ms": time.time_ns() // 1_000_000}
-    async with loopback(timeout=10) as client:
+    async with loopback(timeout=60) as client:
         answer = await client.post(f"{service.url}/v1/sessions", json=body, headers=credential)
     started = answer.raise_for_status().json()
     return "; ".join(line.partition(";")[0] for line in started["set_cookie"]), started["device"]["id"]
@@ -108,7 +108,7 @@ async def _sign_in(service: Service, credential: dict[str, str], account: str) -
 
 async def _remove(service: Service, credential: dict[str, str], account: str, device: str) -> dict[str, Any]:
     # A connection of its own: the frozen worker accepts none, so another one takes it.
-    async with loopback(timeout=10) as client:
+    async with loopback(timeout=60) as client:
         answer = await client.delete(f"{service.url}/v1/accounts/{account}/devices/{device}", headers=credential)
     assert answer.status_code in (200, 202)
     found: dict[str, Any] = answer.json()
@@ -117,7 +117,7 @@ async def _remove(service: Service, credential: dict[str, str], account: str, de
 
 async def _becomes_complete(service: Service, credential: dict[str, str], revocation: str) -> None:
     async def is_complete() -> bool:
-        async with loopback(timeout=10) as client:
+        async with loopback(timeout=60) as client:
             answer = await client.get(f"{service.url}/v1/revocations/{revocation}", headers=credential)
         return bool(answer.json()["status"] == "complete")
 

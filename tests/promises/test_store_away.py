@@ -15,7 +15,7 @@ from harness.loopback import loopback
 from harness.service import running_service
 from harness.waiting import wait_until_async
 
-pytestmark = [pytest.mark.store, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.store
 
 _AWAY_SECONDS = pick(short=6, long=30)
 _LAST_KNOWN_GOOD = {"last_known_good_seconds": str(2 * _AWAY_SECONDS)}
@@ -36,7 +36,7 @@ async def test_half_a_minute_without_the_store_signs_nobody_out(tmp_path: Path, 
         async def visit(number: int) -> None:
             nonlocal slowest
             navigation = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "cookie": cookies[number]}
-            async with loopback(base_url=service.url, timeout=15) as client:
+            async with loopback(base_url=service.url, timeout=60) as client:
                 while running:
                     began = time.monotonic()
                     answer = await client.get("/verify", headers=navigation)
@@ -49,7 +49,7 @@ async def test_half_a_minute_without_the_store_signs_nobody_out(tmp_path: Path, 
                     statuses[f"hit {(await client.get('/b.gif?p=/x')).status_code}"] += 1
                     await asyncio.sleep(0.02)
 
-        async with loopback(base_url=service.url, timeout=15, headers=credential) as backend:
+        async with loopback(base_url=service.url, timeout=60, headers=credential) as backend:
 
             async def sign_in(account: str) -> httpx.Response:
                 body = {"account": account, "remember": True, "authenticated_at_ms": time.time_ns() // 1_000_000}
@@ -74,7 +74,7 @@ async def test_half_a_minute_without_the_store_signs_nobody_out(tmp_path: Path, 
             async def signs_in_again() -> bool:
                 return (await sign_in("late")).status_code == 201
 
-            await wait_until_async(signs_in_again, "sign-ins to work again", 15)
+            await wait_until_async(signs_in_again, "sign-ins to work again")
             recovered_seconds = time.monotonic() - back
             await asyncio.sleep(1)
         running = False

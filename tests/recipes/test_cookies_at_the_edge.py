@@ -51,7 +51,7 @@ def test_a_cookie_of_the_website_rides_beside_ours(edge: Proxy, gateway: EdgeGat
     """The renewed cookie replaces no Set-Cookie of the website's own."""
     alice = browser(gateway.sign_in("alice")["set_cookie"])
 
-    wait_until(lambda: len(alice.ask("/page?cookie=theme%3Ddark").all("set-cookie")) == 2, "both cookies", 8)
+    wait_until(lambda: len(alice.ask("/page?cookie=theme%3Ddark").all("set-cookie")) == 2, "both cookies")
 
     assert alice.cookies["theme"] == "dark"
 
@@ -66,7 +66,7 @@ def test_a_careless_cache_in_front_never_hands_a_cookie_on(
     through_cache = Browser(cache)
     through_cache.cookies = alice.cookies
 
-    wait_until(lambda: may_be_due(alice), "the lease to be due", 8)
+    wait_until(lambda: may_be_due(alice), "the lease to be due")
 
     renewing = through_cache.ask(target + "&x=alice")
     stranger = Browser(cache)
@@ -125,7 +125,7 @@ def test_a_cookie_that_comes_late_signs_nobody_out(
     alice = browser(gateway.sign_in("alice")["set_cookie"])
     held = f"late-{edge.name}"
     with ThreadPoolExecutor(1) as pool:
-        wait_until(lambda: may_be_due(alice), "the lease to be due", 8)
+        wait_until(lambda: may_be_due(alice), "the lease to be due")
         late = pool.submit(alice.ask, f"/save?hold={held}", "POST", content=b"x" * 1_000, keep=False)
         website.wait_held(held)
         for _ in range(4):
@@ -149,7 +149,7 @@ def test_a_cookie_that_comes_late_brings_no_removed_device_back(
     frank = browser(started["set_cookie"])
     held = f"removed-{edge.name}"
     with ThreadPoolExecutor(1) as pool:
-        wait_until(lambda: may_be_due(frank), "the lease to be due", 8)
+        wait_until(lambda: may_be_due(frank), "the lease to be due")
         late = pool.submit(frank.ask, f"/save?hold={held}", "POST", content=b"x", keep=False)
         website.wait_held(held)
         receipt = gateway.remove_device("frank", started["device"]["id"])

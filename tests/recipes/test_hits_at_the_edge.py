@@ -28,7 +28,7 @@ def mortal() -> Iterator[EdgeGateway]:
     """A gateway whose only worker dies between journal and answer of a hit that says so."""
     running = EdgeGateway(workers=0)
     running.start_worker(MORTAL)
-    wait_until(running.is_ready, "the worker to be ready", 20)
+    wait_until(running.is_ready, "the worker to be ready")
     yield running
     running.close()
 
@@ -71,7 +71,7 @@ def test_a_worker_killed_between_journal_and_answer_counts_the_hit_once(started:
     fatal = hit(proxy, "last-breath")
     mortal.workers.pop().wait(5)
     mortal.start_worker()
-    wait_until(mortal.is_ready, "the next worker to be ready", 20)
+    wait_until(mortal.is_ready, "the next worker to be ready")
     after = [hit(proxy, f"after/{number}") for number in range(2)]
 
     result = counted(mortal)
@@ -86,7 +86,7 @@ def test_a_hit_that_a_proxy_sends_again_is_known_by_its_id(started: Start, morta
     proxy = started(sends_again=True)
     assert hit(proxy, "before") == 200
     survivor = mortal.start_worker()
-    wait_until(lambda: mortal.log().count("following") >= 2, "the survivor to follow the store", 20)
+    wait_until(lambda: mortal.log().count("following") >= 2, "the survivor to follow the store")
     survivor.send_signal(signal.SIGSTOP)
     # The connection that the proxy keeps is to the worker that will die.
     assert hit(proxy, "kept") == 200

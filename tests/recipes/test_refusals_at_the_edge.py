@@ -100,12 +100,12 @@ def test_while_the_store_is_away_visitors_are_asked_to_come_back(
 
     gateway.valkey.freeze()
     try:
-        wait_until(is_away, "the gateway to say that it cannot know", 15)
+        wait_until(is_away, "the gateway to say that it cannot know")
         public = alice.ask("/public/film")
         page = alice.ask("/")
     finally:
         gateway.valkey.thaw()
-    wait_until(lambda: alice.ask("/").status == 200, "the gateway to know again", 15)
+    wait_until(lambda: alice.ask("/").status == 200, "the gateway to know again")
 
     assert {answer.status for answer in answers} <= {200, 503}
     away = answers[-1]
@@ -115,7 +115,7 @@ def test_while_the_store_is_away_visitors_are_asked_to_come_back(
     assert all(not answer.all("set-cookie") for answer in (away, page, public))
     assert public.status == 200
     # The other worker too: what it answered 503 a moment longer failed the test that came next.
-    wait_until(gateway.all_follow, "every worker to know again", 15)
+    wait_until(gateway.all_follow, "every worker to know again")
 
 
 def test_a_browser_that_refuses_cookies_gets_a_page_that_says_so(

@@ -73,7 +73,7 @@ class Member:
 
     def __init__(self, live: Proxy, gateway: EdgeGateway, account: str) -> None:
         self._live, self._gateway, self._account = live, gateway, account
-        wait_until(self._opens, "a WebSocket to open", 5)
+        wait_until(self._opens, "a WebSocket to open")
 
     def _opens(self) -> bool:
         started = self._gateway.sign_in(self._account)
@@ -166,7 +166,7 @@ def test_a_worker_that_stops_takes_no_websocket_with_it_and_loses_no_removal(liv
         stop(worker)
         gateway.workers.remove(worker)
         assert time.monotonic() - began < 8, "it does not wait for its streams"
-    wait_until(gateway.is_ready, "the gateway to be ready", 15)
+    wait_until(gateway.is_ready, "the gateway to be ready")
 
     assert dora.socket.ask("2") == "dora: 2"
     gateway.remove_device("dora", dora.device)

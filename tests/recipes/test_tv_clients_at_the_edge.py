@@ -32,7 +32,7 @@ class TvEdge:
         self.proxy = STARTERS[name](certificate, self.gateway.address, website.address)
         self.gateway.set(public_origin=self.proxy.url, activation_url=f"{self.proxy.url}/activate")
         self.gateway.start_worker()
-        wait_until(self.gateway.is_ready, "the gateway to be ready", 20)
+        wait_until(self.gateway.is_ready, "the gateway to be ready")
 
     def close(self) -> None:
         """Stop both."""

@@ -29,7 +29,7 @@ def _run(data_dir: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
     """In a process of its own: the command sets its log up for good."""
     env = {**os.environ, "LATCHSTRING_DATA_DIR": str(data_dir), "COLUMNS": "160", **more}
     command = [sys.executable, "-m", "latchstring_gateway.cli.main", *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=25, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def _shipper(data_dir: Path) -> Shipper:

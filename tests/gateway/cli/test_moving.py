@@ -140,9 +140,9 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(
     argv = [sys.executable, "-m", "latchstring_gateway.cli.main", "import", "devices", str(source), "--rate", "10000"]
     env = {**os.environ, "LATCHSTRING_STORE": store_url}
     process = subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True)
-    wait_until((tmp_path / "d.jsonl.progress").exists, "the first window to be in", 20)
+    wait_until((tmp_path / "d.jsonl.progress").exists, "the first window to be in")
     process.send_signal(blow)
-    _out, told = process.communicate(timeout=20)
+    _out, told = process.communicate(timeout=60)
 
     rest = run("import", "devices", str(source), "--json", "--rate", "1000000")
 

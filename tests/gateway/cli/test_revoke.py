@@ -34,7 +34,7 @@ Run = Callable[..., Done]
 
 
 def _run(env: dict[str, str], *arguments: str) -> Done:
-    done = subprocess.run([_LATCHSTRING, *arguments], env=env, capture_output=True, text=True, timeout=25, check=False)
+    done = subprocess.run([_LATCHSTRING, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -141,7 +141,7 @@ def test_a_silent_worker_makes_it_partial_and_is_named(gateway: EdgeGateway, run
     def follows() -> bool:
         return bool(json.loads(run("revoke", "account", "petra", "--json").stdout)["workers"] == 3)
 
-    wait_until(follows, "the third worker to follow", 15)
+    wait_until(follows, "the third worker to follow")
     frozen.send_signal(signal.SIGSTOP)
     try:
         partial = run("revoke", "account", "petra", alone=True)

@@ -21,7 +21,6 @@ from latchstring_gateway.store import keys
 from latchstring_gateway.store.client import Store
 
 #: The detector may have to wait for a processor.
-pytestmark = pytest.mark.timeout(90)
 
 ADA = Account("ada")
 _UNREADABLE = (
@@ -62,7 +61,7 @@ async def test_a_device_gets_a_better_card(store: Store) -> None:
     before = _told("refined")
     async with _running(refiner):
         refiner.seen(ADA, "box", _UNREADABLE)
-        await wait_until_async(lambda: _told("refined") == before + 1, "the second look", 60)
+        await wait_until_async(lambda: _told("refined") == before + 1, "the second look")
     (row,) = await Devices(store).list(ADA)
 
     assert row.kind == "tv"
@@ -108,7 +107,7 @@ async def test_what_was_said_by_owner_or_device_stays(store: Store) -> None:
     async with _running(refiner):
         for device in ("named", "stated", "removed", "bobs"):
             refiner.seen(ADA, device, _UNREADABLE)
-        await wait_until_async(lambda: _told("kept") == kept + 3 and _told("refined") == gone + 1, "four looks", 60)
+        await wait_until_async(lambda: _told("kept") == kept + 3 and _told("refined") == gone + 1, "four looks")
     rows = {row.id: row for row in await Devices(store).list(ADA)}
 
     assert (rows["named"].name, rows["named"].kind) == ("Den", "tv")
@@ -144,6 +143,6 @@ async def test_the_detector_goes_when_nobody_signs_in(store: Store) -> None:
     same = _told("same")
     async with _running(refiner):
         refiner.seen(ADA, "device", "curl/8.0")
-        await wait_until_async(lambda: _told("same") == same + 1 and look._child is None, "its process has gone", 60)
+        await wait_until_async(lambda: _told("same") == same + 1 and look._child is None, "its process has gone")
         refiner.seen(ADA, "device", "curl/8.1")
-        await wait_until_async(lambda: _told("same") == same + 2, "another look", 60)
+        await wait_until_async(lambda: _told("same") == same + 2, "another look")

@@ -11,7 +11,6 @@ from harness.waiting import wait_until_async
 from latchstring_gateway.recognition.second_look import SecondLook, is_installed
 
 #: The detector may have to wait for a processor.
-pytestmark = pytest.mark.timeout(90)
 
 _TV = "Mozilla/5.0 (Linux; Android 9; H-LED55GU7003 Build/PPR2.180905.006.A1; wv) Chrome/111.0 TV Safari/537.36"
 

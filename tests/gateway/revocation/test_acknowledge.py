@@ -31,14 +31,14 @@ async def test_one_message_a_turn_and_asker(store: Store, store_client: redis.as
     acknowledgements = Acknowledgements(store, "w.1.x", lambda worker, ids: None)
     async with store_client.pubsub() as listening:
         await listening.execute_command("SSUBSCRIBE", keys.acks("a.1.x"), keys.acks("b.1.x"))
-        confirmations = [await listening.parse_response(timeout=2) for _ in range(2)]
+        confirmations = [await listening.parse_response(timeout=30) for _ in range(2)]
         assert len(confirmations) == 2
 
         for number in range(1, 4):
             acknowledgements.note(_entry(number, "a.1.x"))
         acknowledgements.note(_entry(4, "b.1.x"))
         acknowledgements.note(_entry(5, "-"))
-        messages = [await listening.parse_response(timeout=2) for _ in range(2)]
+        messages = [await listening.parse_response(timeout=30) for _ in range(2)]
 
         assert [message[2] for message in messages] == [b"w.1.x 07.r1 07.r2 07.r3", b"w.1.x 07.r4"]
 

@@ -56,7 +56,7 @@ async def test_a_bell_is_applied_and_acknowledged_to_its_asker(store_url: str, m
 
     await append(store_url, "gone", reply_to="asker.1.x")
 
-    await wait_until_async(lambda: len(asker.heard) == 2, "both acknowledgements", 2)
+    await wait_until_async(lambda: len(asker.heard) == 2, "both acknowledgements")
     assert set(asker.heard) == {("asker.1.x", "07.gone"), ("other.1.x", "07.gone")}
     assert other.heard == []
     assert asker.knows("gone")
@@ -91,7 +91,7 @@ async def test_what_was_missed_between_two_subscriptions_is_read_and_acknowledge
 
     await append(store_url, "missed", reply_to="asker.1.x", first=("CLIENT", "KILL", "TYPE", "pubsub"))
     since = time.monotonic()
-    await wait_until_async(lambda: asker.heard, "the acknowledgement", 2)
+    await wait_until_async(lambda: asker.heard, "the acknowledgement")
 
     assert time.monotonic() - since < 0.9, "sooner than a revoker's patience"
     assert asker.knows("missed")
@@ -194,7 +194,7 @@ async def test_a_paused_store_lapses_the_fence_and_nothing_else(store_url: str, 
 
     async with redis.asyncio.Redis.from_url(store_url) as client:
         await client.client_pause(1_500, True)
-    await wait_until_async(lambda: not one.feed.holds(), "the fence to lapse", 2)
+    await wait_until_async(lambda: not one.feed.holds(), "the fence to lapse")
     await _follows(one)
 
     assert one.feed.loaded
@@ -274,7 +274,7 @@ async def test_no_fence_rests_on_a_read(own_valkey: Callable[[], Valkey], make_f
 
     async with redis.asyncio.Redis.from_url(server.url) as client:
         await client.execute_command("REPLICAOF", "127.0.0.1", "1")
-        await wait_until_async(lambda: not one.feed.holds(), "the fence to lapse", 3)
+        await wait_until_async(lambda: not one.feed.holds(), "the fence to lapse")
         until_ns = one.feed.registry_link.fence.until_ns
         assert await client.hgetall(keys.WORKERS) != {}
         assert not await one.feed.refresh()

@@ -152,7 +152,7 @@ async def test_a_silent_worker_is_judged_by_its_rule(stand: Stand, rule: str, st
         async def is_complete() -> bool:
             return (await stand.revoker.find(receipt.id)).status == "complete"
 
-        await wait_until_async(is_complete, "the receipt to become complete", 3)
+        await wait_until_async(is_complete, "the receipt to become complete")
         assert receipt.certain_at_ms is not None
         assert time.time() * 1000 >= receipt.certain_at_ms
     # Its patience over, the next revoker strikes it and waits for it no more.
@@ -177,7 +177,7 @@ async def test_a_receipt_whose_revoker_died_is_judged_from_the_registry(stand: S
     async def is_complete() -> bool:
         return (await stand.revoker.find(name)).status == "complete"
 
-    await wait_until_async(is_complete, "the worker's fence to be over", 3)
+    await wait_until_async(is_complete, "the worker's fence to be over")
 
 
 @pytest.mark.parametrize("name", ["", "zz.x", "07.unknown", "07", "+7.x", "-1.x", "0 .x"])

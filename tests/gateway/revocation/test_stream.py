@@ -260,7 +260,7 @@ async def test_a_worker_that_was_out_of_touch_for_long_sends_its_listeners_back(
 @pytest.mark.store
 async def test_a_stream_survives_the_death_and_the_end_of_its_worker(capsys: pytest.CaptureFixture[str]) -> None:
     """Killed, it breaks; stopped, it says so at once; resumed at another worker it has everything. Latency is told."""
-    async with cluster_of_workers(3) as cluster, loopback(timeout=20, headers=cluster.credential) as client:
+    async with cluster_of_workers(3) as cluster, loopback(timeout=60, headers=cluster.credential) as client:
         first, second, third = cluster.workers
         victims = [await cluster.sign_in(f"user{number}") for number in range(30)]
 

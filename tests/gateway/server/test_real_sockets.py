@@ -67,7 +67,7 @@ class Served:
 
     def connect(self) -> socket.socket:
         """A client that waits ten seconds at most."""
-        return socket.create_connection(self.address, timeout=10)
+        return socket.create_connection(self.address, timeout=60)
 
     @property
     def connections(self) -> int:

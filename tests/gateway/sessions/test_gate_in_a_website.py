@@ -67,7 +67,7 @@ async def test_a_website_without_a_proxy_verifies_follows_and_counts_in_receipts
         subprocess.Popen([*website, "--no-proxy-headers"], env=env, cwd=site),
     ]
     try:
-        async with httpx.AsyncClient(timeout=10) as client:
+        async with httpx.AsyncClient(timeout=60) as client:
 
             async def both_follow() -> bool:
                 return await store_client.hlen("{1bz}:workers") == 2

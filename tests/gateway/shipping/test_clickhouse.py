@@ -7,7 +7,7 @@ import pytest
 from harness.clickhouse import Running, clickhouse
 from latchstring_gateway.shipping.clickhouse import ClickHouse, SinkAwayError
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.beacons
 
 
 @pytest.fixture(scope="module")

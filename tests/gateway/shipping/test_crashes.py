@@ -16,7 +16,6 @@ from latchstring_gateway.shipping.run import Shipper
 pytestmark = pytest.mark.beacons
 
 
-@pytest.mark.timeout(120)
 def test_shipper_killed_before_each_of_its_calls_in_turn(tmp_path: Path) -> None:
     """Wherever a shipper dies, the next one goes on, and what is sent again afterwards is still known."""
     prepared = tmp_path / "prepared"

@@ -24,7 +24,7 @@ from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.seen import Seen
 from latchstring_gateway.shipping.send import Sender
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.beacons
 
 _SPAN = "since = '2027-01-15 00:00:00', until = '2027-01-16 00:00:00'"
 

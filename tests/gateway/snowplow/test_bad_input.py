@@ -66,7 +66,7 @@ SENT: Final[list[tuple[str, str, bytes, dict[str, str], list[str]]]] = [
 def test_everything_is_taken_and_everything_is_counted() -> None:
     """200 for all but a refused redirect; in the ledger each event once, good or bad; judging again changes nothing."""
     with tracked(fsync="never") as collector:
-        with httpx.Client(base_url=collector.url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=collector.url, timeout=60, trust_env=False) as client:
             for method, path, body, headers, _ in SENT:
                 answer = client.request(method, path, content=body, headers=headers)
                 assert answer.status_code == (400 if path.startswith("/r/") else 200), (method, path[:60])
@@ -90,7 +90,7 @@ def test_a_batch_that_reaches_two_paths_counts_once() -> None:
     """By eid: whatever path, method or encoding a retry takes."""
     view = {**VIEW, "eid": "0a1b2c3d-0000-4000-8000-000000000001", "dtm": "1700000000000"}
     with tracked(fsync="never", snowplow_paths="/acme/track") as collector:
-        with httpx.Client(base_url=collector.url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=collector.url, timeout=60, trust_env=False) as client:
             for path in (TP2, "/acme/track", "/com.acme/v9"):
                 client.post(path, content=_body({**view, "stm": "1700000000001"}), headers=JSON)
             client.post(TP2, content=gzip.compress(_body(view)), headers=JSON)

@@ -111,7 +111,7 @@ def test_what_was_not_answered_is_sent_again_and_counts_once(collector: Tracked)
 
     _tell_everything(tracker)
     tracker.flush()
-    wait_until(lambda: len(sent) >= 2 and not emitter.event_store.size(), "the tracker to be rid of its events", 15)
+    wait_until(lambda: len(sent) >= 2 and not emitter.event_store.size(), "the tracker to be rid of its events")
 
     collector.ship()
     total = collector.ledger().total

@@ -28,7 +28,7 @@ def test_launched_command_keeps_its_process_id_output_and_exit_code() -> None:
     command = launch.launched([sys.executable, "-c", script, "--", "--signal", "x y"])
 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        said, _ = child.communicate(timeout=10)
+        said, _ = child.communicate(timeout=60)
 
     assert said == f"{child.pid} ['--', '--signal', 'x y']\n"
     assert child.returncode == 7
@@ -62,7 +62,7 @@ def test_child_of_a_parent_that_is_already_gone_does_not_start(tmp_path: Path) -
     command = launch.launched(["touch", str(made)])
     command[command.index("--parent") + 1] = "1"
 
-    ended = subprocess.run(command, timeout=10)
+    ended = subprocess.run(command, timeout=60)
 
     assert ended.returncode == 75
     assert not made.exists()
@@ -89,7 +89,7 @@ def test_wrong_use_is_told_and_starts_nothing(arguments: list[str], capsys: pyte
 
 def test_missing_command_is_named() -> None:
     """A program that is not there gives 127, as from a shell."""
-    ended = subprocess.run(launch.launched(["/no/such/program"]), capture_output=True, text=True, timeout=10)
+    ended = subprocess.run(launch.launched(["/no/such/program"]), capture_output=True, text=True, timeout=60)
 
     assert ended.returncode == 127
     assert "cannot start /no/such/program" in ended.stderr

@@ -16,7 +16,7 @@ def test_supervisor_that_meant_to_end_is_not_started_again(code: int) -> None:
     """A clean end and a refusal to start are final, and the exit code is passed on."""
     ended = subprocess.run(
         [*_RESPAWN, "127.0.0.1:0", "--", sys.executable, "-c", f"print('ran'); raise SystemExit({code})"],
-        capture_output=True, text=True, timeout=10,
+        capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
     assert ended.returncode == code
@@ -39,7 +39,7 @@ def test_stop_is_passed_on_to_the_supervisor() -> None:
 
 def test_address_that_cannot_be_used_is_told() -> None:
     """Nothing is started, and the message says which setting."""
-    ended = subprocess.run([*_RESPAWN, "nowhere", "--", "true"], capture_output=True, text=True, timeout=10)
+    ended = subprocess.run([*_RESPAWN, "nowhere", "--", "true"], capture_output=True, text=True, timeout=60)
 
     assert ended.returncode == 2
     assert "LATCHSTRING_LISTEN" in ended.stderr

@@ -15,7 +15,7 @@ from harness.nodes import ship
 from harness.waiting import wait_until
 from latchstring_gateway.supervise.serving import Plan, gateway_groups
 
-pytestmark = [pytest.mark.beacons, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.beacons
 
 _ARGV = [sys.executable, "-m", "latchstring_gateway.supervise.sender"]
 
@@ -31,9 +31,9 @@ def test_process_sends_until_it_is_told_to_stop(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert b"not_sent" in process.stdout.readline()
         server.mood("")
-        wait_until(lambda: server.ask("SELECT count() FROM events") == [["2"]], "the events to arrive", 30)
+        wait_until(lambda: server.ask("SELECT count() FROM events") == [["2"]], "the events to arrive")
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=60)
 
     assert process.returncode == 0
     assert b"secret" not in output

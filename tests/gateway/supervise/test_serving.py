@@ -74,7 +74,7 @@ class Stand:
 
     def ask(self) -> tuple[str, int]:
         """One request: the name and process id of the worker that answered. Waits, is never refused."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", "/")
             name, _, pid = connection.getresponse().read().decode().partition(" ")
@@ -144,7 +144,7 @@ def test_killed_store_is_back_with_its_data(serving: Callable[..., Stand]) -> No
 
     os.kill(first, signal.SIGKILL)
 
-    wait_until(lambda: stand.store_pid() not in (0, first), "another store", timeout_seconds=5)
+    wait_until(lambda: stand.store_pid() not in (0, first), "another store")
     with stand.client() as client:
         assert client.get("kept") == b"yes"
 
@@ -186,7 +186,7 @@ def test_killed_supervisor_is_started_again_and_no_connection_is_refused(serving
     _, answered_by = stand.ask()
 
     assert answered_by != worker
-    wait_until(lambda: stand.store_pid() not in (0, store), "another store", timeout_seconds=5)
+    wait_until(lambda: stand.store_pid() not in (0, store), "another store")
     assert stand.supervisor() != first
     with stand.client() as client:
         assert client.get("kept") == b"yes"
@@ -217,7 +217,7 @@ def test_second_serve_on_one_directory_is_refused(serving: Callable[..., Stand],
 
     second = subprocess.run(
         [sys.executable, "-c", _SERVE, str(tmp_path), "127.0.0.1:1", _WORKER, _IDLE],
-        capture_output=True, text=True, timeout=10,
+        capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
     assert second.returncode == 2

@@ -16,8 +16,8 @@ def test_a_shipper_that_is_stopped_says_nothing(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "latchstring_gateway.supervise.shipper"], env=environ, stderr=subprocess.PIPE, text=True
     )
-    wait_until((tmp_path / "warehouse" / "seen.sqlite").exists, "the shipper to be at work", 20)
+    wait_until((tmp_path / "warehouse" / "seen.sqlite").exists, "the shipper to be at work")
     process.terminate()
-    _out, told = process.communicate(timeout=20)
+    _out, told = process.communicate(timeout=60)
 
     assert (process.returncode, told) == (0, "")
