@@ -293,7 +293,8 @@ async def test_listener_that_fails_does_not_keep_the_answer_from_others(tmp_path
 
 async def test_full_backlog_refuses_until_the_shipper_has_taken_some(tmp_path: Path) -> None:
     """What waits takes no more of the disk than was allowed; above it hits are refused, counted, and none is lost."""
-    journal = Journal(tmp_path, SystemClock(), backlog_max_bytes=50_000, segment_max_bytes=10_000)
+    clock = ManualClock()
+    journal = Journal(tmp_path, clock, backlog_max_bytes=50_000, segment_max_bytes=10_000)
     answers = [answer for _ in range(30) for answer in await _append_all(journal, [bytes(4_000)])]
     kept = sum(answers)
 
@@ -304,6 +305,7 @@ async def test_full_backlog_refuses_until_the_shipper_has_taken_some(tmp_path: P
     for path in tmp_path.glob("*.segment"):
         # The one that is written now is locked; a shipper takes the others.
         path.unlink()
+    clock.advance(1)
     await wait_until_async(lambda: journal.healthy, "room for hits")
 
     assert await _append(journal, b"after")

@@ -137,7 +137,7 @@ def test_an_import_that_is_killed_goes_on_where_it_stopped(
 ) -> None:
     """A real process, ended in the middle; the second run does the rest, and every device is there once."""
     source = write_lines(tmp_path / "d.jsonl", *(device_line(f"u{number}") for number in range(20_000)))
-    argv = [sys.executable, "-m", "latchstring_gateway.cli.main", "import", "devices", str(source), "--rate", "10000"]
+    argv = [sys.executable, "-m", "latchstring_gateway.cli.main", "import", "devices", str(source), "--rate", "4000"]
     env = {**os.environ, "LATCHSTRING_STORE": store_url}
     process = subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True)
     wait_until((tmp_path / "d.jsonl.progress").exists, "the first window to be in")
