@@ -11,7 +11,8 @@
     ├── WrongMediaType      415
     ├── TooMany             429  too often; come back later
     ├── StoreAway           503  cannot be known now: never a reason to forget anybody
-    │   └── TooFewReplicas  503  recorded, but a fail-over could still lose it
+    │   ├── TooFewReplicas  503  recorded, but a fail-over could still lose it
+    │   └── StoreRefused    503  it answered with an error that waiting does not mend
     ├── WebsiteAway         503  the same, where the website is asked
     └── ReportAway          503  a report cannot be made now, or not with so many days
 
@@ -118,6 +119,10 @@ class TooFewReplicas(StoreAway):
             f"recorded, but only {have} of {wanted} replicas have confirmed it; repeat it",
             code="recorded_not_confirmed",
         )
+
+
+class StoreRefused(StoreAway):
+    """The store is there and answered with an error of the command itself: a bug of ours, or data that nobody wrote."""
 
 
 class WebsiteAway(EdgeError):

@@ -110,6 +110,14 @@ BACKLOG_SECONDS: Final = Gauge(
     multiprocess_mode="livemin",
 )
 
+TASK_FAILURES: Final = Counter("latchstring_task_failures", "Turns of background tasks that failed.", ["task"])
+TASK_OVERDUE: Final = Gauge(
+    "latchstring_task_overdue",
+    "1 while a background task fails, or has not finished a turn within its time.",
+    ["task"],
+    multiprocess_mode="livemax",
+)
+
 
 class HotCount:
     """A count kept in one integer; `flush` moves it into its metric."""
