@@ -17,6 +17,7 @@ dashboard     the reports as pages, for whoever has a service key
 hooks | mail | reports | moving | privacy | snowplow | activation   events to other systems; links and pixels of mails;
               pages and the ledger; a website's own sessions moving in; what visitors choose, and erasing them; others'
               trackers; TVs
+housekeeping   compaction, retention, rollups and erasures of the warehouse
 sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet
 devices | beacons | trials   what an account is signed in on; hits and the journal; who has had which free trial
 fingerprint   what a device gives away, and which former one it looks like

@@ -17,6 +17,7 @@ from .. import logs, settings, wiring
 from ..api_requests import checked_account
 from ..clock import SystemClock
 from ..errors import EdgeError, StoreAway
+from ..housekeeping.eraser import Eraser
 from ..ids import to_bytes
 from ..pages.words import count
 from ..privacy.all_nodes import AllNodes
@@ -24,7 +25,6 @@ from ..privacy.erasing import Erasing, told
 from ..privacy.forget import Forgotten, forget
 from ..running import Running
 from ..settings import Settings, SettingsError
-from ..shipping.eraser import Eraser
 from ..shipping.erasures import Erasure, Erasures
 from ..shipping.pseudonyms import PseudonymKeyError, Pseudonyms
 from ..shipping.run import JOURNAL, WAREHOUSE

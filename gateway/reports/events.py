@@ -64,7 +64,7 @@ def committed_events(
     With `sums` there is the table `cells` beside it, as in shipping/cells.py, of the same events: from files where
     there are such, else counted at once and without visitors; whose those are stands in the table `loose`. Duplicates
     that were found later are left out as long as their rows still stand in files. The answer is of the moment when this
-    is entered; nothing may run for longer than `keeper.LONGEST_REPORT_MS`.
+    is entered; nothing may run for longer than `housekeeping.retention.LONGEST_REPORT_MS`.
     """
     catalogue = read_catalogue(warehouse)
     entries = [entry for entry in catalogue.event_files() if days.has(entry)]

@@ -2,9 +2,10 @@
 
     warehouse/cells/<id>.<8 hex digits of how they are made>.parquet
 
-One for each commit that took the place of others (fold.py), so an hour first and then its day; made by the keeper from
-that commit's files alone, and gone with them. A file that is not there costs time and nothing else: reports make the
-same cells from the events. Cells of one key may stand in several rows; they are added up when they are read.
+One for each commit that took the place of others (housekeeping/compaction.py), so an hour first and then its day; made
+by the keeper from that commit's files alone, and gone with them. A file that is not there costs time and nothing else:
+reports make the same cells from the events. Cells of one key may stand in several rows; they are added up when they are
+read.
 """
 
 import hashlib

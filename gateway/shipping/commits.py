@@ -2,10 +2,12 @@
 
     warehouse/commits/<id>.json
 
-The id is the segment's. A record that takes the place of others (fold.py) has an id of its own and lists theirs: once
-it is there, they and their files no longer count, and are removed when no report can be reading them any more.
+The id is the segment's. A record that takes the place of others (housekeeping/compaction.py) has an id of its own and
+lists theirs: once it is there, they and their files no longer count, and are removed when no report can be reading them
+any more.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -105,6 +107,16 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
         """Each segment in it that was cut off by the machine."""
         own = Loss(self.segment, self.last_received_at_ms, self.records, self.rate)
         return [*self.losses, own] if self.rebooted else self.losses
+
+
+def added_up(counts: Iterable[Count]) -> list[Count]:
+    """Counts by source and hour, each once, in order."""
+    sums: dict[tuple[str, str], Count] = {}
+    for count in counts:
+        total = sums.setdefault((count.hour, count.source), Count(count.source, count.hour))
+        for field in ("received", "good", "bad", "duplicate", "excluded", "pending"):
+            setattr(total, field, getattr(total, field) + getattr(count, field))
+    return [sums[key] for key in sorted(sums)]
 
 
 class Commits:

@@ -14,8 +14,7 @@ import pyarrow.parquet as pq
 from ..ids import new_id
 from .adjustments import Adjustment, Duplicate, Place, Unit
 from .catalogue import Catalogue
-from .commits import Commit, Count, FileEntry
-from .fold import added_up
+from .commits import Commit, Count, FileEntry, added_up
 from .parquet import day_of
 from .seen import Claim, Seen, event_claim, hit_claim
 from .tally import hour_of

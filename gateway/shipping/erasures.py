@@ -3,7 +3,8 @@
     warehouse/erasures/<id>.json
 
 Once the file is there, every shipper leaves out what the person's hits say from its next segment on, also what a
-tracker sends again: whatever is received up to `until_ms`. The eraser (eraser.py) takes care of what is there already.
+tracker sends again: whatever is received up to `until_ms`. The eraser
+(housekeeping/eraser.py) takes care of what is there already.
 """
 
 from collections.abc import Iterable

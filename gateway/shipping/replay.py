@@ -17,12 +17,11 @@ from ..clock import Clock
 from ..ids import new_id
 from .adjustments import Adjustment, Adjustments, Unit
 from .catalogue import Catalogue, read_catalogue
-from .commits import Commit, Count
+from .commits import Commit, Count, added_up
 from .dead_letters import DeadLetter
 from .decode import units
 from .enrich import Senders
 from .event import Event
-from .fold import added_up
 from .judge import Judge, Opened, wishes
 from .keeping import Policies, Policy, nobody
 from .locks import KEEPER, SHIPPERS, locked, shared

@@ -17,15 +17,15 @@ from .. import logs
 from ..beacons.segment import ids_of_name
 from ..clock import Clock
 from ..devices.place import Places
+from ..housekeeping.eraser import Eraser
+from ..housekeeping.retention import Keeper
 from ..ids import to_text
 from . import cells
 from .claim import claimed, read_whole, segments_in, sweep_unborn
 from .commits import Commits
 from .durable import TEMPORARY_SUFFIX, make_directory
 from .enrich import Senders
-from .eraser import Eraser
 from .erasures import Erasures
-from .keeper import Keeper
 from .keeping import Policies, nobody
 from .leftovers import leftovers
 from .locks import KEEPER, SHIPPERS, LockedError, alone, first_alone, locked

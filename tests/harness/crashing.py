@@ -28,10 +28,10 @@ from latchstring_gateway.beacons.group import Done
 from latchstring_gateway.beacons.journal import Fsync, Journal
 from latchstring_gateway.beacons.segment_file import Disk
 from latchstring_gateway.clock import ManualClock, SystemClock
+from latchstring_gateway.housekeeping.compaction import to_compact
+from latchstring_gateway.housekeeping.retention import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.shipping.catalogue import Catalogue
-from latchstring_gateway.shipping.fold import to_fold
-from latchstring_gateway.shipping.keeper import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.tally import hour_of
 
@@ -185,11 +185,11 @@ def ship(data_dir: Path, die_at_call: int, die_after_seconds: float, number: int
 class HastyKeeper(Keeper):
     """The mistake `removes-before-it-folds`."""
 
-    def _fold(self, catalogue: Catalogue, now_ms: int) -> bool:
-        found = to_fold(catalogue, hour_of(now_ms))
+    def _compact(self, catalogue: Catalogue, now_ms: int) -> bool:
+        found = to_compact(catalogue, hour_of(now_ms))
         for commit in [] if found is None else found[1]:
             self._commits.remove(commit.segment)
-        return super()._fold(catalogue, now_ms)
+        return super()._compact(catalogue, now_ms)
 
 
 def keep(data_dir: Path, days_later: list[float], die_at_call: int) -> None:

@@ -9,10 +9,10 @@ import pytest
 from harness import warehouse
 from harness.hits import NOW_MS, TRUSTED, batch, pixel, write_segment
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.retention import Keeper
 from latchstring_gateway.reports.answer import Answer
 from latchstring_gateway.reports.ask import ask
 from latchstring_gateway.reports.question import question
-from latchstring_gateway.shipping.keeper import Keeper
 from latchstring_gateway.shipping.run import Shipper
 
 _DAY_MS = 86_400_000

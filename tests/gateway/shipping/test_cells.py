@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from harness import warehouse
 from harness.hits import HOUR, NOW_MS, TRUSTED
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.retention import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.shipping import cells
 from latchstring_gateway.shipping.adjustments import Adjustment, Adjustments, Unit
 from latchstring_gateway.shipping.catalogue import read_catalogue
 from latchstring_gateway.shipping.commits import Commits, Count
-from latchstring_gateway.shipping.keeper import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.visitors import sketch, together
 

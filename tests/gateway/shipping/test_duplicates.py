@@ -6,12 +6,12 @@ import pytest
 
 from harness.hits import HOUR, NOW_MS, batch, pixel, write_segment
 from harness.nodes import bring_warehouse, ship
+from latchstring_gateway.housekeeping.compaction import compact
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.adjustments import Adjustments
 from latchstring_gateway.shipping.catalogue import read_catalogue
 from latchstring_gateway.shipping.commits import Commits, Count
-from latchstring_gateway.shipping.fold import fold
 
 
 def _times(data_dir: Path) -> list[tuple[str, int]]:
@@ -72,7 +72,7 @@ def test_winner_that_was_folded_meanwhile_wins_or_loses_all_the_same(tmp_path: P
     write_segment(second, [pixel(b"p=/other")])
     ship(second)
     catalogue = read_catalogue(second / "warehouse")
-    Commits(second / "warehouse").add(fold(catalogue, "2027-01-15", catalogue.commits, now_ms=NOW_MS))
+    Commits(second / "warehouse").add(compact(catalogue, "2027-01-15", catalogue.commits, now_ms=NOW_MS))
     bring_warehouse(first, second)
 
     ship(second)

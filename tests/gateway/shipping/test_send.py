@@ -13,13 +13,13 @@ from harness.mails import mail_hit
 from harness.nodes import ship
 from harness.people import ask_to_erase, forgetting_shipper
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.retention import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.adjustments import Adjustment, Adjustments, Unit
 from latchstring_gateway.shipping.clickhouse import ClickHouse, SinkAwayError
 from latchstring_gateway.shipping.commits import Commits, Count
 from latchstring_gateway.shipping.erasures import Erasures
-from latchstring_gateway.shipping.keeper import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.seen import Seen
 from latchstring_gateway.shipping.send import Sender

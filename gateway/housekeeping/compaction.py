@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..ids import new_id
-from .bursts import bursts, marked
-from .catalogue import Catalogue
-from .columns import SCHEMA
-from .commits import Commit, Count, Exclusion, FileEntry
-from .dead_letters import write_dead_letters
-from .durable import make_durably
+from ..shipping.catalogue import Catalogue
+from ..shipping.columns import SCHEMA
+from ..shipping.commits import Commit, Exclusion, FileEntry, added_up
+from ..shipping.dead_letters import write_dead_letters
+from ..shipping.durable import make_durably
+from .mail_scanners import bursts, marked
 
 #: Memory for sorting; what needs more goes to the disk.
 _MEMORY: Final = "512MB"
@@ -39,7 +39,7 @@ ORDER BY e.page, e.received_at, e."offset", e.unit
 """
 
 
-def to_fold(catalogue: Catalogue, closed_before: str) -> tuple[str, list[Commit]] | None:
+def to_compact(catalogue: Catalogue, closed_before: str) -> tuple[str, list[Commit]] | None:
     """The span and the commits that are best folded next, or None.
 
     `closed_before` is an hour ("2026-11-24T09"); all before it are over. Commits of a day that is over come together,
@@ -58,7 +58,7 @@ def to_fold(catalogue: Catalogue, closed_before: str) -> tuple[str, list[Commit]
     return None
 
 
-def fold(catalogue: Catalogue, span: str, commits: list[Commit], *, now_ms: int) -> Commit:
+def compact(catalogue: Catalogue, span: str, commits: list[Commit], *, now_ms: int) -> Commit:
     """Make the files of a record that takes the place of `commits`; it counts once it is added to the others.
 
     Raises OSError or duckdb.Error, and has changed nothing that counts.
@@ -103,16 +103,6 @@ def summary(name: str, span: str, commits: list[Commit], catalogue: Catalogue, *
         span=span,
         losses=[loss for commit in commits for loss in commit.power_losses()],
     )
-
-
-def added_up(counts: Iterable[Count]) -> list[Count]:
-    """Counts by source and hour, each once, in order."""
-    sums: dict[tuple[str, str], Count] = {}
-    for count in counts:
-        total = sums.setdefault((count.hour, count.source), Count(count.source, count.hour))
-        for field in ("received", "good", "bad", "duplicate", "excluded", "pending"):
-            setattr(total, field, getattr(total, field) + getattr(count, field))
-    return [sums[key] for key in sorted(sums)]
 
 
 def _exclusions(exclusions: Iterable[Exclusion]) -> list[Exclusion]:

@@ -1,7 +1,7 @@
 """Clicks on many links of one mail within seconds: no person does that, whoever looks whether the links are safe does.
 
 That shows only when the clicks of both workers and several segments have come together, so it is found when an hour is
-folded (fold.py): they are marked then, and stay.
+folded (compaction.py): they are marked then, and stay.
 """
 
 from collections.abc import Collection

@@ -17,20 +17,20 @@ from .. import logs
 from ..beacons.segment import HEADER_BYTES, ids_of_name
 from ..clock import Clock
 from ..ids import new_id, to_text
-from . import cells
-from .adjustments import Adjustment, Adjustments, Unit
-from .catalogue import Catalogue, read_catalogue
-from .claim import segments_in
-from .commits import Commit, Commits, Count, Exclusion
-from .erasures import Erasure, Erasures
-from .fold import added_up, fold
-from .leftovers import leftovers
-from .locks import KEEPER, LockedError, locked
-from .parquet import hour_of_path
-from .pseudonyms import Pseudonyms
+from ..shipping import cells
+from ..shipping.adjustments import Adjustment, Adjustments, Unit
+from ..shipping.catalogue import Catalogue, read_catalogue
+from ..shipping.claim import segments_in
+from ..shipping.commits import Commit, Commits, Count, Exclusion, added_up
+from ..shipping.erasures import Erasure, Erasures
+from ..shipping.leftovers import leftovers
+from ..shipping.locks import KEEPER, LockedError, locked
+from ..shipping.parquet import hour_of_path
+from ..shipping.pseudonyms import Pseudonyms
+from ..shipping.ship import QUARANTINE
+from ..shipping.tally import hour_of
+from .compaction import compact
 from .search import Found, Search
-from .ship import QUARANTINE
-from .tally import hour_of
 
 REASON: Final = "erased"
 #: A step searches for so long, then others have their turn.
@@ -175,7 +175,7 @@ class Eraser:
         ]
         for commit in to_rewrite:
             if all(map(self._may_go, (commit.segment, *(one.id for one in catalogue.adjustments_of(commit))))):
-                folded = fold(catalogue, commit.span or commit.last_hour, [commit], now_ms=self._clock.wall_ms())
+                folded = compact(catalogue, commit.span or commit.last_hour, [commit], now_ms=self._clock.wall_ms())
                 self._commits.add(folded)
                 self._committed(folded)
                 return True

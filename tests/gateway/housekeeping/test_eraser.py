@@ -21,12 +21,12 @@ from harness.people import (
 )
 from latchstring_gateway.beacons.payload import FORMAT, OPEN, MailHit, encode
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.retention import LONGEST_REPORT_MS
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import Ledger, ledger
 from latchstring_gateway.shipping.commits import Count
 from latchstring_gateway.shipping.dead_letters import read_dead_letters
 from latchstring_gateway.shipping.erasures import ECHO_MS, Erasure, Erasures
-from latchstring_gateway.shipping.keeper import LONGEST_REPORT_MS
 from latchstring_gateway.shipping.run import Shipper
 
 _YES = b"consent=granted&"

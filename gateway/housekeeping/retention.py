@@ -12,14 +12,14 @@ import msgspec
 from .. import logs
 from ..clock import Clock
 from ..ids import new_id
-from . import cells
-from .adjustments import Adjustment, Adjustments
-from .catalogue import Catalogue, read_catalogue
-from .commits import Commit, Commits, FileEntry
-from .erasures import Erasures
-from .fold import fold, summary, to_fold
-from .locks import KEEPER, LockedError, locked
-from .tally import hour_of
+from ..shipping import cells
+from ..shipping.adjustments import Adjustment, Adjustments
+from ..shipping.catalogue import Catalogue, read_catalogue
+from ..shipping.commits import Commit, Commits, FileEntry
+from ..shipping.erasures import Erasures
+from ..shipping.locks import KEEPER, LockedError, locked
+from ..shipping.tally import hour_of
+from .compaction import compact, summary, to_compact
 
 #: No report runs for longer, in milliseconds; files that no longer count are kept for so long.
 LONGEST_REPORT_MS: Final = 15 * 60_000
@@ -75,7 +75,7 @@ class Keeper:
                 catalogue = self._that_may_go(read_catalogue(self._warehouse))
                 done = (
                     self._expire(catalogue, now_ms)
-                    or self._fold(catalogue, now_ms)
+                    or self._compact(catalogue, now_ms)
                     or self._remove(now_ms)
                     or self._sum_up(catalogue)
                 )
@@ -91,12 +91,12 @@ class Keeper:
 
         return Catalogue(self._warehouse, list(filter(may_go, catalogue.commits)), catalogue.adjustments)
 
-    def _fold(self, catalogue: Catalogue, now_ms: int) -> bool:
-        found = to_fold(catalogue, hour_of(now_ms - _SETTLED_MS))
+    def _compact(self, catalogue: Catalogue, now_ms: int) -> bool:
+        found = to_compact(catalogue, hour_of(now_ms - _SETTLED_MS))
         if found is None:
             return False
         span, commits = found
-        folded = fold(catalogue, span, commits, now_ms=now_ms)
+        folded = compact(catalogue, span, commits, now_ms=now_ms)
         self._add(folded)
         _log.info("folded", span=span, commits=len(commits), rows=sum(entry.rows for entry in folded.events))
         return True

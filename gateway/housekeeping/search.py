@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..beacons import payload
-from .adjustments import Unit
-from .dead_letters import DeadLetter, read_dead_letters
-from .erasures import Erasure
-from .names_in import names_in, names_in_hit
-from .pseudonyms import Kind, Pseudonyms
+from ..shipping.adjustments import Unit
+from ..shipping.dead_letters import DeadLetter, read_dead_letters
+from ..shipping.erasures import Erasure
+from ..shipping.names_in import names_in, names_in_hit
+from ..shipping.pseudonyms import Kind, Pseudonyms
 
 #: Columns that hold a pseudonym, and of which kind it is.
 _PSEUDONYMS: Final[dict[str, Kind]] = {

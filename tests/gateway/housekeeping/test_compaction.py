@@ -9,14 +9,14 @@ import pytest
 
 from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.compaction import compact, to_compact
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.adjustments import Adjustment, Adjustments, Unit
 from latchstring_gateway.shipping.catalogue import read_catalogue
 from latchstring_gateway.shipping.columns import SCHEMA
-from latchstring_gateway.shipping.commits import Commits, Count, Loss
+from latchstring_gateway.shipping.commits import Commits, Count, Loss, added_up
 from latchstring_gateway.shipping.dead_letters import read_dead_letters
-from latchstring_gateway.shipping.fold import added_up, fold, to_fold
 from latchstring_gateway.shipping.run import Shipper
 
 _HOUR_MS = 3_600_000
@@ -37,7 +37,7 @@ def _answer(data_dir: Path, sql: str) -> list[tuple[Any, ...]]:
 
 def _fold_all(data_dir: Path) -> None:
     catalogue = read_catalogue(data_dir / "warehouse")
-    Commits(data_dir / "warehouse").add(fold(catalogue, "2027-01-15", catalogue.commits, now_ms=NOW_MS))
+    Commits(data_dir / "warehouse").add(compact(catalogue, "2027-01-15", catalogue.commits, now_ms=NOW_MS))
 
 
 def test_rows_letters_and_counts_are_the_same_in_one_record(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_fold_that_fails_changes_nothing(tmp_path: Path) -> None:
     first.write_bytes(b"spoilt")
 
     with pytest.raises((OSError, ValueError, duckdb.Error)):
-        fold(catalogue, "2027-01-15", catalogue.commits, now_ms=NOW_MS)
+        compact(catalogue, "2027-01-15", catalogue.commits, now_ms=NOW_MS)
     first.write_bytes(data)
 
     assert ledger(tmp_path).problems == []
@@ -196,7 +196,7 @@ def test_what_is_folded_next(
     for hours in commits:
         _commit(tmp_path, *hours)
 
-    found = to_fold(read_catalogue(tmp_path / "warehouse"), closed_before)
+    found = to_compact(read_catalogue(tmp_path / "warehouse"), closed_before)
 
     assert (None if found is None else (found[0], len(found[1]))) == folded
 
@@ -207,7 +207,7 @@ def test_day_that_was_folded_waits_until_enough_has_come_late(tmp_path: Path) ->
         _commit(tmp_path, 0)
     _fold_all(tmp_path)
     for late in range(1, 9):
-        found = to_fold(read_catalogue(tmp_path / "warehouse"), "2027-01-20T00")
+        found = to_compact(read_catalogue(tmp_path / "warehouse"), "2027-01-20T00")
         assert (found is not None) == (late == 8)
         _commit(tmp_path, 0)
 

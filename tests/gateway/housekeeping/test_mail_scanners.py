@@ -8,11 +8,11 @@ from harness.hits import NOW_MS, TRUSTED, pixel, write_segment
 from harness.mails import mail_hit
 from latchstring_gateway.beacons.payload import OPEN
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.compaction import compact
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.catalogue import read_catalogue
 from latchstring_gateway.shipping.commits import Commits
-from latchstring_gateway.shipping.fold import fold
 from latchstring_gateway.shipping.run import Shipper
 
 
@@ -27,7 +27,7 @@ def _folded(data_dir: Path, segments: Iterable[Iterable[bytes]]) -> list[tuple[A
         shipper.ship_once()
     warehouse = data_dir / "warehouse"
     catalogue = read_catalogue(warehouse)
-    Commits(warehouse).add(fold(catalogue, "2027-01-15T08", catalogue.commits, now_ms=NOW_MS))
+    Commits(warehouse).add(compact(catalogue, "2027-01-15T08", catalogue.commits, now_ms=NOW_MS))
     assert ledger(data_dir).adds_up
     with committed_events(warehouse) as base:
         assert base is not None

@@ -6,12 +6,12 @@ import pytest
 
 from harness.hits import NOW_MS, TRUSTED, pixel, write_segment
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.retention import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.reports.answer import Value
 from latchstring_gateway.reports.ask import ask
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.reports.question import question
 from latchstring_gateway.shipping.commits import Count
-from latchstring_gateway.shipping.keeper import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.shipping.locks import KEEPER, locked
 from latchstring_gateway.shipping.run import Shipper
 

@@ -1,0 +1,1 @@
+"""Keeping a warehouse small and right: compaction, retention, rollups, erasures."""
