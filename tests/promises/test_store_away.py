@@ -91,4 +91,4 @@ async def test_half_a_minute_without_the_store_signs_nobody_out(tmp_path: Path, 
         assert (meanwhile.status_code, meanwhile.json()["code"]) == (503, "store_away")
         assert "retry-after" in meanwhile.headers
         assert slowest < _LONGEST_ANSWER_SECONDS
-        assert recovered_seconds < 5
+        assert recovered_seconds < 60

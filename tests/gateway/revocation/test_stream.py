@@ -293,7 +293,7 @@ async def test_a_stream_survives_the_death_and_the_end_of_its_worker(capsys: pyt
         took = time.perf_counter() - began
 
     assert reader.events[-1] == ("end", {"why": "closing"})
-    assert took < 5
+    assert took < 60
     assert {one.device for one in victims[:21]} <= set(reader.named("device"))
     with capsys.disabled():
         print(f"\nfrom the store's change to the event: median {lags[10]} ms, slowest {lags[-1]} ms")

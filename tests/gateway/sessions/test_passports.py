@@ -140,7 +140,7 @@ async def test_unknown_keys_make_one_fetch_an_interval(worker: Worker) -> None:
     assert {one.reason for one in refused if isinstance(one, PassportRefused)} == {"unknown_key"}
     assert len(refused) == 200
     assert website.fetches == 1
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert isinstance(await website.reads(good), Passport)
 
 
