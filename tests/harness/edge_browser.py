@@ -121,13 +121,16 @@ def cookie_line(browser: Browser) -> bytes:
     return b"Cookie: " + "; ".join(f"{name}={value}" for name, value in browser.cookies.items()).encode()
 
 
-def raw(proxy: Proxy, head: bytes) -> Answer:
-    """Send exactly these bytes (without the final empty line) over TLS and read until the proxy closes."""
+def raw(proxy: Proxy, head: bytes, *, after: bytes = b"") -> Answer:
+    """Send exactly these bytes (without the final empty line) over TLS and read until the proxy closes.
+
+    `after` is sent behind the head, as a body or as what would be said through a tunnel; then our side is done.
+    """
     with (
         socket.create_connection(("127.0.0.1", proxy.port), 10) as plain,
         proxy.tls.wrap_socket(plain, server_hostname="localhost") as connection,
     ):
-        connection.sendall(head + b"\r\n\r\n")
+        connection.sendall(head + b"\r\n\r\n" + after)
         parts = []
         try:
             while part := connection.recv(65_536):

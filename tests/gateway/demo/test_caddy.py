@@ -48,7 +48,8 @@ async def website(request: Request) -> Response:
     """Echo the identity headers; the query says the status."""
     seen = {name: value for name, value in request.headers.items() if "latch" in name}
     status = int(request.query_params.get("status", "200"))
-    return JSONResponse({"seen": seen, "bytes": len(await request.body())}, status, CACHE_ME)
+    hop = {name: value for name, value in request.headers.items() if name in ("upgrade", "http2-settings")}
+    return JSONResponse({"seen": seen, "hop": hop, "bytes": len(await request.body())}, status, CACHE_ME)
 
 
 def gateway(asked: list[Request]) -> Starlette:
@@ -210,3 +211,19 @@ async def test_the_dashboard_is_the_gateways_own(edge: Edge, url: str) -> None:
 
     assert answer.text == "edge"
     assert [request.url.path for request in edge.asked] == [url.partition("?")[0]]
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket", "websocket, h2c"])
+async def test_the_website_is_offered_no_other_protocol(edge: Edge, protocol: str) -> None:
+    """`Upgrade: h2c` made a tunnel to the website, through which a stranger could write any identity header."""
+    offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": protocol, "http2-settings": "AAMAAABk"}
+
+    answer = await edge.client.get("/", headers=offer)
+
+    assert answer.status_code == 200
+    assert answer.json()["hop"] == {}
+
+
+async def test_the_demo_opens_no_tunnel_by_method(edge: Edge) -> None:
+    """CONNECT would be one; TRACE would show what the proxy adds to a request."""
+    assert [(await edge.client.request(method, "/")).status_code for method in ("TRACE", "CONNECT")] == [405, 405]
