@@ -60,6 +60,15 @@ class Approvals:
         await self._give_back(budgets)
         return found
 
+    async def hold(self, waiting: Waiting, account: Account, *, session: str, authenticated_at_ms: int) -> bool:
+        """Keep the decision for this account for a minute, while it gives something up; False if it is too late."""
+        held = await self._grants.settle(
+            waiting, "held", account, session=session, authenticated_at_ms=authenticated_at_ms
+        )
+        if not held:
+            ACTIVATIONS.labels("too_late").inc()
+        return held
+
     async def settle(
         self, waiting: Waiting, decision: Decision, account: Account, *, session: str, authenticated_at_ms: int
     ) -> bool:

@@ -51,6 +51,8 @@ _TRIES: Final = 8
 
 State: TypeAlias = Literal["pending", "slow_down", "expired", "refused", "unknown"]
 Decision: TypeAlias = Literal["approved", "refused"]
+#: "held": the decision is this account's for a minute, whatever else it has to do first.
+Step: TypeAlias = Decision | Literal["held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +188,9 @@ class Grants:
         return Waiting(code, user_code, asking)
 
     async def settle(
-        self, waiting: Waiting, decision: Decision, account: Account, *, session: str, authenticated_at_ms: int
+        self, waiting: Waiting, decision: Step, account: Account, *, session: str, authenticated_at_ms: int
     ) -> bool:
-        """Approve or refuse; False if it has expired or somebody has decided otherwise. Safe to repeat."""
+        """Approve or refuse, or hold it for this account; False if it is too late. Safe to repeat."""
         answer = await _SETTLE(
             self._store,
             {"grant": keys.grant(waiting.code.partition, waiting.code.sha256)},

@@ -183,6 +183,14 @@ class ActivatePage:
             chosen = chosen_in(fields)
             if len(chosen) < full.surplus or (self._wants_fresh and visitor.level != "fresh"):
                 return await self._question(request, found, chosen)
+            if not await self._approvals.hold(
+                found,
+                Account(visitor.account),
+                session=visitor.session,
+                authenticated_at_ms=visitor.authenticated_at_ms,
+            ):
+                # Nothing is signed out for a device that cannot come in any more.
+                return self._field(request, Wrong("unknown"), typed)
             receipt = await self._limit.give_up(visitor.account, chosen, full)
             told = full.tell(receipt, chosen, reader.language)
         done = await self._approvals.settle(

@@ -17,7 +17,8 @@ from ..revocation.revoke import Revoker
 from ..sessions.check import Checker, Denied
 from ..sessions.leases import OpenLease
 from ..sessions.renew import From
-from ..sessions.start import OldSession, SignIn, Starter
+from ..sessions.sign_in import OldSession, SignIn
+from ..sessions.start import Starter
 from ..tokens.codec import Codec
 from ..tokens.dpop import Proven
 from ..tokens.purposes import AccessToken, BoundAccessToken, BoundRefreshToken, Lease, RefreshToken
@@ -52,6 +53,7 @@ class TvTokens:
     ) -> Pair:
         """The tokens of a grant that was approved, and again while the first answer may have been lost.
 
+        The repeat is for who was answered first: for the key it proved then, or for who proved none.
         Raises OAuthError (the account's state forbids it, or the device has its tokens already), StoreAway.
         """
         try:
@@ -67,7 +69,7 @@ class TvTokens:
                     stated=approved.make,
                     hardware=approved.hardware,
                     observed=observed,
-                    old=OldSession(approved.session, approved.device, approved.approved_by),
+                    old=OldSession(approved.session, approved.device, approved.approved_by, _thumbprint(proven)),
                 )
             )
         except Conflict as conflict:
@@ -77,7 +79,8 @@ class TvTokens:
             raise OAuthError("access_denied", conflict.detail) from None
         except BadRequest as wrong:
             raise OAuthError("access_denied", wrong.detail) from None
-        ACTIVATIONS.labels("connected").inc()
+        if not begun.is_repeated:
+            ACTIVATIONS.labels("connected").inc()
         return self._pair(RefreshToken(**asdict(begun.lease), client=client), proven)
 
     def open(self, token: str, client: str, proven: Proven | None) -> OpenLease:
@@ -99,9 +102,10 @@ class TvTokens:
     async def renew(self, lease: OpenLease, proven: Proven | None, origin: From) -> Pair:
         """New tokens for an open refresh token, which is superseded when the new one is in use, and not before.
 
-        One that was not bound is from now on, if a key was proved. Raises OAuthError (over or ended), StoreAway.
+        A sign-in that was not bound is from now on, if a key was proved, and so is every copy of its tokens.
+        Raises OAuthError (over, ended, or bound to another key since), StoreAway.
         """
-        verdict = await self._checker.redeem(lease, origin)
+        verdict = await self._checker.redeem(lease, origin, bound_to=_thumbprint(proven))
         if isinstance(verdict, Denied):
             raise _not_good()
         content = verdict.content
@@ -148,6 +152,10 @@ class TvTokens:
             expires_in_seconds=(content.lease_end_ms - content.issued_at_ms) // 1000,
             is_bound=proven is not None,
         )
+
+
+def _thumbprint(proven: Proven | None) -> str:
+    return "" if proven is None else proven.thumbprint.hex()
 
 
 def _client_of(lease: OpenLease) -> str:

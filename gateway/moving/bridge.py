@@ -25,7 +25,8 @@ from ..pages.render import Pages
 from ..sessions import return_path, visit
 from ..sessions.old_cookie import BRIDGE_URL, OldCookie, mark
 from ..sessions.page import ARRIVED_URL
-from ..sessions.start import OldSession, SignIn, Started, Starter
+from ..sessions.sign_in import OldSession, SignIn, Started
+from ..sessions.start import Starter
 from ..store.client import Store
 from ..tokens.codec import Codec
 from ..wire import Head

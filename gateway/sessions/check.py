@@ -89,16 +89,16 @@ class Checker:
             self._story.refused(visit.token, verdict.reason)
         return verdict
 
-    async def redeem(self, lease: OpenLease, origin: From) -> OpenLease | Denied:
+    async def redeem(self, lease: OpenLease, origin: From, *, bound_to: str = "") -> OpenLease | Denied:
         """Exchange a token that is nothing but a credential for the one that follows it; the store is asked each time.
 
-        Raises StoreAway.
+        `bound_to` is the thumbprint of the key that was proved. Raises StoreAway.
         """
         if self._is_revoked(lease):
             return Denied("revoked", clear=True)
         if self._feed.links[lease.partition].store_away or self._memory.contradicts(lease.content.issued_at_ms):
             raise StoreAway
-        verdict = await self._renewals.renew(lease, advance=True, extend=True, origin=origin)
+        verdict = await self._renewals.renew(lease, advance=True, extend=True, origin=origin, bound_to=bound_to)
         if isinstance(verdict, Over):
             self._story.denied(lease, verdict.reason)
             return Denied(verdict.reason, clear=False)

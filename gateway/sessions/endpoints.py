@@ -22,7 +22,8 @@ from ..recognition.hints import read_hints
 from ..tokens.codec import Codec
 from . import return_path
 from .room import begin
-from .start import SignIn, Starter
+from .sign_in import SignIn
+from .start import Starter
 from .waiting import too_many_devices
 
 AccountText = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:@+-]{1,64}\Z")]

@@ -2,13 +2,13 @@
 -- isolated former primary that lost its right to write cannot say yes.
 -- INCLUDE ../revocation/append.lua
 -- KEYS session account device generations revocations number outbox
--- ARGV prefix session_id presented issued_at_ms generation may_advance extend expected_ms may_accuse place kind lease_ms session_idle_ms session_absolute_ms remember_idle_ms rotate_every_ms grace_ms used_after_ms clock_tolerance_ms even_since_ms losses key_id event_id
--- RETURNS {'ok', now_ms, n, fresh_until_ms, note} or {'unknown' | 'ended' | 'device_removed' | 'signed_out' | 'disabled' | 'over' | 'reuse' | 'unsure', now_ms}
+-- ARGV prefix session_id presented issued_at_ms generation may_advance extend expected_ms may_accuse place kind lease_ms session_idle_ms session_absolute_ms remember_idle_ms rotate_every_ms grace_ms used_after_ms clock_tolerance_ms even_since_ms losses key_id event_id bound_to
+-- RETURNS {'ok', now_ms, n, fresh_until_ms, note} or {'unknown' | 'ended' | 'device_removed' | 'signed_out' | 'disabled' | 'over' | 'reuse' | 'unsure' | 'other_key', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
-local account, device, state, n, n_issued_at, n_given_at, n_used, authenticated_at, fresh_until, remembered, remember_until, absolute =
+local account, device, state, n, n_issued_at, n_given_at, n_used, authenticated_at, fresh_until, remembered, remember_until, absolute, row_key =
   unpack(redis.call('HMGET', session_key, 'account', 'device', 'state', 'n', 'n_issued_at_ms', 'n_given_at_ms', 'n_used', 'authenticated_at_ms',
-    'fresh_until_ms', 'remembered', 'remember_until_ms', 'absolute_ms'))
+    'fresh_until_ms', 'remembered', 'remember_until_ms', 'absolute_ms', 'bound_to'))
 -- A row that was given back after a loss knows of its session only that it has ended.
 if not state then return {'unknown', now} end
 if state ~= 'live' then return {'ended', now} end
@@ -17,6 +17,10 @@ local disabled, account_generation = unpack(redis.call('HMGET', account_key, 'di
 if disabled == '1' then return {'disabled', now} end
 local floor = redis.call('HGET', generations_key, 'floor')
 if tonumber(generation) < math.max(tonumber(account_generation or 0), tonumber(floor or 0)) then return {'signed_out', now} end
+
+-- Once a family has proved a key, a token of it that carries none is good for that key alone, whoever holds a copy.
+row_key = row_key or ''
+if row_key ~= '' and row_key ~= bound_to then return {'other_key', now} end
 
 n, presented, issued_at_ms = tonumber(n), tonumber(presented), tonumber(issued_at_ms)
 fresh_until, remember_until, absolute = tonumber(fresh_until), tonumber(remember_until), tonumber(absolute)
@@ -104,6 +108,7 @@ else
   return {'reuse', now}
 end
 
+if row_key ~= bound_to then redis.call('HSET', session_key, 'bound_to', bound_to) end
 if extend == '1' then
   if is_fresh then
     fresh_until = math.min(now + lease_ms + session_idle_ms, authenticated_at + session_absolute_ms)

@@ -50,11 +50,15 @@ _RENEW = load(
         "losses",
         "key_id",
         "event_id",
+        "bound_to",
     ),
 )
 
 #: "lost": the store has lost the row or is younger than the token. "unknown": it has no row and that is not why.
-Ended: TypeAlias = Literal["lost", "unknown", "ended", "device_removed", "signed_out", "disabled", "over", "reuse"]
+#: "other_key": the family is bound to a key, and another or none was proved; nothing was consumed.
+Ended: TypeAlias = Literal[
+    "lost", "unknown", "ended", "device_removed", "signed_out", "disabled", "over", "reuse", "other_key"
+]
 #: A lease is cut by up to a tenth at random, so that leases made in one burst do not end in one.
 _JITTER: Final = 0.1
 #: Scripts under way at once: fewer than the pool holds, so that sign-ins and removals find a connection in any crowd.
@@ -95,7 +99,7 @@ class From:
         return cls(prefix_of(visit.client_address), describe(visit.agent).kind if visit.agent else "")
 
 
-_Key: TypeAlias = tuple[bytes, bool, bool, From]
+_Key: TypeAlias = tuple[bytes, bool, bool, From, str]
 
 
 class Renewals:
@@ -119,13 +123,16 @@ class Renewals:
         """Whether a lease that still runs should be let be: a later check renews it."""
         return self._under_way >= CROWD
 
-    async def renew(self, lease: OpenLease, *, advance: bool, extend: bool, origin: From) -> Renewed | Over:
+    async def renew(
+        self, lease: OpenLease, *, advance: bool, extend: bool, origin: From, bound_to: str = ""
+    ) -> Renewed | Over:
         """Redeem the lease's token (design: one engine for rotating credentials).
 
         `advance` lets the counter move if it is due: only when the answer carries the cookie. `extend` is false for
-        background polls, which do not keep a session from idling. The script is sent after this call. Raises StoreAway.
+        background polls, which do not keep a session from idling. `bound_to` is the thumbprint of the key that was
+        proved: the first binds the family. The script is sent after this call. Raises StoreAway.
         """
-        key = (lease.token, advance, extend, origin)
+        key = (lease.token, advance, extend, origin, bound_to)
         pending = self._unsent.get(key)
         if pending is None:
             pending = self._unsent[key] = asyncio.create_task(self._send(key, lease))
@@ -187,7 +194,7 @@ class Renewals:
         )
 
     async def _redeem(self, key: _Key, lease: OpenLease, *, may_accuse: bool) -> tuple[str, int, int, int, str]:
-        _token, advance, extend, origin = key
+        _token, advance, extend, origin, bound_to = key
         policy, partition = self._policy, lease.partition
         link = self._feed.links[partition]
         answer = await _RENEW(
@@ -226,6 +233,7 @@ class Renewals:
                 # Of the token that was shown, not of the one it is exchanged for: that one may never arrive.
                 "key_id": lease.key_id,
                 "event_id": f"evt_{new_id()}",
+                "bound_to": bound_to,
             },
             # Of a former primary that others no longer follow, not even a yes counts.
             replicas=self._store.replicas.checks,

@@ -7,7 +7,8 @@ from ..devices.limit import DeviceLimit, Full
 from ..errors import Conflict
 from ..revocation.receipt import Receipt
 from .refusals import TOO_MANY_DEVICES
-from .start import SignIn, Started, Starter
+from .sign_in import SignIn, Started
+from .start import Starter
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ from ..wire import Head
 from . import return_path, waiting
 from .page import ARRIVED_URL
 from .room import begin
-from .start import SignIn, Starter
+from .sign_in import SignIn
+from .start import Starter
 
 #: Too late for this sign-in, as start.lua or the cookie says.
 _TOO_LATE: Final = frozenset({"authenticated_at_stale", "sign_in_not_waiting"})

@@ -4,8 +4,8 @@
 -- only while its first answer may have been lost.
 -- INCLUDE ../revocation/append.lua
 -- KEYS account devices browser new_device session sessions generations revocations number outbox
--- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full most_devices key_id label kind agent_kind model os client stated hardware place country provider event_prefix vouched given_device approved_by grace_ms
--- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name, run, browser_id} or {'disabled' | 'overtaken' | 'full' | 'devices_full' | 'stale' | 'future' | 'used' | 'device_removed' | 'over' | 'approver_gone', now_ms}
+-- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full most_devices key_id label kind agent_kind model os client stated hardware place country provider event_prefix vouched given_device approved_by grace_ms bound_to
+-- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name, run, browser_id, is_repeated} or {'disabled' | 'overtaken' | 'full' | 'devices_full' | 'stale' | 'future' | 'used' | 'device_removed' | 'over' | 'approver_gone', now_ms}
 local now = store_ms()
 local function whole(x) return string.format('%.0f', x) end
 local auth_at = tonumber(authenticated_at_ms)
@@ -23,13 +23,15 @@ if vouched == '1' and remembered ~= '1' and fresh_until <= now then return {'ove
 
 local created_at, issued_at, is_repeated = now, now, false
 if vouched == '1' then
-  local owner, state, n, n_issued_at, came_back_at, since, made_in, row_device, row_run =
-    unpack(redis.call('HMGET', session_key, 'account', 'state', 'n', 'n_issued_at_ms', 'renewed_at_ms', 'created_at_ms', 'generation', 'device', 'run'))
+  local owner, state, n, n_issued_at, came_back_at, since, made_in, row_device, row_run, row_key =
+    unpack(redis.call('HMGET', session_key, 'account', 'state', 'n', 'n_issued_at_ms', 'renewed_at_ms', 'created_at_ms', 'generation', 'device', 'run', 'bound_to'))
   if owner then
     if owner ~= account or state ~= 'live' or tonumber(made_in) < generation then return {'used', now} end
     if n ~= '0' then
       -- Once the cookie has come back (no lease is renewed in its first minutes), or after grace, its browser has it.
       local came_back = tonumber(came_back_at or 0) > tonumber(n_issued_at)
+      -- A repeat is for whoever had the first answer: what that was bound to, this must be.
+      if (row_key or '') ~= bound_to then return {'used', now} end
       if n ~= '1' or came_back or now - tonumber(n_issued_at) >= tonumber(grace_ms) then return {'used', now} end
       is_repeated, issued_at, run = true, tonumber(n_issued_at), row_run
     end
@@ -120,7 +122,7 @@ end
 redis.call('HSET', session_key, 'account', account, 'device', device_id, 'state', 'live', 'created_at_ms', whole(created_at),
   'authenticated_at_ms', authenticated_at_ms, 'method', method, 'n', 1, 'n_issued_at_ms', whole(issued_at), 'n_given_at_ms', whole(now), 'n_used', 0,
   'place', place, 'kind', agent_kind, 'generation', generation, 'fresh_until_ms', whole(fresh_until), 'remembered', remembered,
-  'remember_until_ms', whole(remember_until), 'absolute_ms', whole(absolute), 'run', run, 'key', key_id)
+  'remember_until_ms', whole(remember_until), 'absolute_ms', whole(absolute), 'run', run, 'key', key_id, 'bound_to', bound_to)
 redis.call('PEXPIRE', session_key, ttl_ms)
 if most_sessions > 0 then
   redis.call('ZADD', sessions_key, whole(now), session_id)
@@ -134,4 +136,4 @@ end
 if not is_repeated then
   append_event(outbox_key, now, event_prefix .. '2', 'session.started', account, {session = session_id, device = device_id, remembered = remembered == '1'})
 end
-return {'ok', now, device_id, is_new, generation, fresh_until, name, run, browser_id}
+return {'ok', now, device_id, is_new, generation, fresh_until, name, run, browser_id, is_repeated and 1 or 0}

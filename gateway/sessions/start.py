@@ -3,19 +3,15 @@
 import secrets
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..devices.place import Places, prefix_of
 from ..errors import BadRequest, Conflict
 from ..fingerprint.keep import Fingerprints
-from ..fingerprint.likeness import Likeness
-from ..fingerprint.signals import NOT_OBSERVED, Observed
 from ..ids import Account, new_id, to_bytes, to_text
 from ..metrics import SESSIONS_STARTED
 from ..recognition.describe import describe
-from ..recognition.hints import NO_HINTS, Hints
-from ..recognition.makers import NO_MAKE, Make
+from ..recognition.hints import NO_HINTS
 from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
@@ -25,6 +21,7 @@ from .browser import brought, given
 from .leases import Leases
 from .policy import DEVICE_COOKIE_SECONDS, SessionPolicy
 from .refusals import REFUSALS, WRONG_TIMES
+from .sign_in import Begun, SignIn, Started
 from .story import Story
 
 _START = load(
@@ -78,70 +75,9 @@ _START = load(
         "given_device",
         "approved_by",
         "grace_ms",
+        "bound_to",
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class OldSession:
-    """A session that began elsewhere, under ids that are settled (a blank device: the browser's).
-
-    It is the website's own and moves in, or was approved on another device by the session `approved_by`, which must be
-    alive when this one begins.
-    """
-
-    session: str
-    device: str
-    approved_by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """What the website knows of the sign-in and of the browser it happened on.
-
-    With `old` no password was checked now: somebody vouches for a session that began elsewhere.
-    """
-
-    account: Account
-    remember: bool
-    authenticated_at_ms: int
-    method: str
-    cookie: str
-    user_agent: str
-    address: str
-    hints: Hints = NO_HINTS
-    #: What the device stated itself, and the tag of its hardware id (tokens/hardware.py).
-    stated: Make = NO_MAKE
-    hardware: str = ""
-    #: What else is known of the device; kind, model, software and network are found here.
-    observed: Observed = NOT_OBSERVED
-    old: OldSession | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A session that exists, as durable as a revocation; `set_cookie` are the lines to relay to the browser."""
-
-    session: str
-    device: str
-    device_name: str
-    device_kind: str
-    device_is_new: bool
-    set_cookie: tuple[str, ...]
-    looks_like: Likeness | None
-    now_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """The same before anything is made of it for a client; `browser` is the id for its device cookie."""
-
-    lease: Lease
-    browser: str
-    device_name: str
-    device_kind: str
-    device_is_new: bool
-    looks_like: Likeness | None = None
 
 
 class Starter:
@@ -192,7 +128,7 @@ class Starter:
         repeating it makes another session and ends nothing by itself.
 
         An old session is begun once. Repeated, it is the same session until its cookie has come back, for as long as
-        grace; then Conflict, as for one that is over, was ended, or whose device was removed.
+        grace and for the key it was begun with; then Conflict, as for one that is over, ended, or of a removed device.
         """
         browser, former = brought(self._codec, sign_in.cookie)
         old, policy, partition = sign_in.old, self._policy, keys.partition_of(sign_in.account)
@@ -254,6 +190,7 @@ class Starter:
                 "given_device": old.device if old else "",
                 "approved_by": old.approved_by if old else "",
                 "grace_ms": round(policy.grace_seconds * 1000),
+                "bound_to": old.bound_to if old else "",
             },
             replicas=self._store.replicas.writes,
         )
@@ -262,18 +199,20 @@ class Starter:
             raise Conflict(*REFUSALS[answer[0]])
         if answer[0] in WRONG_TIMES:
             raise BadRequest(*WRONG_TIMES[answer[0]])
-        _ok, now_ms, device, is_new, generation, fresh_until_ms, name, run_text, browser = answer
-        self._seen(sign_in.account, device, sign_in.hints.applied_to(sign_in.user_agent))
-        SESSIONS_STARTED.labels("yes" if sign_in.remember else "no").inc()
-        self._story.started(
-            session=session,
-            device=device,
-            account=sign_in.account,
-            method=sign_in.method,
-            remembered=sign_in.remember,
-            device_kind=kind.kind,
-            new=bool(is_new),
-        )
+        _ok, now_ms, device, is_new, generation, fresh_until_ms, name, run_text, browser, is_repeated = answer
+        if not is_repeated:
+            # A repeat after a lost answer is the same sign-in.
+            self._seen(sign_in.account, device, sign_in.hints.applied_to(sign_in.user_agent))
+            SESSIONS_STARTED.labels("yes" if sign_in.remember else "no").inc()
+            self._story.started(
+                session=session,
+                device=device,
+                account=sign_in.account,
+                method=sign_in.method,
+                remembered=sign_in.remember,
+                device_kind=kind.kind,
+                new=bool(is_new),
+            )
         lease = Lease(
             session=to_bytes(session),
             account=sign_in.account,
@@ -297,4 +236,4 @@ class Starter:
             network=prefix_of(sign_in.address),
         )
         likeness = await self._fingerprints.note(sign_in.account, device, observed, is_new=bool(is_new), now_ms=now_ms)
-        return Begun(lease, browser, name, kind.kind, bool(is_new), likeness)
+        return Begun(lease, browser, name, kind.kind, bool(is_new), likeness, bool(is_repeated))

@@ -13,7 +13,7 @@ from ..tokens.codec import Codec, Refused
 from ..tokens.purposes import WAITING_TARGET_MAX_CHARS, WaitingSignIn
 from ..wire import Headers
 from .refusals import TOO_MANY_DEVICES
-from .start import SignIn
+from .sign_in import SignIn
 
 ROOM_URL: Final = "/latch/make-room"
 _COOKIE: Final = "__Host-waiting"

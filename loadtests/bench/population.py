@@ -19,7 +19,7 @@ from latchstring_gateway import logs, wiring
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.ids import Account
 from latchstring_gateway.sessions.leases import OpenLease
-from latchstring_gateway.sessions.start import SignIn
+from latchstring_gateway.sessions.sign_in import SignIn
 from latchstring_gateway.settings import Settings
 from latchstring_gateway.store import keys
 from latchstring_gateway.store.client import Store

@@ -40,6 +40,10 @@ class OneWaits(Approvals):
             return Wrong("unreadable")
         return Waiting(DeviceCode(0, ""), code, _ELSEWHERE) if code == "WDJBMJHT" else Wrong("spent", 600)
 
+    async def hold(self, waiting: Waiting, account: Account, *, session: str, authenticated_at_ms: int) -> bool:
+        """See Approvals."""
+        return True
+
     async def settle(
         self, waiting: Waiting, decision: Decision, account: Account, *, session: str, authenticated_at_ms: int
     ) -> bool:

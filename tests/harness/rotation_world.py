@@ -21,7 +21,7 @@ from latchstring_gateway.ids import Account, new_id, to_text
 from latchstring_gateway.revocation.fence import clocks_agree
 from latchstring_gateway.revocation.pulse import CLOCK_TOLERANCE_MS
 from latchstring_gateway.sessions.check import Accepted, Denied
-from latchstring_gateway.sessions.start import SignIn
+from latchstring_gateway.sessions.sign_in import SignIn
 from latchstring_gateway.sessions.visit import Carry, Visit
 from latchstring_gateway.store import keys
 from latchstring_gateway.store.client import Replicas

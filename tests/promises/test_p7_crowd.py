@@ -21,7 +21,7 @@ from latchstring_gateway.metrics import STORE_SECONDS
 from latchstring_gateway.sessions.check import Accepted, Denied
 from latchstring_gateway.sessions.leases import OpenLease
 from latchstring_gateway.sessions.renew import AT_ONCE
-from latchstring_gateway.sessions.start import SignIn
+from latchstring_gateway.sessions.sign_in import SignIn
 from latchstring_gateway.sessions.visit import Visit
 from latchstring_gateway.store.client import Store
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
@@ -376,3 +377,67 @@ async def test_an_app_that_is_a_web_page_may_send_proofs(worker: Worker) -> None
 
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, "*")
     assert answer.headers["access-control-allow-headers"] == "DPoP"
+
+
+def _key_of(answer: httpx.Response, worker: Worker) -> bytes:
+    opened = worker.rooms.codec.open(answer.json()["refresh_token"].encode(), BoundRefreshToken)
+    assert isinstance(opened, BoundRefreshToken)
+    return opened.thumbprint
+
+
+async def _with_codes_of(tv: Tv, key: AppKey | None) -> httpx.Response:
+    """Poll with another TV's device code."""
+    other = Tv(tv.worker, key=key)
+    other.codes = tv.codes
+    return await other.poll()
+
+
+@pytest.mark.parametrize("owners", [AppKey(), None], ids=["bound", "not bound"])
+async def test_one_device_code_gave_live_tokens_to_two_keys(worker: Worker, owner: Jar, owners: AppKey | None) -> None:
+    """The repeat after a lost answer was for anybody with the code; now for who was answered first."""
+    tv = Tv(worker, key=owners)
+    await tv.ask()
+    await approve(worker, owner, tv.codes)
+    first = await tv.poll()
+    by_another = await _with_codes_of(tv, AppKey())
+    by_none = await _with_codes_of(tv, None)
+    again = await tv.poll()
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert (by_another.status_code, by_another.json()["error"]) == (400, "invalid_grant")
+    assert by_none.status_code == (200 if owners is None else 400), "a code that no key was proved for is a bearer's"
+    assert (await tv.verify()).status_code == 200
+
+
+async def test_a_copied_refresh_token_was_bound_to_a_second_key(tv: Tv, worker: Worker, owner: Jar) -> None:
+    """Token n, not bound, was exchanged for tokens of any number of keys; now of the first alone."""
+    await connect(tv, worker, owner)
+    copied = tv.tokens["refresh_token"]
+    mine, thief, bearer = Tv(worker, key=AppKey()), Tv(worker, key=AppKey()), Tv(worker)
+    bound = await mine.renewal(copied)
+    by_the_thief = await thief.renewal(copied)
+    as_it_was = await bearer.renewal(copied)
+    repeated = await mine.renewal(copied)
+
+    assert [answer.status_code for answer in (bound, repeated)] == [200, 200]
+    assert _key_of(bound, worker) == _key_of(repeated, worker)
+    for refused in (by_the_thief, as_it_was):
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    assert (await _row(worker))["state"] == "live"
+    assert (await mine.renewal(bound.json()["refresh_token"])).status_code == 200
+
+
+async def test_a_sign_in_from_before_it_remembered_its_key_is_bound_at_its_next_refresh(
+    connected: Tv, worker: Worker
+) -> None:
+    """A row that was written by an older release has no key: the bound token's own is adopted."""
+    (row,) = [
+        key
+        for key in await worker.store.redis.keys("*:session:*")
+        if await worker.store.redis.hget(key, "method") == "device_code"
+    ]
+    await worker.store.redis.hdel(row, "bound_to")
+    answer = await connected.refresh()
+
+    assert answer.status_code == 200
+    assert await worker.store.redis.hget(row, "bound_to") == _key_of(answer, worker).hex()

@@ -8,8 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.tv import SETTINGS, Tv, approve
-from harness.worker_app import NAVIGATION, RUN, Jar, Worker, running_worker, settings_for
+from harness.tv import SETTINGS, Tv, approve, decide
+from harness.worker_app import NAVIGATION, RUN, Jar, Worker, now_ms, running_worker, settings_for
+from latchstring_gateway.activation.codes import FORMS
+from latchstring_gateway.activation.grants import Grants
+from latchstring_gateway.ids import Account
+from latchstring_gateway.metrics import ACTIVATIONS, SESSIONS_STARTED
 
 URL = "/latch/activate"
 
@@ -111,3 +115,52 @@ async def test_giving_up_wants_the_password_where_removing_does(store_url: str, 
         assert again.headers["location"].endswith("&fresh=1")
         assert (fresh.status_code, "Your account is full" in fresh.text) == (200, True)
         assert (await worker.verify(phone)).status_code == 200
+
+
+async def test_a_code_that_had_expired_still_signed_the_chosen_device_out(worker: Worker) -> None:
+    """What was given up was signed out before anybody asked whether the TV can still come in: nothing is, now."""
+    owner, phone, tv = await worker.signed_in(), await worker.signed_in(), Tv(worker)
+    codes = await tv.ask()
+    (grant,) = await worker.store.redis.keys("*:grant:*")
+    await worker.store.redis.hset(grant, "expires_at_ms", 1)
+
+    late = await _connect(worker, owner, codes, await _device(worker, phone))
+
+    assert late.status_code == 400
+    assert (await worker.verify(phone)).status_code == 200
+
+
+async def test_a_grant_that_is_held_is_nobody_elses_for_a_minute(worker: Worker) -> None:
+    """While one account gives a device up for a TV, no other connects or refuses it, and its codes do not expire."""
+    owner, tv = await worker.signed_in(), Tv(worker)
+    eve = await worker.signed_in("eve")
+    codes = await tv.ask()
+    (grant,) = await worker.store.redis.keys("*:grant:*")
+    now = now_ms()
+    await worker.store.redis.hset(grant, mapping={"expires_at_ms": now + 2_000})
+    grants = Grants(worker.store, FORMS["letters"], life_seconds=900)
+    found = await grants.find(grants.form.read(codes["user_code"]) or "")
+    assert found is not None
+    held = await grants.settle(found, "held", Account("ada"), session="s", authenticated_at_ms=now)
+
+    refused = await decide(worker, eve, codes["user_code"], "refuse")
+    connected = await approve(worker, owner, codes)
+    expires_at = int(await worker.store.redis.hget(grant, "expires_at_ms") or 0)
+
+    assert held
+    assert refused.status_code == 400
+    assert connected.status_code == 200
+    assert expires_at >= now + 59_000
+
+
+async def test_a_poll_that_was_repeated_counted_as_a_sign_in_each_time(worker: Worker) -> None:
+    """Two polls after one approval, the first answer lost: one TV is connected, one session began."""
+    owner, tv = await worker.signed_in(), Tv(worker)
+    codes = await tv.ask()
+    await approve(worker, owner, codes)
+    connected, started = ACTIVATIONS.labels("connected"), SESSIONS_STARTED.labels("yes")
+    before = connected._value.get(), started._value.get()
+    answers = [await tv.poll(), await tv.poll()]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert (connected._value.get(), started._value.get()) == (before[0] + 1, before[1] + 1)
