@@ -85,6 +85,14 @@ LEDGER: Final = Gauge(
     ["source", "outcome"],
     multiprocess_mode="mostrecent",
 )
+EVENTS_SHIPPED: Final = Counter(
+    "latchstring_events_shipped", "Events that a shipper has read from the journal, whatever became of them."
+)
+DECODER_FAILURES: Final = Counter(
+    "latchstring_decoder_failures",
+    "Events that became dead letters by a fault of our own code, by what was being done.",
+    ["stage"],
+)
 EXCLUDED: Final = Gauge(
     "latchstring_excluded_events",
     "Events that a policy kept out of the warehouse, by reason.",

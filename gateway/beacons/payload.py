@@ -12,6 +12,8 @@ import msgspec
 from ..wire import Head, HeaderNames, Headers
 
 FORMAT: Final = 1
+#: The latest time of receipt that can be true: the year 2200.
+LATEST_MS: Final = 7_258_118_400_000
 
 PIXEL: Final = "pixel"
 BATCH: Final = "batch"
@@ -90,6 +92,8 @@ def decode(payload: bytes) -> RawHit:
     hit = _decode(payload)
     if hit.format != FORMAT:
         raise ValueError(f"expected payload format {FORMAT}, got {hit.format}")
+    if not 0 <= hit.received_at_ms <= LATEST_MS:
+        raise ValueError(f"expected a time up to the year 2200, got {hit.received_at_ms}")
     headers = hit.headers
     # Names of a proxy or of HTTP/2 are in lower case already: looking costs a third of making the record anew.
     for name, _ in headers:

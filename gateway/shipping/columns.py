@@ -4,7 +4,7 @@ A row is four tuples, one after the other: the record's, the event's, the sender
 never changed or removed: files from before have no such column, and readers take it as NULL (union by name).
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
@@ -90,6 +90,11 @@ VERDICT: Final = (
         "happened_at", _INSTANT, "when it happened, by our clock, as far as the tracker tells how far off its own is"
     ),
 )
+
+#: Where in a row its place in the journal stands.
+OFFSET, UNIT, RECORD_ID, SOURCE = 1, 2, 3, 4
+#: The values of one event in the order of COLUMNS; times are milliseconds since the epoch.
+Row: TypeAlias = tuple[Any, ...]
 
 COLUMNS: Final = (*RECORD, *EVENT, *SENDER, *VERDICT)
 SCHEMA: Final = pa.schema([pa.field(column.name, column.type, nullable=not column.required) for column in COLUMNS])

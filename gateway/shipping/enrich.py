@@ -51,6 +51,10 @@ class Sender(NamedTuple):
     trace: bytes = b""
 
 
+#: Of whom nothing could be told, since telling failed: what asks not to be tracked, and has no address.
+UNTOLD: Final = Sender("", "", "", "", "", gpc=True, dnt=True, country=None, asn=None, provider=None, machine=None)
+
+
 @lru_cache(maxsize=16_384)
 def truncated(address: str) -> str:
     """The network of an address: /24 for IPv4, /48 for IPv6; empty for what is no address."""
@@ -111,10 +115,11 @@ class Senders:
                 self._known.clear()
             self._known[key] = known
         sender, proxied = known
-        hit_id = said.get(b"x-latch-hit") if proxied else None
-        if hit_id and len(hit_id) <= MAX_HIT_ID_BYTES and hit_id.isascii():
-            return sender, hit_id.decode("ascii")
-        return sender, None
+        return sender, _hit_id(said) if proxied else None
+
+    def hit_id(self, hit: RawHit) -> str | None:
+        """The request id alone, for a hit whose sender could not be told."""
+        return _hit_id(dict(reversed(hit.headers))) if self._trusted.trusts(hit.peer) else None
 
     def _tell(self, hit: RawHit, said: dict[bytes, bytes]) -> Sender:
         agent = describe(said.get(b"user-agent", b"").decode("latin-1"))
@@ -135,6 +140,11 @@ class Senders:
             machine=_machine(said, agent.kind, is_head=hit.method == b"HEAD"),
             trace=address.encode() + b"\0" + said.get(b"user-agent", b"") if address else b"",
         )
+
+
+def _hit_id(said: dict[bytes, bytes]) -> str | None:
+    hit_id = said.get(b"x-latch-hit")
+    return hit_id.decode("ascii") if hit_id and len(hit_id) <= MAX_HIT_ID_BYTES and hit_id.isascii() else None
 
 
 def spoken_of(server: Sender, agent: str) -> Sender:

@@ -1,11 +1,14 @@
 """An event, as every wire's decoder gives it: what a tracker said, checked; or why it was refused."""
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-from ..beacons.payload import RawHit
+from ..beacons.payload import LATEST_MS, RawHit
 
-#: Year 2200; what lies outside 0 and this is no time of ours.
-MAX_TIME_MS: Final = 7_258_118_400_000
+#: What lies outside 0 and this is no time of ours.
+MAX_TIME_MS: Final = LATEST_MS
+
+#: What was being done to a hit: reading it, telling its sender, asking what may be kept, putting it into columns.
+Stage: TypeAlias = Literal["decode", "enrich", "policy", "row"]
 
 
 class Event(NamedTuple):
@@ -48,15 +51,24 @@ class Event(NamedTuple):
     consent: str | None = None
 
 
+class Fault(NamedTuple):
+    """An exception that nobody expected: what was being done, and where it came from. Tells nothing of a visitor's."""
+
+    stage: Stage
+    #: Type and place, as "OverflowError at own_fields.py:88".
+    error: str
+
+
 class Rejected(NamedTuple):
     """One event that is none, and why, as a code.
 
     `alone` is a body that would bring this event alone, so that it can be judged again later without its batch; empty
-    if the whole hit was refused.
+    if the whole hit was refused. `fault` tells of a mistake of ours, where that was the reason (faults.py).
     """
 
     reason: str
     alone: bytes = b""
+    fault: Fault | None = None
 
 
 Unit: TypeAlias = Event | Rejected

@@ -5,18 +5,21 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from ..beacons import payload
 from ..beacons.floods import refused_in
-from .columns import EVENT, SENDER
+from .columns import EVENT, OFFSET, RECORD_ID, SENDER, SOURCE, UNIT, Row
 from .commits import Count, Exclusion, FileEntry
 from .dead_letters import DeadLetter, base64_text, write_dead_letters
+from .decode import alone
 from .enrich import Sender, spoken_of, without_address
-from .event import Event, Rejected, Unit
+from .event import Event, Rejected, Stage
+from .faults import DECODER_FAILED, count_fault, failed, fault_of
 from .keeping import Excluded, Kept, Policy, Ruling
+from .opened import Opened, Wishes
 from .parquet import EventRows
-from .seen import Claim, Seen, Verdict, event_claim, hit_claim
+from .seen import Seen, Verdict
 from .tally import UNKNOWN, Tally, hour_of
 from .times import happened_at, lateness
 
@@ -25,22 +28,6 @@ FLOOD: Final = "flood"
 
 _EVENT_COLUMNS: Final = len(EVENT)
 _SENDER_COLUMNS: Final = len(SENDER)
-
-
-class Opened(NamedTuple):
-    """A hit that has been read: its events, and who sent it."""
-
-    record_id: bytes
-    offset: int
-    received_at_ms: int
-    units: list[Unit]
-    #: None, both, if the record was no hit at all; then `record` is what stood there.
-    raw: payload.RawHit | None
-    sender: Sender | None
-    hit_id: str | None = None
-    record: bytes = b""
-    #: The number of its first event: 0, unless it is one event of a batch that is judged again.
-    first_unit: int = 0
 
 
 @dataclass(slots=True)
@@ -62,36 +49,11 @@ class Judged:
         return write_dead_letters(warehouse, day, name, self.letters)
 
 
-class Wishes(NamedTuple):
-    """Hits and what they claim: each its request id, if it has one, and the ids of its events, in order."""
-
-    hits: Sequence[Opened]
-    of_hits: list[Claim | None]
-    of_events: list[list[Claim]]
-
-
 class Verdicts(NamedTuple):
     """What the index said: the places of hits that are copies or were sent again, and of the other hits' events."""
 
     again: set[int]
     events: dict[int, Verdict]
-
-
-def wishes(hits: Sequence[Opened]) -> Wishes:
-    """What hits claim."""
-    of_hits: list[Claim | None] = []
-    of_events: list[list[Claim]] = []
-    for hit in hits:
-        at_ms, offset = hit.received_at_ms, hit.offset
-        of_hits.append(None if hit.hit_id is None else hit_claim(hit.hit_id, at_ms=at_ms, offset=offset))
-        of_events.append(
-            [
-                event_claim(unit.event_id, unit.fingerprint, at_ms=at_ms, offset=offset, unit=index)
-                for index, unit in enumerate(hit.units, hit.first_unit)
-                if isinstance(unit, Event) and unit.event_id is not None
-            ]
-        )
-    return Wishes(hits, of_hits, of_events)
 
 
 class Judge:
@@ -138,7 +100,7 @@ class Judge:
             if place in verdicts.again:
                 counts.duplicate += len(hit.units)
                 continue
-            ruling = None if hit.raw is None or hit.sender is None else self._policy(hit.raw, hit.sender)
+            ruling = self._rule(hit)
             for index, unit in enumerate(hit.units, hit.first_unit):
                 if isinstance(unit, Rejected):
                     self._refuse(hit, hour, counts, index, unit, ruling)
@@ -146,6 +108,32 @@ class Judge:
                     assert ruling is not None
                     verdict = verdicts.events.get(next(claimed)) if unit.event_id is not None else None
                     self._place(hit, hour, counts, index, unit, verdict, ruling)
+
+        for row, error in self.found.rows.pack():
+            self._refuse_row(hits, row, error)
+
+    def _rule(self, hit: Opened) -> Ruling | None:
+        if hit.raw is None or hit.sender is None:
+            return None
+        try:
+            return self._policy(hit.raw, hit.sender)
+        except Exception as error:
+            return _failing(error)
+
+    def _refuse_row(self, hits: Sequence[Opened], row: Row, error: Exception) -> None:
+        """What counted as good and fits into no file: it was an event, yet becomes a dead letter."""
+        hit = next(hit for hit in hits if (hit.record_id, hit.offset) == (row[RECORD_ID], row[OFFSET]))
+        hour = hour_of(hit.received_at_ms)
+        counts = self.found.tally.of(row[SOURCE], hour)
+        counts.good -= 1
+        self._fail(hit, hour, counts, row[UNIT], "row", error, self._rule(hit))
+
+    def _fail(
+        self, hit: Opened, hour: str, counts: Count, index: int, stage: Stage, error: Exception, ruling: Ruling | None
+    ) -> None:
+        """An event that could be read becomes a dead letter by a fault of ours."""
+        assert hit.raw is not None
+        self._refuse(hit, hour, counts, index, failed(stage, error, alone(hit.raw, index - hit.first_unit)), ruling)
 
     def _count_refused(self, hit: Opened, hour: str) -> None:
         """Hits that a worker has refused in a flood: received, and kept out."""
@@ -160,12 +148,33 @@ class Judge:
     def _refuse(
         self, hit: Opened, hour: str, counts: Count, index: int, refused: Rejected, ruling: Ruling | None
     ) -> None:
-        kept_out = None if ruling is None else ruling.letter(refused)
+        try:
+            kept_out = None if ruling is None else ruling.letter(refused)
+        except Exception as error:
+            self._withhold(hit, counts, index, error)
+            return
         if kept_out is not None:
             self._exclude(hour, counts, kept_out)
-        else:
-            counts.bad += 1
-            self.found.letters.append(_letter(hit, refused, index))
+            return
+        counts.bad += 1
+        self.found.letters.append(_letter(hit, refused, index))
+        if refused.fault is not None:
+            count_fault(refused.fault)
+
+    def _withhold(self, hit: Opened, counts: Count, index: int, error: Exception) -> None:
+        """Nobody can say what may be kept of this event: it is counted as bad, and nothing of it is kept."""
+        counts.bad += 1
+        count_fault(fault_of("policy", error))
+        self.found.letters.append(
+            DeadLetter(
+                received_at_ms=hit.received_at_ms,
+                source=counts.source,
+                reason=DECODER_FAILED,
+                record_id=hit.record_id.hex(),
+                offset=hit.offset,
+                unit=index,
+            )
+        )
 
     def _exclude(self, hour: str, counts: Count, kept_out: Excluded) -> None:
         counts.excluded += 1
@@ -178,17 +187,34 @@ class Judge:
             counts.duplicate += 1
             return
         assert hit.sender is not None
-        kept = ruling.event(event)
+        try:
+            kept = ruling.event(event)
+        except Exception as error:
+            self._withhold(hit, counts, index, error)
+            return
         if isinstance(kept, Excluded):
             self._exclude(hour, counts, kept)
             return
+        try:
+            sender = hit.sender if event.agent is None else spoken_of(hit.sender, event.agent)
+            row = _row(hit, counts.source, sender, kept, index, conflict=verdict is not None)
+        except Exception as error:
+            self._fail(hit, hour, counts, index, "enrich", error, ruling)
+            return
         counts.good += 1
-        sender = hit.sender if event.agent is None else spoken_of(hit.sender, event.agent)
-        row = _row(hit, counts.source, sender, kept, index, conflict=verdict is not None)
         self.found.rows.add(hour, row)
 
 
-def _row(hit: Opened, source: str, sender: Sender, kept: Kept, index: int, *, conflict: bool) -> tuple[object, ...]:
+def _failing(error: Exception) -> Ruling:
+    """The ruling of a policy that has failed: so does whatever it is asked."""
+
+    def fails(_unit: object) -> NoReturn:
+        raise error
+
+    return Ruling(fails, fails)
+
+
+def _row(hit: Opened, source: str, sender: Sender, kept: Kept, index: int, *, conflict: bool) -> Row:
     """A row in the order of `columns.COLUMNS`."""
     event = kept.event
     return (

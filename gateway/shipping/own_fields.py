@@ -14,7 +14,6 @@ playback_rate         0 to 100
 sent                  when the tracker sent it, by the sender's clock, milliseconds since the epoch
 """
 
-import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -91,8 +90,9 @@ def _statement(said: Any) -> str | None:
 def _rate(said: Any) -> float | None:
     if isinstance(said, str) and _DECIMAL.fullmatch(said):
         said = float(said)
+    # Compared before it is converted: a whole number of 310 digits is no float. NaN compares with nothing.
     number = isinstance(said, int | float) and not isinstance(said, bool)
-    return float(said) if number and math.isfinite(said) and 0 <= said <= _MAX_RATE else None
+    return float(said) if number and 0 <= said <= _MAX_RATE else None
 
 
 def _referrer(said: Any) -> str | None:

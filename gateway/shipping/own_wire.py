@@ -9,6 +9,7 @@ all others   properties, kept as JSON
 """
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import msgspec
 
 from ..beacons.payload import RawHit
 from .event import MAX_TIME_MS, Event, RefusalError, Rejected, Unit, header
+from .faults import failed
 from .own_fields import CONTROL, FIELDS, ID, LABEL, MAX_PATH_CHARS, PATH_END, URL, columns_of
 from .query import parameters
 
@@ -51,6 +53,15 @@ def _query(query: bytes) -> dict[str, Any]:
 
 def batch(hit: RawHit) -> list[Unit]:
     """The events of a batch: one object, an array of them, or one per line."""
+    return _each(hit, _judge)
+
+
+def bodies(hit: RawHit) -> list[bytes]:
+    """For each unit of a batch a body that brings it alone; empty for what has none."""
+    return [unit.alone for unit in _each(hit, _apart) if isinstance(unit, Rejected)]
+
+
+def _each(hit: RawHit, judge: Callable[[Any, RawHit], Unit]) -> list[Unit]:
     if hit.body_bytes > len(hit.body):
         return [Rejected("body_too_long")]
     content_type = header(hit, b"content-type").partition(b";")[0].strip().lower().decode("latin-1")
@@ -62,17 +73,17 @@ def batch(hit: RawHit) -> list[Unit]:
     try:
         said = msgspec.json.decode(body)
     except (ValueError, RecursionError):
-        return _lines(body, hit)
+        return _lines(body, hit, judge)
     if not isinstance(said, list):
-        return [_judge(said, hit)]
+        return [judge(said, hit)]
     if not said:
         return [Rejected("no_events")]
     if len(said) > MAX_EVENTS:
         return [Rejected("too_many_events")]
-    return [_judge(item, hit) for item in said]
+    return [judge(item, hit) for item in said]
 
 
-def _lines(body: bytes, hit: RawHit) -> list[Unit]:
+def _lines(body: bytes, hit: RawHit, judge: Callable[[Any, RawHit], Unit]) -> list[Unit]:
     """NDJSON: a bad line spoils no other. A body that is one line is simply bad JSON."""
     lines = [line for line in body.split(b"\n") if line.strip()]
     if len(lines) > MAX_EVENTS:
@@ -80,10 +91,10 @@ def _lines(body: bytes, hit: RawHit) -> list[Unit]:
     found: list[Unit] = []
     for line in lines:
         try:
-            found.append(_judge(msgspec.json.decode(line), hit))
+            found.append(judge(msgspec.json.decode(line), hit))
         except (ValueError, RecursionError):
             found.append(Rejected("not_json", line))
-    if not any(isinstance(unit, Event) for unit in found):
+    if all(isinstance(unit, Rejected) and unit.reason == "not_json" for unit in found):
         return [Rejected("not_json")]
     return found
 
@@ -95,6 +106,12 @@ def _judge(said: Any, hit: RawHit) -> Unit:
         return _event(said, hit)
     except RefusalError as refusal:
         return Rejected(str(refusal), _alone(said))
+    except Exception as error:
+        return failed("decode", error, _alone(said))
+
+
+def _apart(said: Any, _hit: RawHit) -> Unit:
+    return Rejected("", _alone(said))
 
 
 def _alone(said: Any) -> bytes:

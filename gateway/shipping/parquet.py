@@ -3,14 +3,15 @@
 warehouse/events/dt=2026-11-24/hour=09/<segment id>.parquet
 """
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .columns import SCHEMA
+from .columns import SCHEMA, Row
 from .commits import FileEntry
 from .durable import make_durably
 
@@ -39,21 +40,22 @@ class EventRows:
     """The rows of one segment, gathered hour by hour; long segments are gathered in pieces to bound the memory."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, list[tuple[Any, ...]]] = {}
+        self._rows: dict[str, list[Row]] = {}
         self._pieces: dict[str, list[pa.RecordBatch]] = {}
 
-    def add(self, hour: str, row: tuple[Any, ...]) -> None:
-        """A row in the order of `columns.COLUMNS`; times are milliseconds since the epoch."""
+    def add(self, hour: str, row: Row) -> None:
+        """Gather a row."""
         self._rows.setdefault(hour, []).append(row)
 
-    def pack(self) -> None:
-        """Turn the rows gathered so far into Arrow columns."""
+    def pack(self) -> list[tuple[Row, Exception]]:
+        """Turn the rows gathered so far into Arrow columns; gives those that do not fit, and why: they are left out."""
+        bad: list[tuple[Row, Exception]] = []
         for hour, rows in self._rows.items():
-            columns = [
-                pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)
-            ]
-            self._pieces.setdefault(hour, []).append(pa.RecordBatch.from_arrays(columns, schema=SCHEMA))
+            pieces = list(_batches(rows, bad))
+            if pieces:
+                self._pieces.setdefault(hour, []).extend(pieces)
         self._rows = {}
+        return bad
 
     def write(self, warehouse: Path, segment: str) -> list[FileEntry]:
         """Write all files, each durable with its folders; the same segment always gives the same names."""
@@ -65,6 +67,27 @@ class EventRows:
             make_durably(warehouse / path, partial(_write_table, table))
             entries.append(FileEntry(path, table.num_rows))
         return entries
+
+
+def _batches(rows: list[Row], bad: list[tuple[Row, Exception]]) -> Iterator[pa.RecordBatch]:
+    """The rows as columns. Where one does not fit, halves are tried, so that it costs nobody but itself."""
+    try:
+        yield _batch(rows)
+    except (ValueError, TypeError, OverflowError) as error:
+        if len(rows) == 1:
+            bad.append((rows[0], error))
+        else:
+            middle = len(rows) // 2
+            yield from _batches(rows[:middle], bad)
+            yield from _batches(rows[middle:], bad)
+
+
+def _batch(rows: list[Row]) -> pa.RecordBatch:
+    columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
+    for column, field in zip(columns, SCHEMA, strict=True):
+        if column.null_count and not field.nullable:
+            raise ValueError(f"{field.name} is missing")
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
 def _write_table(table: pa.Table, path: Path) -> None:

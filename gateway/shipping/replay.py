@@ -22,9 +22,10 @@ from .dead_letters import DeadLetter
 from .decode import units
 from .enrich import Senders
 from .event import Event
-from .judge import Judge, Opened, wishes
+from .judge import Judge
 from .keeping import Policies, Policy, nobody
 from .locks import KEEPER, SHIPPERS, locked, shared
+from .opened import Opened, wishes
 from .restore import restore
 from .seen import Seen
 from .tally import hour_of

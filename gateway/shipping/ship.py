@@ -4,6 +4,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from .. import metrics
 from ..beacons import payload
 from ..beacons.segment import HEADER_BYTES, Record, Scan, ids_of_name
 from ..beacons.segment_file import boot_id
@@ -12,10 +13,12 @@ from ..ids import to_text
 from .commits import Commit, Commits
 from .decode import PARSER_VERSION, units_of
 from .durable import make_durably
-from .enrich import Senders
-from .event import Rejected
-from .judge import Judge, Opened, wishes
+from .enrich import UNTOLD, Senders
+from .event import Rejected, Unit
+from .faults import failed
+from .judge import Judge
 from .keeping import Policies, nobody
+from .opened import Opened, wishes
 from .seen import Seen
 from .tally import Numbers, rate_at_end
 
@@ -71,7 +74,7 @@ class SegmentShipper:
                 self._seen.take_runs(number, numbers.runs())
                 verdicts = judge.claim(wished, copies)
             judge.place(opened, verdicts)
-            judge.found.rows.pack()
+            metrics.EVENTS_SHIPPED.inc(sum(len(hit.units) for hit in opened))
         finished = scan.finished_with is not None
         rebooted = not finished and made_in != self._boot_id
         if not scan.records and not scan.damaged and not rebooted:
@@ -107,7 +110,12 @@ class SegmentShipper:
         except ValueError:
             refused = Rejected("not_a_hit")
             return Opened(record_id, record.offset, self._clock.wall_ms(), [refused], None, None, None, record.payload)
-        sender, hit_id = self._senders.of(raw)
+        try:
+            sender, hit_id = self._senders.of(raw)
+        except Exception as error:
+            found: list[Unit] = [failed("enrich", error)]
+            hit_id = self._senders.hit_id(raw)
+            return Opened(record_id, record.offset, raw.received_at_ms, found, raw, UNTOLD, hit_id)
         return Opened(record_id, record.offset, raw.received_at_ms, units_of(raw, sender), raw, sender, hit_id)
 
 

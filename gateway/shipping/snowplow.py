@@ -15,6 +15,7 @@ import msgspec
 
 from ..beacons.payload import RawHit
 from .event import RefusalError, Rejected, Unit, header
+from .faults import failed
 from .query import parameters
 from .self_describing import read_json, self_describing
 from .snowplow_event import Parameters, event_of
@@ -45,8 +46,20 @@ def units(hit: RawHit) -> list[Unit]:
         found = events_in(hit)
     except RefusalError as refusal:
         return [Rejected(str(refusal), _unpacked(hit))]
-    is_batch = hit.method == b"POST" and not hit.target.startswith(IGLU_PATH)
+    is_batch = _is_batch(hit)
     return [_judged(one, hit, is_batch=is_batch) for one in found]
+
+
+def bodies(hit: RawHit) -> list[bytes]:
+    """For each unit of a hit a body that brings it alone; empty where the hit has but one."""
+    try:
+        return [_alone(one) if _is_batch(hit) else b"" for one in events_in(hit)]
+    except RefusalError:
+        return [_unpacked(hit)]
+
+
+def _is_batch(hit: RawHit) -> bool:
+    return hit.method == b"POST" and not hit.target.startswith(IGLU_PATH)
 
 
 def _unpacked(hit: RawHit) -> bytes:
@@ -62,6 +75,8 @@ def _judged(said: Any, hit: RawHit, *, is_batch: bool) -> Unit:
         return event_of(checked(said), hit)
     except RefusalError as refusal:
         return Rejected(str(refusal), _alone(said) if is_batch else b"")
+    except Exception as error:
+        return failed("decode", error, _alone(said) if is_batch else b"")
 
 
 def _alone(said: Any) -> bytes:

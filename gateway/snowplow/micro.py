@@ -24,6 +24,7 @@ from ..beacons import payload
 from ..beacons.payload import SNOWPLOW, RawHit
 from ..hot_route import AppendRecord
 from ..shipping.event import RefusalError
+from ..shipping.faults import failed
 from ..shipping.snowplow import checked, events_in
 from ..shipping.snowplow_event import event_of
 from ..shipping.times import happened_at
@@ -88,6 +89,8 @@ class Micro:
                 event = event_of(parameters, hit)
             except RefusalError as refusal:
                 self._refuse(hit, said, str(refusal))
+            except Exception as error:
+                self._refuse(hit, said, failed("decode", error).reason)
             else:
                 at_ms = happened_at(hit.received_at_ms, event.occurred_at, event.sent_at)
                 self._counts["good"] += 1

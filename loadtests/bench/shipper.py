@@ -29,8 +29,9 @@ from latchstring_gateway.beacons.segment_file import Disk, Segments
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.shipping.decode import units
 from latchstring_gateway.shipping.enrich import Senders
-from latchstring_gateway.shipping.judge import Judge, Opened, Verdicts, wishes
+from latchstring_gateway.shipping.judge import Judge, Verdicts
 from latchstring_gateway.shipping.keeping import nobody
+from latchstring_gateway.shipping.opened import Opened, wishes
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.seen import Seen
 from latchstring_middleware.forwarded import TrustedProxies
