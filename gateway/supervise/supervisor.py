@@ -1,12 +1,16 @@
 """The supervisor: starts groups of children in order, keeps every one running, stops the groups in reverse order."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from .. import logs
+from ..background import Work
 from ..clock import Clock, SystemClock
+from ..node_health import SUPERVISOR, ChildRow, speaking
 from .children import Child, GoneHook, KeptChild
 from .service_manager import tell
 
@@ -22,7 +26,8 @@ class Supervisor:
 
     `groups` start first to last and stop last to first; the children of a group start and stop together. A child that
     dies is started again, at once at first, later with growing delays, for ever. `on_child_gone` is told of each
-    process that was reaped; its failures are logged, and it has 5 s. Must run in the main thread.
+    process that was reaped; its failures are logged, and it has 5 s. How the children are is written into the folder
+    `health`, if there is one (node_health.py). Must run in the main thread.
     """
 
     def __init__(
@@ -32,11 +37,13 @@ class Supervisor:
         on_child_gone: GoneHook | None = None,
         clock: Clock | None = None,
         patience_seconds: float = _PATIENCE_SECONDS,
+        health: Path | None = None,
     ) -> None:
         self._groups = groups
         self._on_child_gone = on_child_gone
         self._clock = clock or SystemClock()
         self._patience_seconds = patience_seconds
+        self._health = health
         self._stop = asyncio.Event()
         self._fast = asyncio.Event()
         self._kept: list[list[KeptChild]] = []
@@ -54,11 +61,11 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self.ask_to_stop)
         try:
-            await self._start_groups()
-            if not self._stop.is_set():
-                tell("READY=1")
-                _log.info("everything started", children=[k.child.name for group in self._kept for k in group])
-            await self._stop.wait()
+            with contextlib.ExitStack() as speaks:
+                if self._health is not None:
+                    work = Work(self._clock)
+                    speaks.enter_context(speaking(self._health, SUPERVISOR, self._clock, work, children=self._rows))
+                await self._keep_all()
         finally:
             tell("STOPPING=1")
             await self._stop_groups()
@@ -66,12 +73,28 @@ class Supervisor:
                 loop.remove_signal_handler(number)
         return self._code
 
+    def _rows(self) -> list[ChildRow]:
+        return [one.row() for group in list(self._kept) for one in group]
+
+    async def _keep_all(self) -> None:
+        await self._start_groups()
+        if not self._stop.is_set():
+            tell("READY=1")
+            _log.info("everything started", children=[k.child.name for group in self._kept for k in group])
+        await self._stop.wait()
+
     async def _start_groups(self) -> None:
         for group in self._groups:
             if self._stop.is_set():
                 return
             kept = [
-                KeptChild(child, clock=self._clock, on_gone=self._on_child_gone, on_final=self._finished)
+                KeptChild(
+                    child,
+                    clock=self._clock,
+                    on_gone=self._on_child_gone,
+                    on_final=self._finished,
+                    health=self._health,
+                )
                 for child in group
             ]
             self._kept.append(kept)
@@ -100,5 +123,9 @@ class Supervisor:
     async def _stop_groups(self) -> None:
         self._stop.set()
         for group in reversed(self._kept):
-            await asyncio.gather(*(one.stop(fast=self._fast) for one in group))
+            ends = await asyncio.gather(*(one.stop(fast=self._fast) for one in group), return_exceptions=True)
+            for one, fault in zip(group, ends, strict=True):
+                if isinstance(fault, BaseException):
+                    # A bug of ours: the other groups are stopped all the same, and this child dies with this process.
+                    _log.error("child not stopped", child=one.child.name, exc_info=fault)
         _log.info("everything stopped")

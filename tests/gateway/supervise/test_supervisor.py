@@ -1,6 +1,7 @@
 """The supervisor: order of start and stop, restarts, goodbyes, and patience."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 import sys
@@ -8,9 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from harness.waiting import wait_until_async
-from latchstring_gateway.supervise.children import Child, restart_delay_seconds
+from latchstring_gateway.clock import ManualClock, SystemClock
+from latchstring_gateway.node_health import SUPERVISOR, look, read_file
+from latchstring_gateway.supervise.children import PROVED_SECONDS, Child, KeptChild, restart_delay_seconds
 from latchstring_gateway.supervise.supervisor import Supervisor
 
 pytestmark = pytest.mark.store
@@ -223,3 +227,118 @@ async def test_children_do_not_hear_the_terminal(diary: _Diary) -> None:
     assert os.getsid(pid) == pid
     supervisor.ask_to_stop()
     await running
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT, 34, 40, 64])
+async def test_child_is_started_again_whatever_signal_ended_it(diary: _Diary, number: int) -> None:
+    """Killed by a real-time signal, a child was never started again and SIGTERM ended the supervisor in a traceback.
+
+    `signal.Signals(40)` raises ValueError, in the task that keeps the child. 34 and 64 are the first and last of them.
+    """
+    supervisor = Supervisor([[diary.child("worker")]])
+    running = asyncio.create_task(supervisor.run())
+    first = await diary.until_running("worker")
+
+    with capture_logs() as lines:
+        os.kill(first, number)
+        await diary.until_running("worker", times=2)
+
+    assert any(line["event"] == "child died" and "signal" in line["ended"] for line in lines)
+    supervisor.ask_to_stop()
+    assert await running == 0
+
+
+class _Clumsy:
+    """Care whose method of that name raises once."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+        self.raised = 0
+
+    def _may_raise(self, method: str) -> None:
+        if method == self.method and not self.raised:
+            self.raised += 1
+            raise RuntimeError(f"{method} raises")
+
+    def before_start(self) -> Sequence[str]:
+        self._may_raise("before_start")
+        return ()
+
+    def started(self, pid: int) -> None:
+        self._may_raise("started")
+
+    def is_ready(self, pid: int) -> bool:
+        self._may_raise("is_ready")
+        return True
+
+    def cause_of_death(self) -> str:
+        self._may_raise("cause_of_death")
+        return "unknown"
+
+
+@pytest.mark.parametrize("method", ["before_start", "started", "is_ready", "cause_of_death"])
+async def test_child_is_kept_whatever_its_care_raises(diary: _Diary, method: str) -> None:
+    """An exception in the care of a child ended the task that keeps it: it was never started again."""
+    care = _Clumsy(method)
+    child = dataclasses.replace(diary.child("store"), care=care)
+    supervisor = Supervisor([[child], [diary.child("worker")]])
+    running = asyncio.create_task(supervisor.run())
+    first = await diary.until_running("store")
+    await diary.until_running("worker")
+
+    os.kill(first, signal.SIGKILL)
+    await diary.until_running("store", times=2)
+
+    assert care.raised == 1
+    supervisor.ask_to_stop()
+    assert await running == 0
+
+
+async def test_deaths_are_counted_and_told_in_few_lines(tmp_path: Path) -> None:
+    """A child that cannot live, such as a second shipper of one directory, wrote two lines at each of its deaths."""
+    broken = Child(name="broken", argv=("/no/such/program",))
+    supervisor = Supervisor([[broken]], health=tmp_path, patience_seconds=0)
+
+    def deaths() -> int:
+        said = read_file(tmp_path / f"{SUPERVISOR}.json")
+        return said.children[0].deaths if said is not None and said.children else 0
+
+    with capture_logs() as lines:
+        running = asyncio.create_task(supervisor.run())
+        await wait_until_async(lambda: deaths() >= 5, "five deaths")
+        supervisor.ask_to_stop()
+        assert await running == 0
+
+    told = [line["event"] for line in lines if line.get("child") == "broken"]
+    assert 3 <= told.count("child died") <= 4
+    assert len(told) <= 8
+    (child,) = look(tmp_path, SystemClock().boot_ns()).children
+    assert (child.child, child.state) == ("broken", "down")
+
+
+async def test_a_start_that_fails_slowly_is_not_taken_for_a_life(diary: _Diary, tmp_path: Path) -> None:
+    """On a busy machine a second shipper took longer to find the first than proves a life: restarted with no delay."""
+    child = Child(name="shipper", argv=(sys.executable, "-c", _FAULTY, str(tmp_path / "shipper.json")))
+    clock = ManualClock()
+    kept = KeptChild(child, clock=clock, on_gone=None, on_final=lambda _code: None, health=tmp_path)
+
+    with capture_logs() as lines:
+        kept.start()
+        for deaths in range(2):
+            await wait_until_async(lambda: kept.pid, "the child to start")
+            clock.advance(PROVED_SECONDS + 1)
+            await wait_until_async(lambda before=deaths: kept.row().deaths > before, "its death")
+        await kept.stop(fast=asyncio.Event())
+
+    died = [line for line in lines if line["event"] == "child died"]
+    assert died[0]["fault"] == "another ships here"
+    assert died[1]["again_in_seconds"] > 0
+
+
+_FAULTY = """
+import json, os, sys, time
+time.sleep(0.2)
+said = {"process": "shipper", "pid": os.getpid(), "at_ns": 0, "fault": "another ships here", "remedy": ""}
+open(sys.argv[1], "w").write(json.dumps(said))
+sys.exit(1)
+"""
