@@ -33,7 +33,7 @@ from .shipping.consent import Signal
 from .snowplow.network_user import NetworkUsers
 from .snowplow.refusal import refusal
 from .store import address
-from .store.client import Replicas
+from .store.client import ALL, Replicas
 from .store.embedded import store_url
 from .tokens.codec import Codec
 from .tokens.keyring import KeyRing
@@ -64,7 +64,10 @@ class Settings(DeviceSettings, PageSettings):
         None, ge=0, le=9, description="replicas that confirm what a check rests on; default: 1 if replicated, else 0"
     )
     store_write_replicas: int | None = Field(
-        None, ge=0, le=9, description="replicas that confirm a revocation or sign-in; default: as above"
+        None, ge=0, le=9, description="replicas that confirm a revocation or sign-in; default: all, if replicated"
+    )
+    store_may_lose_confirmed: bool = Field(
+        False, description="start although fewer replicas confirm than there are: a fail-over may lose it"
     )
     keys_file: Path | None = Field(None, description="the key ring; default: keys.json in data_dir")
     key_rotate_days: float = Field(
@@ -209,9 +212,13 @@ class Settings(DeviceSettings, PageSettings):
     @property
     def replicas(self) -> Replicas:
         """How many replicas confirm what is read and written."""
-        usual = int(self.store != "embedded" and address.parse(self.store).kind != "one")
+        is_replicated = self.store != "embedded" and address.parse(self.store).kind != "one"
         checks, writes = self.store_check_replicas, self.store_write_replicas
-        return Replicas(usual if checks is None else checks, usual if writes is None else writes)
+        return Replicas(
+            int(is_replicated) if checks is None else checks,
+            (ALL if is_replicated else 0) if writes is None else writes,
+            may_lose=self.store_may_lose_confirmed,
+        )
 
     @property
     def keys_path(self) -> Path:

@@ -241,7 +241,7 @@ class Certifier:
         for one in {entry.run_id: entry for entry in entries}.values():
             try:
                 assurance = await self._assurance(one.partition, one.run_id)
-                on_disk &= await is_on_disk(self._store, one.partition, assurance)
+                on_disk &= assurance.on_every_replica and await is_on_disk(self._store, one.partition, assurance)
             except StoreAway:
                 return False
         return on_disk

@@ -13,11 +13,12 @@ _ENABLE = load(Path(__file__).parent / "enable.lua", keys=("account", "outbox"),
 async def enable(store: Store, account: Account) -> bool:
     """Let the account sign in again; False if it was not disabled. Idempotent; brings no session back.
 
-    Raises StoreAway.
+    Raises StoreAway, and TooFewReplicas (repeat it).
     """
     enabled = await _ENABLE(
         store,
         {"account": keys.account(account), "outbox": keys.outbox(keys.partition_of(account))},
         {"account": account, "event_id": f"evt_{new_id()}"},
+        replicas=store.replicas.writes,
     )
     return bool(enabled)

@@ -35,10 +35,12 @@ async def give_back(store: Store, replica: Replica, partitions: Collection[int] 
 
 
 async def _give_back(store: Store, keep_ms: int, partition: int, entry: Entry) -> None:
+    account = f"{keys.prefix(partition)}account:{entry.subject}"
     row = {
         "device": keys.device(partition, entry.subject),
         "session": keys.session(partition, entry.subject),
-        "account": f"{keys.prefix(partition)}account:{entry.subject}",
+        "account": account,
+        "disable": account,
         "everybody": keys.generations(partition),
     }[entry.kind]
     restored = await _RESTORE(

@@ -6,10 +6,13 @@ longer-lived token goes to the store. A million revocations a day at 300 s lease
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from typing import Final
 
 from ..ids import Account
 from ..store.keys import PARTITIONS, partition_of
 from .entry import Entry
+
+_OF_AN_ACCOUNT: Final = ("account", "disable")
 
 
 class Replica:
@@ -91,8 +94,10 @@ class Replica:
             if held is None or held[0] != since_ns:
                 continue  # a later entry took its place
             del self._held[kind, subject]
-            if kind == "account":
-                self.generations.pop(subject, None)
+            if kind in _OF_AN_ACCOUNT:
+                # A sign-out and a disabling are held apart: the younger one may still count.
+                if held[2].generation >= self.generations.get(subject, 0):
+                    self.generations.pop(subject, None)
             elif kind == "everybody":
                 self.floors[held[1]] = 0
             else:
@@ -100,10 +105,10 @@ class Replica:
 
     def _keep(self, partition: int, entry: Entry, now_ns: int) -> bool:
         held = self._held.get((entry.kind, entry.subject))
-        if entry.kind == "account":
-            if entry.generation <= self.generations.get(entry.subject, 0):
+        if entry.kind in _OF_AN_ACCOUNT:
+            if held is not None and entry.generation <= held[2].generation:
                 return False
-            self.generations[entry.subject] = entry.generation
+            self.generations[entry.subject] = max(entry.generation, self.generations.get(entry.subject, 0))
         elif entry.kind == "everybody":
             if entry.generation <= self.floors[partition]:
                 return False

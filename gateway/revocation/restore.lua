@@ -8,7 +8,9 @@ local from = string.format('%.0f', math.max(store_ms() - keep_ms, 0))
 for _, item in ipairs(redis.call('XRANGE', revocations_key, from, '+')) do
   local words = {}
   for word in string.gmatch(item[2][2], '%S+') do words[#words + 1] = word end
-  if words[2] == kind and words[3] == id and tonumber(words[4]) >= tonumber(generation) then return 0 end
+  -- Who disables an account signs it out, too.
+  local same = words[2] == kind or (kind == 'account' and words[2] == 'disable')
+  if same and words[3] == id and tonumber(words[4]) >= tonumber(generation) then return 0 end
 end
 if kind == 'device' then
   redis.call('HSET', account_or_row_key, 'state', 'removed', 'removed_at_ms', at_ms)
@@ -16,8 +18,11 @@ if kind == 'device' then
 elseif kind == 'session' then
   redis.call('HSET', account_or_row_key, 'state', 'ended', 'reason', 'restored')
   redis.call('PEXPIRE', account_or_row_key, 34560000000)
-elseif kind == 'account' and tonumber(redis.call('HGET', account_or_row_key, 'generation') or 0) < tonumber(generation) then
-  redis.call('HSET', account_or_row_key, 'generation', generation, 'not_before_ms', at_ms)
+elseif kind == 'account' or kind == 'disable' then
+  if tonumber(redis.call('HGET', account_or_row_key, 'generation') or 0) < tonumber(generation) then
+    redis.call('HSET', account_or_row_key, 'generation', generation, 'not_before_ms', at_ms)
+  end
+  if kind == 'disable' then redis.call('HSET', account_or_row_key, 'disabled', '1') end
 elseif kind == 'everybody' and tonumber(redis.call('HGET', generations_key, 'floor') or 0) < tonumber(generation) then
   redis.call('HSET', generations_key, 'floor', generation, 'not_before_ms', at_ms)
 end

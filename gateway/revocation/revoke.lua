@@ -60,7 +60,6 @@ for i = first, #ARGV, 2 do
     if kind == 'disable' then
       redis.call('HSET', account_key, 'disabled', '1')
       event = 'account.disabled'
-      kind = 'account'
     end
   end
   append_entry(revocations_key, number_key, at_ms, kind, id, generation, revocation_id, reply_to)

@@ -128,8 +128,10 @@ def _since_ms(last_event_id: str, now_ms: int) -> int | None:
 
 
 def _revoked(partition: int, entry: Entry, until_ms: int | None = None) -> str:
-    named: dict[str, object] = {"partition": partition} if entry.kind == "everybody" else {entry.kind: entry.subject}
-    return _event("revoked", {"kind": entry.kind, **named, "at_ms": entry.at_ms}, until_ms)
+    # Whoever keeps connections open ends them alike.
+    kind = "account" if entry.kind == "disable" else entry.kind
+    named: dict[str, object] = {"partition": partition} if kind == "everybody" else {kind: entry.subject}
+    return _event("revoked", {"kind": kind, **named, "at_ms": entry.at_ms}, until_ms)
 
 
 def _event(name: str, data: dict[str, object], until_ms: int | None = None) -> str:

@@ -23,11 +23,13 @@ _UNKNOWN_LAG_MS: Final = 15_000
 class Assurance:
     """`disk`: whether a write is on disk when answered ("always"), can be waited for ("waits"), or neither is known.
 
+    `on_every_replica`: whether what it confirms is on each replica that could take its place.
     `keeps_rows`: whether what it had answered survives its restart, and a fail-over from it.
     `learns_ms`: how long the server may go on in ignorance of having been replaced; 0 where nothing could replace it.
     """
 
     disk: Literal["always", "waits", "unknown"]
+    on_every_replica: bool
     keeps_rows: bool
     learns_ms: int
 
@@ -45,10 +47,12 @@ async def inspect(store: Store, partition: int) -> Assurance:
         elif await _waits(store, node, partition):
             disk = "waits"
     replicated = await store.guard(node.redis.info("replication"))
-    is_alone = not is_cluster and not replicated["connected_slaves"]
+    replicas = max(int(replicated["connected_slaves"]), node.replicas)
+    on_every_replica = store.replicas.writes >= replicas and (store.replicas.writes > 0 or not is_cluster)
     return Assurance(
         disk,
-        keeps_rows=disk == "always" and (is_alone or store.replicas.writes > 0),
+        on_every_replica=on_every_replica,
+        keeps_rows=disk == "always" and on_every_replica,
         learns_ms=_learns_ms(store, config, is_cluster=is_cluster),
     )
 

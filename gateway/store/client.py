@@ -29,23 +29,34 @@ TIMEOUT_SECONDS: Final = 2.0
 MAX_CONNECTIONS: Final = 32
 #: A fault makes the next call ask where the store is now, at most this often.
 _LOOK_AGAIN_SECONDS: Final = 0.3
+#: Sentinels and Clusters are asked this often without a fault, too: somebody may have added a replica.
+_REFRESH_SECONDS: Final = 30.0
+#: As many replicas as the Sentinels or the Cluster know of the server, one at least.
+ALL: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
     """How many replicas must have what was written: `checks` before a worker trusts a server's answer, `writes` before
     a revocation or sign-in is told to anybody. Together at least as many as each server has (docs/revocation.md).
+
+    With fewer writes than replicas a fail-over may lose what was confirmed; `may_lose` says that this is intended.
     """
 
     checks: int = 0
     writes: int = 0
+    may_lose: bool = False
 
 
 class Node:
-    """One server and the pool of connections to it; `place` is None where the URL itself says how to connect."""
+    """One server and the pool of connections to it; `place` is None where the URL itself says how to connect.
+
+    `replicas` is how many it is known to have, those that are down included; 0 where nobody says so.
+    """
 
     def __init__(self, place: Place | None, options: dict[str, Any], timeout_seconds: float) -> None:
         self.place = place
+        self.replicas = 0
         # A blind retry could run a script twice; callers repeat by idempotency id instead.
         where: dict[str, Any] = {} if place is None else {"host": place[0], "port": place[1]}
         usual: dict[str, Any] = {
@@ -93,7 +104,14 @@ class Store:
         """The server of a partition, as far as is known. Raises StoreAway if it never was."""
         if self._address.kind != "one" and (self._is_suspect or not self._of):
             await self._look_again()
+        elif self._address.kind != "one" and asyncio.get_running_loop().time() - self._looked_at >= _REFRESH_SECONDS:
+            self._begin_to_look()
         return self._of[partition]
+
+    @property
+    def is_replaceable(self) -> bool:
+        """Whether Sentinels or a Cluster may put another server in a server's place."""
+        return self._address.kind != "one"
 
     async def raw_connection(self, partition: int) -> AbstractConnection:
         """A connection to the partition's server outside the pool, for a subscription; the caller opens and closes it.
@@ -154,15 +172,16 @@ class Store:
 
     async def _send_confirmed(self, node: Node, words: tuple[Any, ...], replicas: int) -> Any:
         # WAIT counts the writes of its own connection, so both go out on one.
+        needed = max(node.replicas, 1) if replicas >= ALL else replicas
         pipe = node.redis.pipeline(transaction=False)
         pipe.execute_command(*words)
-        pipe.execute_command("WAIT", replicas, round(self.timeout_seconds * 500))
+        pipe.execute_command("WAIT", needed, round(self.timeout_seconds * 500))
         answer, have = await pipe.execute(raise_on_error=False)
         for one in (answer, have):
             if isinstance(one, Exception):
                 raise one
-        if have < replicas:
-            raise TooFewReplicas(have, replicas)
+        if have < needed:
+            raise TooFewReplicas(have, needed)
         return answer
 
     def suspect(self) -> None:
@@ -181,22 +200,30 @@ class Store:
     async def _look_again(self) -> None:
         now = asyncio.get_running_loop().time()
         if self._look is None or (self._look.done() and now - self._looked_at >= _LOOK_AGAIN_SECONDS):
-            self._looked_at = now
-            self._look = asyncio.create_task(self._find())
+            self._begin_to_look()
+        assert self._look is not None
         await asyncio.wait({self._look})
         if not self._of:
             raise StoreAway(str(self._not_found)) from self._not_found.__cause__
 
+    def _begin_to_look(self) -> None:
+        if self._look is None or self._look.done():
+            self._looked_at = asyncio.get_running_loop().time()
+            self._look = asyncio.create_task(self._find())
+
     async def _find(self) -> None:
         known = [place for place in self._nodes if place is not None]
         try:
-            places = await topology.find(self._address, known)
+            found = await topology.find(self._address, known)
         except StoreAway as away:
             self._not_found = away
             return
         self._is_suspect = False
-        self._place(places)
-        for place in self._nodes.keys() - set(places):
+        self._place(found.places)
+        for owner, replicas in found.replicas.items():
+            if owner in self._nodes:
+                self._nodes[owner].replicas = replicas
+        for place in self._nodes.keys() - set(found.places):
             await self._nodes.pop(place).close()
 
     def _place(self, places: tuple[Place | None, ...]) -> None:

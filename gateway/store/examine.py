@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .assurance import settings_of
-from .client import Node, Store
+from .client import ALL, Node, Store
 
 #: Sharded pub/sub came with it; Valkey says 7.2 of itself here.
 _OLDEST: Final = (7, 0)
@@ -26,7 +26,7 @@ async def examine(store: Store) -> Findings:
         node = await store.node_of(partitions[0])
         info: dict[str, Any] = await store.guard(node.redis.info("everything"))
         _judge_server(info, _name(node), findings)
-        _judge_replicas(info, store, _name(node), findings)
+        _judge_replicas(max(int(info["connected_slaves"]), node.replicas), info, store, _name(node), findings)
         _judge_settings(await settings_of(store, node), info, _name(node), findings)
     return findings
 
@@ -52,8 +52,10 @@ def _judge_server(info: dict[str, Any], name: str, findings: Findings) -> None:
         )
 
 
-def _judge_replicas(info: dict[str, Any], store: Store, name: str, findings: Findings) -> None:
-    has, checks, writes = int(info["connected_slaves"]), store.replicas.checks, store.replicas.writes
+def _judge_replicas(has: int, info: dict[str, Any], store: Store, name: str, findings: Findings) -> None:
+    connected, checks, writes = int(info["connected_slaves"]), store.replicas.checks, store.replicas.writes
+    if writes >= ALL:
+        writes = max(has, 1)
     if checks + writes < has:
         findings.refused.append(
             f"{name} has {has} replicas, and LATCHSTRING_STORE_CHECK_REPLICAS ({checks}) and "
@@ -62,10 +64,29 @@ def _judge_replicas(info: dict[str, Any], store: Store, name: str, findings: Fin
         )
     if has and not writes:
         findings.refused.append(f"{name} has replicas: set LATCHSTRING_STORE_WRITE_REPLICAS to 1 or more")
-    if has < max(checks, writes):
+    elif 0 < writes < has:
+        _judge_loss(has, store, name, findings)
+    if connected < max(checks, writes):
         findings.warned.append(
-            f"{name} has {has} replicas now, and {max(checks, writes)} must confirm: until then sign-ins "
+            f"{name} has {connected} replicas now, and {max(checks, writes)} must confirm: until then sign-ins "
             "and removals are answered 503"
+        )
+
+
+def _judge_loss(has: int, store: Store, name: str, findings: Findings) -> None:
+    writes = store.replicas.writes
+    what = (
+        f"{name} has {has} replicas, and {writes} confirms what is told: a fail-over to another one loses removals and "
+        "sign-ins that were answered"
+    )
+    if store.is_replaceable and not store.replicas.may_lose:
+        findings.refused.append(
+            f"{what}: remove LATCHSTRING_STORE_WRITE_REPLICAS (or set {has}), or accept the loss with "
+            "LATCHSTRING_STORE_MAY_LOSE_CONFIRMED=true"
+        )
+    else:
+        findings.warned.append(
+            f"{what}, and receipts say durable: false; set LATCHSTRING_STORE_WRITE_REPLICAS to {has}"
         )
 
 

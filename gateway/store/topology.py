@@ -3,6 +3,7 @@
 import asyncio
 import binascii
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -20,20 +21,29 @@ _ASK_SECONDS: Final = 0.5
 _SLOT_OF_PARTITION: Final = tuple(binascii.crc_hqx(tag.encode(), 0) % 16_384 for tag in TAGS)
 
 
-async def find(address: Address, known: Sequence[Place]) -> tuple[Place, ...]:
-    """The server of each partition; `known` are servers seen before, asked besides the seeds. Raises StoreAway."""
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The server of each partition, and how many replicas each server has: those that are down count too."""
+
+    places: tuple[Place, ...]
+    replicas: Mapping[Place, int]
+
+
+async def find(address: Address, known: Sequence[Place]) -> Topology:
+    """The servers now; `known` are servers seen before, asked besides the seeds. Raises StoreAway."""
     if address.kind == "sentinel":
-        return (await _primary(address),) * PARTITIONS
+        primary, followers = await _primary(address)
+        return Topology((primary,) * PARTITIONS, {primary: followers})
     answers = await asyncio.gather(*(_slots(place, address) for place in {*address.seeds, *known}))
     found = [answer for answer in answers if not isinstance(answer, Exception)]
     if not found:
         raise _away("no member of the Cluster answered", answers)
     # A member that is cut off knows an older configuration than the majority's.
-    _epoch, slots = max(found, key=lambda answer: answer[0])
-    return tuple(_owner(slots, slot) for slot in _SLOT_OF_PARTITION)
+    _epoch, slots, replicas = max(found, key=lambda answer: answer[0])
+    return Topology(tuple(_owner(slots, slot) for slot in _SLOT_OF_PARTITION), replicas)
 
 
-async def _primary(address: Address) -> Place:
+async def _primary(address: Address) -> tuple[Place, int]:
     sentinels = Sentinel(address.seeds, sentinel_kwargs=_asking(address.sentinel_options))
     try:
         answers = await asyncio.gather(
@@ -49,7 +59,9 @@ async def _primary(address: Address) -> Place:
     if not states:
         raise _away(f"no Sentinel knows a primary of the name {address.service}", answers)
     newest = max(states, key=lambda state: int(state["config-epoch"]))
-    return str(newest["ip"]), int(newest["port"])
+    # A Sentinel remembers a replica that is down, until SENTINEL RESET: it may come back and be promoted.
+    replicas = max(int(state["num-slaves"]) for state in states)
+    return (str(newest["ip"]), int(newest["port"])), replicas
 
 
 def _asking(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,21 +88,31 @@ def _away(what: str, answers: Sequence[Any]) -> StoreAway:
     return away
 
 
-async def _slots(place: Place, address: Address) -> tuple[int, Any] | Exception:
+async def _slots(place: Place, address: Address) -> tuple[int, Any, dict[Place, int]] | Exception:
     host, port = place
     client = Redis(host=host, port=port, **_asking(address.options))
     try:
         async with asyncio.timeout(2 * _ASK_SECONDS):
             info = await client.execute_command("CLUSTER INFO")
             slots = await client.execute_command("CLUSTER SLOTS")
+            nodes = await client.execute_command("CLUSTER", "NODES")
     except (RedisError, OSError, TimeoutError) as fault:
         return fault
     finally:
         await client.aclose()
     told = info if isinstance(info, dict) else dict(line.split(":", 1) for line in info.split() if ":" in line)
+    ids = [str(owner[2]) for _first, _last, owner, *_ in slots]
     # An empty host means: the one that was asked.
     ranges = [(int(first), int(last), (str(owner[0] or host), int(owner[1]))) for first, last, owner, *_ in slots]
-    return int(told["cluster_current_epoch"]), ranges
+    masters = _masters_of_replicas(str(nodes))
+    replicas = {owner: masters.count(node_id) for (_first, _last, owner), node_id in zip(ranges, ids, strict=True)}
+    return int(told["cluster_current_epoch"]), ranges, replicas
+
+
+def _masters_of_replicas(nodes: str) -> list[str]:
+    """The node id of its master for each replica that the Cluster knows, also of one that is down (CLUSTER NODES)."""
+    rows = [line.split(" ") for line in nodes.splitlines() if line]
+    return [row[3] for row in rows if "slave" in row[2].split(",")]
 
 
 def _owner(ranges: Sequence[tuple[int, int, Place]], slot: int) -> Place:

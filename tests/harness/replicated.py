@@ -142,9 +142,9 @@ class Sentinels:
         primary = self.primary()
         return [one for one in self.servers if one is not primary]
 
-    def fail_over(self) -> None:
-        """Have the Sentinels replace a primary that is well."""
-        self.sentinels[0].ask("SENTINEL", "FAILOVER", "latch")
+    def fail_over(self, *, coordinated: bool = False) -> None:
+        """Have the Sentinels replace a primary that is well; coordinated (Valkey 9), it hands over in step."""
+        self.sentinels[0].ask("SENTINEL", "FAILOVER", "latch", *(["COORDINATED"] if coordinated else []))
 
     def wait_settled(self, former: Server | None = None, timeout_seconds: float = 20) -> None:
         """Return when there is a primary, another one than `former`, with a replica that follows it."""

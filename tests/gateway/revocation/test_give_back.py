@@ -60,6 +60,32 @@ async def test_giving_back_again_adds_nothing(store: Store) -> None:
     assert await store.redis.xlen(keys.revocations(7)) == 2
 
 
+async def test_a_lost_disable_comes_back_as_a_disable(store: Store) -> None:
+    """After a fail-over a disabled account was given back as signed out, and could sign in again.
+
+    The entry said `account`, so the act was forgotten. A sign-out of the same account does not hide it.
+    """
+    held = _holding(("disable", "ada", 3), ("account", "ada", 4))
+
+    await give_back(store, held)
+    await give_back(store, held)
+
+    row = await store.redis.hgetall(keys.prefix(7) + "account:ada")
+    assert row == {"generation": "4", "not_before_ms": "1800000000000", "disabled": "1"}
+    assert await store.redis.xlen(keys.revocations(7)) == 2
+
+
+async def test_an_account_enabled_since_is_not_disabled_again(store: Store) -> None:
+    """The stream still holds the entry, so nothing was lost."""
+    held = _holding(("disable", "ada", 3))
+    await give_back(store, held)
+    await store.redis.hdel(keys.prefix(7) + "account:ada", "disabled")
+
+    await give_back(store, held)
+
+    assert not await store.redis.hexists(keys.prefix(7) + "account:ada", "disabled")
+
+
 async def test_a_higher_generation_is_not_lowered(store: Store) -> None:
     """The store may know more than this worker."""
     await store.redis.hset(keys.prefix(7) + "account:ada", "generation", 9)

@@ -168,6 +168,20 @@ def test_an_account_signed_out_twice_is_pruned_once() -> None:
     assert replica.holdings() == []
 
 
+def test_a_disable_and_a_later_sign_out_are_held_apart() -> None:
+    """Both can be given back; the older one forgotten, the younger still counts."""
+    replica = _loaded()
+    replica.apply(0, _entry(1, "ada", "disable", 3), 0)
+    replica.apply(0, _entry(2, "ada", "account", 4), 5 * _SECOND)
+
+    assert [entry.kind for _partition, entry in replica.holdings()] == ["disable", "account"]
+    assert not replica.apply(0, _entry(1, "ada", "disable", 3), 0)
+    replica.prune(601 * _SECOND)
+    assert replica.is_revoked("s", "d", "ada", 3)
+    replica.prune(606 * _SECOND)
+    assert not replica.is_revoked("s", "d", "ada", 3)
+
+
 def test_an_older_generation_read_again_takes_nothing_back() -> None:
     """A reload brings an account's entries in their old order; the highest generation stays."""
     replica = _loaded()
