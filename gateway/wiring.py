@@ -105,7 +105,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     passports = Passports(ring, issuer=settings.public_origin, audience=settings.passport_audience)
     leases = Leases(codec, ring, passports, lease_seconds=settings.lease_seconds)
     barrier = Barrier()
-    memory = Memory(store, settings.data_dir / "store-seen")
+    memory = Memory(store, settings.data_dir / "store-seen", owns_store=settings.store == "embedded")
     feed = Feed(
         # Connections of its own: in one pool, a crowd of renewals kept the heartbeat waiting until the store, which was
         # merely slow, counted as away.

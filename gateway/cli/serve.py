@@ -15,7 +15,7 @@ from redis.exceptions import AuthenticationError, ResponseError
 from .. import logs, settings
 from ..clock import SystemClock
 from ..errors import StoreAway
-from ..revocation import registry
+from ..revocation import birthmark, registry
 from ..settings import Settings, SettingsError
 from ..store.client import Store
 from ..store.embedded import EmbeddedStoreError
@@ -76,10 +76,14 @@ def prepare(chosen: Settings) -> None:
     everybody out.
     """
     chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if chosen.store == "embedded" and chosen.keys_file is None and not was_used(chosen.data_dir):
+    is_new = chosen.store == "embedded" and not was_used(chosen.data_dir)
+    if is_new and chosen.keys_file is None:
         with contextlib.suppress(FileExistsError):
             create_key_file(chosen.keys_path)
     KeyRing.load(chosen.keys_path, SystemClock())
+    if is_new:
+        # Before there is a store: one without this file beside it was put into this directory.
+        birthmark.write(chosen.data_dir / "store-seen", 0)
     # Figures of processes long gone would be added up for ever.
     shutil.rmtree(metrics_directory(chosen.data_dir), ignore_errors=True)
     for name in ("journal", "warehouse", "run", metrics_directory(Path())):

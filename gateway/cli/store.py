@@ -1,26 +1,24 @@
-"""`latchstring store restored`: what to do after the store was put back from a backup."""
+"""`latchstring store restored` and `store moved`: what to do after the store was put back from a backup, or moved."""
 
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from ..revocation.deal_with import Dealt, deal_with_restored
+from ..revocation.deal_with import Dealt, deal_with_moved, deal_with_restored
 from .admin import with_store
 
-store_app = typer.Typer(no_args_is_help=True, help="The store: after a backup was put back.")
+#: A running store remembers something of each second.
+_STOPPED_BEFORE_MS: Final = 60_000
+
+store_app = typer.Typer(no_args_is_help=True, help="The store: after a backup was put back, or it was moved.")
 
 
 def register(app: typer.Typer) -> None:
     """Add `store` to the command."""
     app.add_typer(store_app, name="store")
-
-
-@store_app.callback()
-def _group() -> None:
-    """Keep it a group, with one command as with more."""
 
 
 @store_app.command("restored")
@@ -44,8 +42,28 @@ def restored(
     _tell(dealt)
 
 
+@store_app.command("moved")
+def moved(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether nothing has run since the copy.")] = False,
+) -> None:
+    """Trust a store whose data directory was moved by copying it, with nothing lost; nobody is signed out.
+
+    Only after a copy that was made while everything was stopped, and of which nothing has run since: what was revoked
+    after the copy would be good again. Exit codes: 0 done, 1 not done.
+    """
+    if not yes:
+        typer.confirm("Was everything stopped before the copy was made, and has nothing run since?", abort=True)
+    at_ms = with_store(deal_with_moved)
+    print(f"the store is trusted from {_when(at_ms)} on; nobody is signed out")
+
+
 def _tell(dealt: Dealt) -> None:
     print(f"this copy of the store ends at {_when(dealt.remembered_ms)}; it was started at {_when(dealt.started_ms)}")
+    if dealt.backup_ms > dealt.remembered_ms + _STOPPED_BEFORE_MS:
+        print(
+            f"right for a copy made at {_when(dealt.backup_ms)} if the store was stopped then, else it is another copy"
+        )
     print("workers had noticed" if dealt.noticed else "no worker had noticed")
     print(f"every session begun before {_when(dealt.ended_at_ms)} is ended; everybody signs in again")
     print(f"{dealt.workers} registered workers trust the store again as soon as they have loaded it")

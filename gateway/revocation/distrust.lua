@@ -7,5 +7,5 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function whole(x) return string.format('%.0f', x) end
 local epoch = math.max(tonumber(redis.call('HGET', deployment_key, 'epoch') or 0) + 1, now)
-redis.call('HSET', deployment_key, 'restored_ms', whole(now), 'epoch', whole(epoch))
+redis.call('HSET', deployment_key, 'restored_ms', whole(now), 'restored_by', 'operator', 'epoch', whole(epoch))
 return now

@@ -62,7 +62,7 @@ class Stand:
                 client.hset(keys.PULSES, worker, str(int(pulse) - age_ms))
             client.hset(keys.DEPLOYMENT, "pulse_ms", str(self.backup_ms))
             client.hset(keys.DEPLOYMENT, "run_id", "that of the backup")
-            client.hdel(keys.DEPLOYMENT, "losses", "restored_ms")
+            client.hdel(keys.DEPLOYMENT, "losses", "restored_ms", "restored_by")
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`latchstring store restored`."""
@@ -84,4 +84,4 @@ async def wait_distrusted(worker: Worker) -> None:
 async def wait_seen(worker: Worker) -> None:
     """Until the node has written down that the store was well after all that has happened."""
     now, path = now_ms(), worker.rooms.settings.data_dir / "store-seen"
-    await wait_until_async(lambda: path.exists() and int(path.read_text()) > now, "the node to remember")
+    await wait_until_async(lambda: path.exists() and int(path.read_text().split()[0]) > now, "the node to remember")

@@ -84,9 +84,16 @@ class Service:
 @contextmanager
 def running_service(data_dir: Path, **settings: str) -> Iterator[Service]:
     """A service that is whole at entry and stopped at exit."""
+    with started_service(data_dir, **settings) as service:
+        service.wait_ready()
+        yield service
+
+
+@contextmanager
+def started_service(data_dir: Path, **settings: str) -> Iterator[Service]:
+    """One that has been started, and may never be whole."""
     service = Service(data_dir, **settings)
     try:
-        service.wait_ready()
         yield service
     finally:
         service.stop()
