@@ -144,7 +144,10 @@ def raw(proxy: Proxy, head: bytes, *, after: bytes = b"") -> Answer:
     headers = [(name.lower(), value.strip()) for name, _, value in (field.partition(":") for field in fields)]
     if ("transfer-encoding", "chunked") in headers:
         body = _unchunked(body)
-    return Answer(int(first.split()[1]) if first else 0, headers, body)
+    if not first.startswith("HTTP/"):
+        # Nothing, or HTTP/0.9, which has no head.
+        return Answer(0, [], got)
+    return Answer(int(first.split()[1]), headers, body)
 
 
 def request(proxy: Proxy, target: bytes, *headers: bytes) -> Answer:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.edge_browser import SPELLINGS, Browser, cookie_line, request
+from harness.edge_browser import SPELLINGS, Answer, Browser, cookie_line, raw, request
 from harness.edge_gateway import EchoWebsite, EdgeGateway
 from harness.proxies import Certificate, Proxy, start_caddy
 
@@ -23,7 +23,11 @@ SPOOFS = {
     "prefix": [b"X-Forwarded-Prefix: /public"],
     "target": [b"X-Forwarded-Uri: /public/"],
     "dotted target": [b"X.Forwarded.Uri: /public/"],
-    "original url": [b"X-Original-URL: /public/", b"X-Rewrite-URL: /public/"],
+    "original url": [b"X-Original-URL: /public/", b"X-Rewrite-URL: /public/", b"X-Original-URI: /public/"],
+    "hosts": [b"X-Host: evil.example", b"X-Original-Host: evil.example", b"X-Forwarded-Server: evil.example"],
+    "schemes": [b"X-Forwarded-Scheme: http", b"X-Forwarded-Ssl: off", b"X-Forwarded-Path: /admin", b"X-Forwarded: x"],
+    "client addresses": [b"Client-IP: 127.0.0.1", b"True-Client-IP: 127.0.0.1", b"X-Cluster-Client-IP: 127.0.0.1"],
+    "proxy of a script": [b"Proxy: http://evil.example", b"X-Client-IP: 127.0.0.1", b"X-Original-Method: GET"],
     "method": [b"X-Forwarded-Method: OPTIONS"],
     "forwarded": [b"Forwarded: for=127.0.0.1;proto=https;host=admin"],
     "junk address": [b"X-Forwarded-For: a"],
@@ -34,6 +38,12 @@ SPOOFS = {
     "length": [b"X-Latch-Content-Length: 1"],
     "manner": [b"X-Latch-Require: optional"],
 }
+#: What the website may be told of a request in X-Forwarded-*.
+TOLD_OF_THE_REQUEST = {f"x-forwarded-{name}" for name in ("for", "host", "proto", "method", "uri")}
+#: What some websites read before the request line, Host or the peer's address.
+READ_INSTEAD = {
+    line.partition(b":")[0].decode().lower() for lines in SPOOFS.values() for line in lines if b"orwarded" not in line
+} - {"user-agent", "connection", "x-latch-content-length", "x-latch-require"}
 
 
 def test_the_website_hears_who_is_signed_in(edge: Proxy, gateway: EdgeGateway, browser: Browsers) -> None:
@@ -113,8 +123,58 @@ def test_the_website_is_told_of_the_request_by_the_proxy_alone(edge: Proxy, case
     assert received["x-forwarded-host"].partition(":")[0] == "localhost"
     assert received["x-forwarded-for"] == "127.0.0.1"
     assert received.get("x-forwarded-uri", "/public/film") == "/public/film"
-    assert not {"x-forwarded-port", "x-forwarded-prefix"} & set(received)
+    assert set(received) <= TOLD_OF_THE_REQUEST
     assert not answer.received("forwarded")
+    assert not {name.lower() for name, _ in answer.json()["headers"]} & READ_INSTEAD
+
+
+def test_the_website_hears_its_host_with_the_port_that_the_browser_used(edge: Proxy) -> None:
+    """On port 8443 nginx's `$host` made every absolute link of the website lead to port 443."""
+    host = f"localhost:{edge.port}"
+
+    answers = [request(edge, b"/public/film"), raw_with_host(edge, host.upper().encode())]
+
+    for answer, sent in zip(answers, (host, host.upper()), strict=True):
+        told = {name.lower(): value for name, value in answer.json()["headers"]}
+        assert (told["host"], told["x-forwarded-host"]) == (sent, sent)
+
+
+def test_a_request_line_that_names_another_host_than_its_header_is_not_believed_twice(edge: Proxy) -> None:
+    """Which website answers is decided by the one, so the website must not make links with the other."""
+    answer = raw_with_host(edge, b"evil.example", target=b"http://localhost/public/film")
+
+    if answer.status == 200:
+        told = {name.lower(): value for name, value in answer.json()["headers"]}
+        assert "evil" not in told["host"] + told["x-forwarded-host"]
+    else:
+        assert answer.status in (400, 421)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /public/film",
+        b"GET /public/film HTTP/0.9",
+        b"GET /public/film HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close",
+        b"GET /public/film HTTP/1.1\r\nHost: localhost, evil.example\r\nConnection: close",
+        b"GET /public/film HTTP/1.1\r\nConnection: close",
+        b"GET localhost/public/film HTTP/1.1\r\nHost: localhost\r\nConnection: close",
+        b"GET /public/film HTTP/1.1\r\nHost: localhost\r\nX-Latch-Account : evil\r\nConnection: close",
+        b"GET /public/film HTTP/1.1\r\nHost: localhost\r\n X-Latch-Account: evil\r\nConnection: close",
+    ],
+    ids=["no version", "0.9", "two hosts", "two hosts in one", "no host", "no slash", "space in name", "folded line"],
+)
+def test_a_request_that_is_malformed_reaches_no_website(edge: Proxy, head: bytes) -> None:
+    """Not in HTTP/0.9, whose requests have no headers to check, and not with two hosts."""
+    answer = raw(edge, head)
+
+    assert answer.status in (0, 400, 421, 505), answer
+    assert b"target" not in answer.body
+
+
+def raw_with_host(edge: Proxy, host: bytes, target: bytes = b"/public/film") -> Answer:
+    """A request with this Host header."""
+    return raw(edge, b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close" % (target, host))
 
 
 @pytest.mark.parametrize("path", ["/verify", "/verify/optional", "/v1/sessions", "/metrics", "/health/ready"])

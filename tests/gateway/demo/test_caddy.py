@@ -41,6 +41,7 @@ class Edge:
     """The client's side, and the requests that the stub gateway saw."""
 
     client: httpx.AsyncClient
+    port: int
     asked: list[Request] = field(default_factory=list)
 
 
@@ -106,7 +107,7 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
         origin = f"https://localhost:{port}"
         async with httpx.AsyncClient(base_url=origin, verify=trust, trust_env=False) as client:
             await wait_until_async(lambda: _answers(client), "Caddy has a certificate for localhost")
-            yield Edge(client, asked)
+            yield Edge(client, port, asked)
     finally:
         process.terminate()
         await process.wait()
@@ -227,3 +228,16 @@ async def test_the_website_is_offered_no_other_protocol(edge: Edge, protocol: st
 async def test_the_demo_opens_no_tunnel_by_method(edge: Edge) -> None:
     """CONNECT would be one; TRACE would show what the proxy adds to a request."""
     assert [(await edge.client.request(method, "/")).status_code for method in ("TRACE", "CONNECT")] == [405, 405]
+
+
+async def test_no_spelling_of_a_members_path_is_a_page_for_everybody(edge: Edge) -> None:
+    """`/account;x` got the rule of the catalogue, and many a server cuts ";x" off."""
+    tails = ("", ";x", "%3Bx", "%20", "%09", ".", ".json", ";x/more", "/more", "//", "%00", "%5c")
+    heads = ("/account", "/Account", "//account", "/;/account", "/;x/account", "/%20account", "/watch", "/activity")
+    spelled = [head + tail for head in heads for tail in tails]
+
+    statuses = {path: (await edge.client.get(f"https://localhost:{edge.port}{path}")).status_code for path in spelled}
+
+    assert {path: status for path, status in statuses.items() if status not in (303, 400)} == {}
+    assert (await edge.client.post("/hooks;x/latchstring")).status_code == 404
+    assert (await edge.client.get("/accounts;x")).status_code == 200
