@@ -15,8 +15,9 @@ class SessionGate:
 
     That process becomes a worker: it registers, follows the revocations, is waited for in receipts and holds the
     signing keys. Add it outermost; it lives by the lifespan events of the server, and says goodbye when they end.
-    `is_public(path)` names what anybody may see, `requires(path)` what a route asks beyond being signed in.
-    Raises KeyFileError.
+    `is_public(path)` names what anybody may see, `requires(path)` what a route asks beyond being signed in; no odd
+    spelling of a path gets less than the plain one. The app finds who it is in `scope["latch"]`, and no `X-Latch-*`
+    header of a client. Raises KeyFileError.
     """
 
     def __init__(

@@ -11,6 +11,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from latchstring_middleware.identity_headers import strip_identity
+
 from ..clock import Clock
 from ..hot_route import head_of
 from ..metrics import VERIFY
@@ -18,6 +20,7 @@ from ..wire import Reply
 from . import visit
 from .check import Accepted, Level
 from .judge import Judge
+from .path_readings import readings, resolved
 from .policy import SESSION_COOKIE
 from .requirement import Requirement
 
@@ -41,6 +44,9 @@ class Gate:
     """Pure ASGI. `is_public(path)` names what anybody may see; there `scope["latch"]` is None for nobody.
 
     `requires(path)` names what a route asks beyond being signed in; on a public one, who does not meet it is nobody.
+    Both are asked about the path as the app finds it in the scope. Of one that is spelled oddly ("/pay;x", "/pay.json")
+    they are also asked about what it may be read as (path_readings.py): no less is asked of it, and it is public if
+    that is, too. The app finds no `X-Latch-*` header of a client in the scope, in no spelling.
     `has_bridge` where the bridge is a page of the same host, while visitors move in. `takes_bearer` where TVs may come
     in with their access tokens, as they may behind a proxy.
     """
@@ -71,7 +77,9 @@ class Gate:
             return
         # A WebSocket handshake is a GET.
         head = head_of({"method": "GET", **scope})
-        asked = self._requires(scope["path"])
+        # A copy: the server's own scope stays as it came.
+        scope = {**scope, "headers": strip_identity(list(scope["headers"]))}
+        asked = self._asked_of(scope["path"])
         visited = visit.read(
             head,
             None,
@@ -86,7 +94,7 @@ class Gate:
         verdict = await self._judge.judge(visited, asked)
         VERIFY.labels("accepted" if isinstance(verdict, Accepted) else verdict.reason).inc()
         if not isinstance(verdict, Accepted):
-            if self._is_public(scope["path"]):
+            if self._is_public(scope["path"]) and self._is_public(resolved(scope["path"])):
                 await self._app({**scope, "latch": None}, receive, send)
             else:
                 reply = self._judge.refusal(head, visited, verdict, asked, may_bridge=self._has_bridge)
@@ -96,6 +104,12 @@ class Gate:
         visitor = Visitor(lease.account, lease.session, lease.device, verdict.level, lease.content.authenticated_at_ms)
         forward = send if verdict.set_cookie is None else _with_cookie(send, verdict.set_cookie)
         await self._app({**scope, "latch": visitor}, receive, forward)
+
+    def _asked_of(self, path: str) -> Requirement:
+        asked, *others = map(self._requires, readings(path))
+        for other in others:
+            asked = asked.joined_with(other)
+        return asked
 
 
 def _with_cookie(send: Send, set_cookie: str) -> Callable[[Message], Awaitable[None]]:

@@ -45,6 +45,11 @@ class Requirement:
             return "authentication_too_old"
         return None
 
+    def joined_with(self, other: "Requirement") -> "Requirement":
+        """What is asked by both; whether it is a poll is for this one alone to say."""
+        ages = [age for age in (self.max_auth_age_seconds, other.max_auth_age_seconds) if age is not None]
+        return Requirement(self.fresh or other.fresh, self.background, min(ages, default=None))
+
 
 def required_by(headers: Headers, *, fresh: bool = False, background: bool = False) -> Requirement:
     """What the header asks, on top of what the route's path asks already.

@@ -11,6 +11,9 @@ from harness.worker_app import NAVIGATION, RUN, SESSION, Jar, Worker, set_cookie
 from latchstring_gateway import wiring
 from latchstring_gateway.sessions.requirement import Requirement
 
+#: Ways to write a header that some app may read as X-Latch-…, as an ASGI server passes them on.
+_SPELLINGS = (b"x-latch-%s", b"x_latch_%s", b"x-latch_%s", b"x.latch.%s", b"X-Latch-%s", b"X_LATCH_%s", b"x-latch.%s")
+
 
 async def _website(scope: Scope, receive: Receive, send: Send) -> None:
     # An app that says everything a cache may believe.
@@ -146,3 +149,93 @@ async def test_a_renewed_cookie_through_the_edge_itself_is_private(worker: Worke
     assert answer.status_code == 200
     assert len(set_cookies(answer)) == 1
     assert answer.headers["cache-control"] == "private, no-store"
+
+
+class _Seen:
+    """An app that keeps the headers of each scope it is called with."""
+
+    def __init__(self) -> None:
+        self.headers: list[list[tuple[bytes, bytes]]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.headers.append(scope["headers"])
+        await _website(scope, receive, send)
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "nobody"])
+async def test_no_identity_header_of_a_client_reaches_the_app(worker: Worker, kind: str, signed_in: bool) -> None:
+    """An app that also runs behind the proxy reads X-Latch-Account: the gate handed a client's own through to it."""
+    seen = _Seen()
+    gate = wiring.gate(worker.rooms, seen, is_public=lambda _path: True)
+    forged = [(spelling % b"account", b"root@victim") for spelling in _SPELLINGS] * 2
+    cookie = [(b"cookie", (await worker.signed_in()).header().encode())] if signed_in else []
+    sent = [(b"x-other", b"kept"), *forged, *cookie]
+
+    await ask(gate, type=kind, path="/200", query_string=b"", headers=sent)
+
+    assert seen.headers == [[(b"x-other", b"kept"), *cookie]]
+    assert len(sent) == 1 + len(forged) + len(cookie), "the server's own scope stays as it came"
+
+
+async def test_no_spelling_of_a_path_escapes_what_its_route_asks(worker: Worker) -> None:
+    """`/pay;x` was asked no password again, though an app may cut ";x" off; a rule by prefix, by pattern or exact."""
+    jar = await worker.signed_in()
+    del jar[RUN]
+    sent = [(b"cookie", jar.header().encode())]
+    rules = (
+        lambda path: Requirement(fresh=path in ("/pay", "/account/pay"), max_auth_age_seconds=300),
+        lambda path: Requirement(fresh=path.startswith(("/pay/", "/account/pay")) or path == "/pay"),
+    )
+    spelled = (
+        "/pay;x",
+        "/Pay",
+        "/pay ",
+        "/pay.",
+        "/pay.json",
+        "//pay",
+        "/;/pay",
+        "/./pay",
+        "/x/../pay",
+        "/pay\\",
+        "/%70ay",
+    )
+    below_another = (
+        "/account;x/pay",
+        "/account/pay;x",
+        "/account /pay\t",
+        "/account//pay",
+        "/pay\x00.css",
+        "/PAY.json;x",
+    )
+
+    for requires in rules:
+        gate = wiring.gate(worker.rooms, _website, requires=requires)
+        for path in (*spelled, *below_another):
+            answer = await ask(gate, path=path, query_string=b"", headers=sent)
+            assert (answer.status, json.loads(answer.body or b"{}").get("code")) == (401, "fresh_required"), path
+        for path in ("/payments", "/pay-slips", "/films;x", "/films/a b.json"):
+            assert (await ask(gate, path=path, query_string=b"", headers=sent)).status == 200, path
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/public/../private", "/public/..;/private", "/public/..\\private", "/public/%2e%2e/private", "/private;x.css"],
+)
+async def test_no_spelling_of_a_path_makes_it_public(worker: Worker, path: str) -> None:
+    """By its folder, or by what its name ends in."""
+    gate = wiring.gate(
+        worker.rooms, _website, is_public=lambda path: path.startswith("/public/") or path.endswith(".css")
+    )
+
+    assert (await ask(gate, path=path, query_string=b"", headers=[])).status == 401
+
+
+@pytest.mark.parametrize("path", ["/public/a b;c.d", "/public/.x", "/style.css", "/public/a..b", "/public/;x/film"])
+async def test_a_public_path_with_odd_signs_stays_public(worker: Worker, path: str) -> None:
+    """Blanks, semicolons and dots are nobody's business there."""
+    gate = wiring.gate(
+        worker.rooms, _website, is_public=lambda path: path.startswith("/public/") or path.endswith(".css")
+    )
+
+    assert (await ask(gate, path=path, query_string=b"", headers=[])).status == 200
