@@ -7,9 +7,9 @@ from typing import Final
 from . import logs, metrics
 from .clock import Clock
 from .errors import StoreAway
-from .revocation import registry
 from .revocation.feed import Feed
-from .revocation.key_agreement import agree
+from .revocation.neighbours import Neighbours
+from .revocation.settled_agreement import SettledAgreement
 from .sessions.leases import Leases
 from .store.client import Store
 from .tokens.keyring import KeyFileError, KeyRing
@@ -46,6 +46,8 @@ class KeyWatch:
         self._lead_seconds = lead_seconds
         self._rotate_seconds = rotate_seconds
         self._not_again_before_ns = 0
+        self._neighbours = Neighbours(store, clock)
+        self._agreement = SettledAgreement(store)
         # Until the others are heard, a key that they may not know yet must not sign.
         ring.usable(frozenset())
 
@@ -61,10 +63,17 @@ class KeyWatch:
             self._feed.announce()
 
     async def agree(self) -> None:
-        """Hear which keys the other workers know; a store that is away leaves everything as it was."""
+        """Hear which keys the other workers know; a store that is away leaves everything as it was.
+
+        The store is asked only if the registry has changed since, as the heartbeats tell.
+        """
         with contextlib.suppress(StoreAway):
-            await registry.strike_dead_neighbours(self._store, await registry.read(self._store))
-            agreement = await agree(self._store, retired=self._ring.retired_ids())
+            link = self._feed.registry_link
+            version = (link.epoch, link.registry_version)
+            await self._neighbours.strike_dead(version)
+            agreement = await self._agreement.newest(
+                version if link.holds() else None, link.store_ms(), retired=self._ring.retired_ids()
+            )
             if agreement.workers:
                 self._ring.usable(agreement.may_sign(self._lead_seconds))
             self._note_missing(agreement.in_use() - self._ring.all_ids())

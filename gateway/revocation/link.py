@@ -47,6 +47,8 @@ class Link:
         self.store_away = False
         #: What the last pulse told of the server.
         self.history = History()
+        #: Of the registry, as the last pulse told it; 0 on a server that does not hold it.
+        self.registry_version = 0
         self._f = following
         self._holds_registry = partitions[0] == 0
         self._pulses = Pulse(
@@ -131,6 +133,14 @@ class Link:
         while True:
             await self.refresh()
             await asyncio.sleep(self._f.heartbeat_seconds)
+            if self._is_quiet():
+                await asyncio.sleep(self._f.heartbeat_seconds)
+
+    def _is_quiet(self) -> bool:
+        # One heartbeat is left out if half of the fence is still to come after that: it halves what heartbeats cost.
+        left_seconds = (self.fence.until_ns - self._f.clock.boot_ns()) / 1e9 - self._f.heartbeat_seconds
+        is_settled = self._subscription is not None and not self._f.row_changed
+        return is_settled and left_seconds * 2 >= self._f.fence_seconds and not self._f.replica.behind & self._own
 
     def _beaten(self, beat: asyncio.Task[None]) -> None:
         if beat.cancelled():
@@ -206,7 +216,7 @@ class Link:
 
     async def _pulse(self, replicas: int) -> Answer:
         answer = await self._pulses.send(replicas=replicas)
-        self.history = answer.history
+        self.history, self.registry_version = answer.history, answer.registry_version
         # The longest leases of the deployment may not be this worker's own; the figure only grows.
         self._f.replica.keep_ns = max(self._f.replica.keep_ns, 2 * answer.lease_max_ms * 1_000_000)
         return answer

@@ -4,7 +4,7 @@
 -- INCLUDE epoch.lua
 -- KEYS epoch workers pulses
 -- ARGV worker holds_registry expected_ms clock_tolerance_ms
--- RETURNS {row is there (1 | 0), now_ms, run_id, epoch, stamp_ms, lease_max_ms, born_ms, even_since_ms, losses 'from-until …'}
+-- RETURNS {row is there (1 | 0), now_ms, run_id, epoch, stamp_ms, lease_max_ms, registry_version, born_ms, even_since_ms, losses 'from-until …'}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local run_id, epoch, stamp = current_epoch(epoch_key, now)
@@ -19,5 +19,5 @@ if holds_registry == '1' then
   known = redis.call('HEXISTS', workers_key, worker)
   if known == 1 then redis.call('HSET', pulses_key, worker, string.format('%.0f', now)) end
 end
-local lease_max, born, even_since, losses = unpack(redis.call('HMGET', epoch_key, 'lease_max_ms', 'born_ms', 'even_since_ms', 'losses'))
-return {known, now, run_id, epoch, stamp, tonumber(lease_max or 0), tonumber(born or 0), tonumber(even_since or 0), losses or ''}
+local lease_max, version, born, even_since, losses = unpack(redis.call('HMGET', epoch_key, 'lease_max_ms', 'registry_version', 'born_ms', 'even_since_ms', 'losses'))
+return {known, now, run_id, epoch, stamp, tonumber(lease_max or 0), tonumber(version or 0), tonumber(born or 0), tonumber(even_since or 0), losses or ''}

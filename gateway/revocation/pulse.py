@@ -44,7 +44,10 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`known`: the worker's row is there. `stamp_ms`: when the epoch was found to have begun; 0 for the very first."""
+    """`known`: the worker's row is there. `stamp_ms`: when the epoch was found to have begun; 0 for the very first.
+
+    `registry_version` grows whenever a row came, went or changed.
+    """
 
     known: bool
     store_ms: int
@@ -52,6 +55,7 @@ class Answer:
     epoch: int
     stamp_ms: int
     lease_max_ms: int
+    registry_version: int
     history: History
 
 
@@ -89,7 +93,7 @@ class Pulse:
         if self._last is not None:
             then_ns, then = self._last
             expected_ms = then.store_ms + (sent_ns - then_ns) // 1_000_000
-        known, store_ms, run_id, epoch, stamp_ms, lease_max_ms, *history = await _PULSE(
+        known, store_ms, run_id, epoch, stamp_ms, lease_max_ms, version, *history = await _PULSE(
             self._store,
             self._keys,
             {
@@ -100,7 +104,7 @@ class Pulse:
             },
             replicas=replicas,
         )
-        answer = Answer(bool(known), store_ms, run_id, epoch, stamp_ms, lease_max_ms, History(*history))
+        answer = Answer(bool(known), store_ms, run_id, epoch, stamp_ms, lease_max_ms, version, History(*history))
         if self._last is not None and epoch == then.epoch and answer.history != then.history:
             _log.warning("store_clock_stepped", store_ms=store_ms, expected_ms=expected_ms)
         self._last = (sent_ns, answer)

@@ -1,7 +1,6 @@
 """Which workers there are: one row each in the store, written before a worker loads and struck only for a reason."""
 
 import socket
-from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +14,7 @@ from .receipt import Registered, WorkerRow
 _HERE = Path(__file__).parent
 _REGISTER = load(_HERE / "register.lua", keys=("deployment", "workers", "pulses"), args=("worker", "row", "lease_ms"))
 _ROLL_CALL = load(_HERE / "roll_call.lua", keys=("deployment", "workers", "pulses"), args=())
-_FORGET = load(_HERE / "forget_worker.lua", keys=("workers", "pulses"), args=("worker", "pulse_ms"))
+_FORGET = load(_HERE / "forget_worker.lua", keys=("deployment", "workers", "pulses"), args=("worker", "pulse_ms"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ async def strike(store: Store, worker: str, *, pulse_ms: int | None = None) -> b
     """
     struck = await _FORGET(
         store,
-        {"workers": keys.WORKERS, "pulses": keys.PULSES},
+        {"deployment": keys.DEPLOYMENT, "workers": keys.WORKERS, "pulses": keys.PULSES},
         {"worker": worker, "pulse_ms": "" if pulse_ms is None else pulse_ms},
     )
     return bool(struck)
@@ -61,25 +60,6 @@ async def strike_process(store: Store, host: str, pid: int) -> None:
     for worker in await store.guard(store.redis.hkeys(keys.WORKERS)):
         if str(worker).startswith(start):
             await strike(store, str(worker))
-
-
-async def strike_dead_neighbours(store: Store, workers: Iterable[Registered]) -> None:
-    """Take out those of `workers` that ran on this host (see `this_host`) as processes that are no more.
-
-    Left behind when a supervisor was killed with its workers; receipts would wait for them. Raises StoreAway.
-    """
-    neighbours = f"{this_host()}."
-    for one in workers:
-        if not one.worker.startswith(neighbours):
-            continue
-        pid = one.worker.removeprefix(neighbours).partition(".")[0]
-        if pid.isdecimal() and not _is_there(pid):
-            await strike(store, one.worker, pulse_ms=one.pulse_ms)
-
-
-def _is_there(pid: str) -> bool:
-    # A frozen process is; one whose id came again counts as there too, and receipts judge its row by their patience.
-    return Path(f"/proc/{pid}").exists()
 
 
 def this_host() -> str:

@@ -35,6 +35,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag0}:workers` | hash: worker -> row | until goodbye or a revoker's patience | revocation |
 | `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
 | `{tag0}:agreed-keys` | hash: key id -> since when every worker knows it | until the key is retired | revocation |
+| `{tag0}:key-knowers` | hash: key id -> how many workers know it | for ever, a field for each key | revocation |
 | `{tag0}:service-keys` | hash: key id -> row | until revoked | service_keys |
 | `{tag0}:links-until` | sorted set: key id by when its last link is over, ms | for ever, an entry for each key | mail |
 | `{tag0}:trials` | set: names of trials, at most 1,000 | for ever | trials |
@@ -194,6 +195,7 @@ DEPLOYMENT: Final = f"{_PREFIXES[0]}deployment"
 WORKERS: Final = f"{_PREFIXES[0]}workers"
 PULSES: Final = f"{_PREFIXES[0]}pulses"
 AGREED_KEYS: Final = f"{_PREFIXES[0]}agreed-keys"
+KEY_KNOWERS: Final = f"{_PREFIXES[0]}key-knowers"
 WAITING_CODES: Final = f"{_PREFIXES[0]}waiting-codes"
 SERVICE_KEYS: Final = f"{_PREFIXES[0]}service-keys"
 TRIALS: Final = f"{_PREFIXES[0]}trials"

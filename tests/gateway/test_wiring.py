@@ -57,8 +57,14 @@ async def test_a_new_key_signs_only_when_every_worker_knows_it(workers: tuple[Wo
         return all(fresh.id in one.row.keys for one in await registry.read(first.store))
 
     await wait_until_async(told, "both to say that they know the key")
-    for worker in workers:
-        await look(worker)
+
+    async def heard() -> bool:
+        # By the next heartbeat, which says that the registry has changed.
+        for worker in workers:
+            await look(worker)
+        return all(worker.rooms.ring.signing_key().id == fresh.id for worker in workers)
+
+    await wait_until_async(heard, "both to sign with it")
     late = await first.signed_in()
 
     assert early.split(".")[1] == old.id

@@ -1,7 +1,6 @@
 """Which workers there are, in a real store."""
 
 import os
-import subprocess
 from collections.abc import AsyncIterator
 
 import pytest
@@ -72,18 +71,3 @@ def test_a_host_is_named_for_people_and_marked_for_its_process_ids() -> None:
     assert len(host) <= 40
     assert registry.worker_id(host, os.getpid(), "x") == f"{host}.{os.getpid()}.x"
     assert " " not in registry.worker_id("my host", 1, "x")
-
-
-async def test_dead_neighbours_are_struck_and_nobody_else(store: Store) -> None:
-    """A process of this host that is no more goes; one that lives, and whoever is on another host, stays."""
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    here = registry.this_host()
-    workers = [registry.worker_id(here, ended.pid, "x"), registry.worker_id(here, os.getpid(), "x")]
-    workers.append(registry.worker_id("elsewhere", ended.pid, "x"))
-    for worker in workers:
-        await registry.register(store, worker, _ROW, lease_ms=300_000)
-
-    await registry.strike_dead_neighbours(store, await registry.read(store))
-
-    assert {one.worker for one in await registry.read(store)} == set(workers[1:])
