@@ -68,6 +68,7 @@ def build(rooms: Rooms) -> Activation:
         story,
         rooms.places,
         rooms.fingerprints,
+        rooms.revoker,
         seen=rooms.refiner.seen,
     )
 

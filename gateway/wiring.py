@@ -128,7 +128,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     fingerprints = Fingerprints(store, ring)
     trusted = TrustedProxies.parse(settings.trusted_proxies)
     places = settings.open_places()
-    starter = Starter(store, codec, leases, policy, story, places, fingerprints, seen=refiner.seen)
+    starter = Starter(store, codec, leases, policy, story, places, fingerprints, revoker, seen=refiner.seen)
     devices = AccountDevices(Devices(store), revoker)
     country = ClientCountry(trusted, places)
     old_cookie = OldCookie(settings.bridge_cookie.encode()) if settings.bridge_cookie else None

@@ -1,23 +1,25 @@
 """Signing in: the website has checked who it is and hands the account over; out come the cookies of this browser."""
 
+import contextlib
 import secrets
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from pathlib import Path
 
 from ..devices.place import Places, prefix_of
-from ..errors import BadRequest, Conflict
+from ..errors import BadRequest, Conflict, NotFound
 from ..fingerprint.keep import Fingerprints
 from ..ids import Account, new_id, to_bytes, to_text
 from ..metrics import SESSIONS_STARTED
 from ..recognition.describe import describe
 from ..recognition.hints import NO_HINTS
+from ..revocation.revoke import Revoker
 from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
 from ..tokens.codec import Codec
 from ..tokens.purposes import Lease
-from .browser import brought, given
+from .browser import Brought, brought, given
 from .leases import Leases
 from .policy import DEVICE_COOKIE_SECONDS, SessionPolicy
 from .refusals import REFUSALS, WRONG_TIMES
@@ -92,6 +94,7 @@ class Starter:
         story: Story,
         places: Places,
         fingerprints: Fingerprints,
+        revoker: Revoker,
         *,
         seen: Callable[[Account, str, str], None] = lambda _account, _device, _agent: None,
     ) -> None:
@@ -103,6 +106,7 @@ class Starter:
         self._story = story
         self._places = places
         self._fingerprints = fingerprints
+        self._revoker = revoker
 
     async def start(self, sign_in: SignIn) -> Started:
         """`begin`, and the cookies of it."""
@@ -120,8 +124,9 @@ class Starter:
         )
 
     async def begin(self, sign_in: SignIn) -> Begun:
-        """Begin a session with a new id on the browser's device; the browser's former session of the account ends.
+        """Begin a session with a new id on the browser's device; the session that the browser was signed in with ends.
 
+        If that is another account's, it ends like one that is signed out: behind the barrier, after this one has begun.
         Where the account has as many sessions as the policy allows, the ones begun longest ago end too, or this one is
         refused. Raises Conflict (account disabled; signed out everywhere since the check; too many sessions, or
         devices), BadRequest (authenticated_at stale or in the future), StoreAway, TooFewReplicas. Not idempotent:
@@ -130,7 +135,8 @@ class Starter:
         An old session is begun once. Repeated, it is the same session until its cookie has come back, for as long as
         grace and for the key it was begun with; then Conflict, as for one that is over, ended, or of a removed device.
         """
-        browser, former = brought(self._codec, sign_in.cookie)
+        came = brought(self._codec, sign_in.cookie)
+        browser, former = came.browser, came.session
         old, policy, partition = sign_in.old, self._policy, keys.partition_of(sign_in.account)
         session, new_device, run = old.session if old else new_id(), new_id(), secrets.token_bytes(6)
         kind = describe(sign_in.user_agent, sign_in.hints).stated(sign_in.stated)
@@ -235,5 +241,15 @@ class Starter:
             hints="" if sign_in.hints == NO_HINTS else repr(tuple(sign_in.hints)),
             network=prefix_of(sign_in.address),
         )
+        if came.account not in ("", sign_in.account):
+            await self._end_another(came)
         likeness = await self._fingerprints.note(sign_in.account, device, observed, is_new=bool(is_new), now_ms=now_ms)
         return Begun(lease, browser, name, kind.kind, bool(is_new), likeness, bool(is_repeated))
+
+    async def _end_another(self, came: Brought) -> None:
+        """End another account's session that the browser brought, if it lives. Raises StoreAway, TooFewReplicas."""
+        row = keys.session(keys.partition_of(came.account), came.session)
+        if await self._store.guard(self._store.redis.hget(row, "state")) == "live":
+            # It may be forgotten by now.
+            with contextlib.suppress(NotFound):
+                await self._revoker.revoke(came.account, [("session", came.session)], reason="replaced")

@@ -152,6 +152,21 @@ async def test_a_person_chooses_on_our_page_and_is_signed_in(worker: Worker) -> 
     assert gone not in await _devices(worker)
 
 
+async def test_making_room_over_another_accounts_session_ends_that_session(worker: Worker) -> None:
+    """The browser was bob's until a moment ago: as with any other sign-in, his session in it is over."""
+    await worker.signed_in()
+    await worker.signed_in()
+    told, bob = await _refused(worker), await worker.signed_in("bob")
+    person = _Person(worker, told["set_cookie"])
+    person.jar |= bob
+
+    assert (await worker.verify(bob)).status_code == 200, "not before the choice"
+    assert (await person.choose(told["devices"][1]["id"])).status_code == 200
+
+    assert (await worker.verify(bob)).status_code == 401
+    assert (await worker.verify(person.jar)).headers["x-latch-account"] == "ada"
+
+
 async def test_room_that_was_made_meanwhile_needs_no_choice(worker: Worker) -> None:
     """Another device was signed out: one press signs in, and nothing is given up."""
     jar = await worker.signed_in()

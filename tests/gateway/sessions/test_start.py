@@ -22,7 +22,7 @@ from harness.worker_app import (
     set_cookies,
     settings_for,
 )
-from latchstring_gateway.ids import Account
+from latchstring_gateway.ids import Account, to_text
 from latchstring_gateway.store import keys
 from latchstring_gateway.tokens.codec import Codec
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey
@@ -36,6 +36,12 @@ _MINUTE_MS = 60_000
 
 async def _status(worker: Worker, jar: Jar) -> int:
     return (await worker.verify(jar)).status_code
+
+
+async def _told(worker: Worker, account: Account) -> list[dict[str, Any]]:
+    """What hooks are told of an account, in order."""
+    entries: Any = await worker.store.redis.xrange(keys.outbox(keys.partition_of(account)))
+    return [{**fields, "data": json.loads(fields["data"])} for _, fields in entries if fields["account"] == account]
 
 
 async def test_a_first_sign_in_makes_a_session_a_device_and_three_cookies(worker: Worker) -> None:
@@ -155,12 +161,45 @@ async def test_planted_cookies_give_an_attacker_nothing(worker: Worker) -> None:
     assert mixed.headers.get("x-latch-account") in (None, "eve")
 
 
-async def test_somebody_elses_session_cookie_ends_nothing(worker: Worker) -> None:
-    """A sign-in as bob that brings ada's cookie does not end ada's session."""
-    ada = await worker.signed_in("ada")
-    await worker.sign_in("bob", jar=Jar(ada))
+async def test_a_sign_in_over_another_accounts_session_ends_that_session(worker: Worker) -> None:
+    """On a shared computer ada's session lived on, and whoever had kept her cookie stayed signed in as her."""
+    browser = Jar()
+    first = (await worker.sign_in("ada", jar=browser)).json()["session"]["id"]
+    adas = Jar(browser)
 
-    assert (await worker.navigate(worker.run_out(ada))).status_code == 200, "the store still knows it as alive"
+    assert (await worker.sign_in("bob", jar=browser)).status_code == 201
+
+    assert await _status(worker, adas) == 401, "at once, as after a sign-out"
+    assert (await worker.navigate(worker.run_out(adas))).status_code == 303
+    record: Any = await worker.store.redis.hgetall(keys.session(keys.partition_of(ADA), first))
+    assert (record["state"], record["reason"]) == ("ended", "replaced")
+    assert await _status(worker, browser) == 200
+    told = [event for event in await _told(worker, ADA) if event["type"] == "session.ended"]
+    assert [event["data"]["reason"] for event in told] == ["replaced"]
+    ada = (await worker.api("GET", "/v1/accounts/ada/devices")).json()["devices"]
+    assert len(ada) == 1, "her device stays hers"
+
+
+async def test_a_session_that_has_ended_is_not_ended_again_by_another_accounts_sign_in(worker: Worker) -> None:
+    """Its reason stays, and hooks hear of it once."""
+    browser = await worker.signed_in("ada")
+    device = worker.lease(browser)
+    await worker.api("DELETE", f"/v1/accounts/ada/sessions/{to_text(device.session)}")
+    before = await _told(worker, ADA)
+
+    assert (await worker.sign_in("bob", jar=browser)).status_code == 201
+
+    assert await _told(worker, ADA) == before
+
+
+async def test_a_sign_in_that_is_refused_ends_no_other_accounts_session(worker: Worker) -> None:
+    """Only one that begins takes its place."""
+    await worker.api("POST", "/v1/accounts/bob/disable")
+    ada = await worker.signed_in("ada")
+
+    assert (await worker.sign_in("bob", jar=Jar(ada))).status_code == 409
+
+    assert await _status(worker, ada) == 200
 
 
 @pytest.mark.parametrize(
