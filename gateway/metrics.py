@@ -93,6 +93,12 @@ DECODER_FAILURES: Final = Counter(
     "Events that became dead letters by a fault of our own code, by what was being done.",
     ["stage"],
 )
+SEGMENTS_HELD_UP: Final = Gauge(
+    "latchstring_segments_held_up",
+    "Journal segments that a shipper could not ship and tries again, later and later.",
+    multiprocess_mode="livemax",
+)
+SEGMENT_FAILURES: Final = Counter("latchstring_segment_failures", "Attempts to ship a segment that failed.")
 EXCLUDED: Final = Gauge(
     "latchstring_excluded_events",
     "Events that a policy kept out of the warehouse, by reason.",

@@ -27,12 +27,16 @@ def fault_of(stage: Stage, error: Exception) -> Fault:
     """
     if isinstance(error, MemoryError) or (stage == "policy" and isinstance(error, OSError)):
         raise error
+    return Fault(stage, place_of(error))
+
+
+def place_of(error: Exception) -> str:
+    """Type and place of an exception; not its message, which may quote what a visitor sent."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = "" if place is None else f" at {Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}"
-    # Not its message, which may quote what a visitor sent.
-    return Fault(stage, f"{type(error).__name__}{where}")
+    return f"{type(error).__name__}{where}"
 
 
 def failed(stage: Stage, error: Exception, alone: bytes = b"") -> Rejected:

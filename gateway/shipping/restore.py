@@ -18,13 +18,15 @@ def restore(seen: Seen, warehouse: Path, journal: Path, clock: Clock) -> int:
     Where two of them have counted the same, the later one is adjusted. Claims of segments that are neither committed
     nor in the journal are freed: whoever made them is gone for good.
     """
+    # Read in this order: a segment is in the journal before anything is claimed for it, and leaves it after its commit.
+    # So what has claimed by now, and is in neither of the two that are read next, is nowhere.
+    claiming = seen.segments(committed=False)
     waiting = {path.name.partition(".")[0] for path in segments_in(journal)}
-    # Read in this order: a segment leaves the journal after its commit, so one that is in neither is nowhere.
     catalogue = read_catalogue(warehouse)
     committed = {segment for commit in catalogue.commits for segment in (commit.segment, *commit.folded)}
     with seen.transaction():
         for segment, number in seen.segments(committed=False).items():
-            if segment not in waiting and segment not in committed:
+            if claiming.get(segment) == number and segment not in waiting and segment not in committed:
                 seen.give_up(number)
     done = 0
     for commit in catalogue.commits:

@@ -1,6 +1,7 @@
 """The shipper: takes every segment that nobody writes, ships it, commits it, deletes it; one or several at a time.
 
 warehouse/shipper-1.lock     held by the first shipper, -2 by the second, …
+warehouse/shipper-1.trying   the segment that it is at work on (held_up.py)
 warehouse/shippers.lock      held by all of them together; by one alone, while it sweeps
 """
 
@@ -14,6 +15,7 @@ from typing import Final
 from latchstring_middleware.forwarded import TrustedProxies
 
 from .. import logs
+from ..background import Turns, Work
 from ..beacons.segment import ids_of_name
 from ..clock import Clock
 from ..devices.place import Places
@@ -26,6 +28,7 @@ from .commits import Commits
 from .durable import TEMPORARY_SUFFIX, make_directory
 from .enrich import Senders
 from .erasures import Erasures
+from .held_up import HeldUp
 from .keeping import Policies, nobody
 from .leftovers import leftovers
 from .locks import KEEPER, SHIPPERS, LockedError, alone, first_alone, locked
@@ -33,6 +36,7 @@ from .pseudonyms import Pseudonyms
 from .restore import restore
 from .seen import Seen
 from .ship import SegmentShipper
+from .steps import Step
 from .telling import tell_ledger
 
 JOURNAL: Final = "journal"
@@ -40,11 +44,13 @@ WAREHOUSE: Final = "warehouse"
 
 #: How long the loop rests when there is nothing to ship.
 REST_SECONDS: Final = 0.5
-#: How long it rests when the warehouse could not take a segment.
-RETRY_SECONDS: Final = 5.0
 _FORGET_EVERY_MS: Final = 3_600_000
 #: How often the metrics hear of the ledger's sums.
-_TELL_EVERY_NS: Final = 5_000_000_000
+_TELL_SECONDS: Final = 5.0
+#: Within which each step of the loop has a turn, with room for a segment that is long and a disk that is slow.
+_WITHIN_SECONDS: Final = 120.0
+_DISK_REMEDY: Final = "see that journal and warehouse can be read and written, and that the disk is not full"
+_HELD_UP_REMEDY: Final = "find segment_held_up in the log: it names the segments; see that the warehouse can be written"
 
 _log: Final = logs.get("shipping")
 
@@ -95,8 +101,7 @@ class Shipper:
         self._sends = sends
         self._erasures = Erasures(self._warehouse)
         self._open = contextlib.ExitStack()
-        self._forgot_at_ms = 0
-        self._told_ns = -_TELL_EVERY_NS
+        self._forgot_at_ms: dict[Callable[[int], object], int] = {}
 
     def __enter__(self) -> "Shipper":
         make_directory(self._warehouse)
@@ -136,6 +141,7 @@ class Shipper:
                 if restore(self._seen, self._warehouse, self._journal, self._clock):
                     # It may have come from a backup, or from a node that knew nothing of them.
                     self._erasures.begin_again()
+            self._held_up = HeldUp(self._clock, self._warehouse / f"shipper-{self._number}.trying")
             self._open = opening.pop_all()
         return self
 
@@ -143,48 +149,82 @@ class Shipper:
         self._open.close()
 
     def ship_once(self) -> int:
-        """Ship every segment that nobody writes; gives how many are done.
+        """Ship every segment that nobody writes, also those that failed before; gives how many are done.
 
         One that cannot be shipped does not hold up the others; its error is raised in the end.
         """
-        done = 0
-        failure: Exception | None = None
-        for path in segments_in(self._journal):
-            with claimed(path) as descriptor:
-                if descriptor is not None:
-                    try:
-                        self._ship(path, descriptor)
-                        done += 1
-                    except Exception as error:
-                        _log.exception("segment_not_shipped", segment=path.name)
-                        failure = error
-                    if not gc.isenabled():
-                        gc.collect()
+        failures: list[Exception] = []
+        done = self._ship_all(lambda _: True, failures.append)
         self._forget()
-        if failure is not None:
-            raise failure
+        if failures:
+            raise failures[-1]
         return done
 
-    def run(self, stop: threading.Event) -> None:
-        """Ship until told to stop. What cannot be shipped stays in the journal and is tried again."""
-        while not stop.is_set():
-            rest = REST_SECONDS
-            try:
-                self._tell()
-                # Hits come first: a warehouse is kept when nothing waits to be shipped.
-                if not self.ship_once() and self.tidy():
+    def _ship_all(
+        self,
+        is_due: Callable[[str], bool],
+        failed: Callable[[Exception], object],
+        shipped: Callable[[], object] = lambda: None,
+    ) -> int:
+        """Ship those segments that are due, and hear of each what became of it; gives how many are done."""
+        done = 0
+        paths = segments_in(self._journal)
+        self._held_up.keep(path.name for path in paths)
+        for path in paths:
+            if not is_due(path.name):
+                continue
+            with claimed(path) as descriptor:
+                if descriptor is None:
                     continue
-            except Exception as error:
-                # One bad day of the disk, or one segment that is a riddle, must not end the shipper.
-                _log.error("shipping_failed", reason=str(error), retry_seconds=RETRY_SECONDS)
-                rest = RETRY_SECONDS
-            stop.wait(rest)
+                self._held_up.begin(path.name)
+                try:
+                    self._ship(path, descriptor)
+                except Exception as error:
+                    self._held_up.failed(path.name, error)
+                    failed(error)
+                else:
+                    self._held_up.shipped(path.name)
+                    done += 1
+                    shipped()
+                self._held_up.end()
+                if not gc.isenabled():
+                    gc.collect()
+        return done
 
-    def _tell(self) -> None:
-        now_ns = self._clock.boot_ns()
-        if self._number == 1 and now_ns - self._told_ns > _TELL_EVERY_NS:
-            self._told_ns = now_ns
-            tell_ledger(self._warehouse)
+    def run(self, stop: threading.Event, work: Work | None = None) -> None:
+        """Ship until told to stop, and do what is due besides; none of it stops any other.
+
+        A segment that cannot be shipped stays in the journal and is tried again, later and later.
+        """
+        work = work or Work(self._clock)
+
+        def task(name: str, remedy: str) -> Turns:
+            return work.task(name, within_seconds=_WITHIN_SECONDS, remedy=remedy)
+
+        ships = task("ship", _DISK_REMEDY)
+        segments = task("ship_segments", _HELD_UP_REMEDY)
+
+        def ship() -> bool:
+            done = self._ship_all(self._held_up.is_due, segments.failed, ships.done)
+            if not self._held_up:
+                segments.done()
+            return bool(done)
+
+        shipping = Step(ships, ship, self._clock)
+        tidying = Step(task("tidy", _DISK_REMEDY), self.tidy, self._clock)
+        beside = [Step(task("forget", _DISK_REMEDY), self._forget, self._clock, every_seconds=60)]
+        if self._number == 1:
+            publishing = task("ledger_metrics", "run latchstring ledger: it names what cannot be read")
+            beside.append(Step(publishing, self._publish, self._clock, every_seconds=_TELL_SECONDS))
+        while not stop.is_set():
+            for one in beside:
+                one.turn()
+            # Hits come first: a warehouse is kept when nothing waits to be shipped.
+            if shipping.turn() or not tidying.turn():
+                stop.wait(REST_SECONDS)
+
+    def _publish(self) -> None:
+        tell_ledger(self._warehouse)
 
     def tidy(self) -> bool:
         """Erase, or keep the warehouse small, if this is the first shipper; False if nothing was due."""
@@ -208,10 +248,20 @@ class Shipper:
             path.unlink(missing_ok=True)
 
     def _forget(self) -> None:
+        """Forget what is too old, once an hour; what cannot be forgotten keeps nothing else from it."""
         now_ms = self._clock.wall_ms()
-        if now_ms - self._forgot_at_ms > _FORGET_EVERY_MS:
-            self._forgot_at_ms = now_ms
-            self._seen.forget(now_ms)
-            if self._keep_days:
-                self._erasures.forget(now_ms - self._keep_days * 86_400_000)
-            self._forget_more(now_ms)
+        failures: list[Exception] = []
+        for act in (self._seen.forget, self._forget_erasures, self._forget_more):
+            if now_ms - self._forgot_at_ms.get(act, 0) > _FORGET_EVERY_MS:
+                try:
+                    act(now_ms)
+                except Exception as error:
+                    failures.append(error)
+                else:
+                    self._forgot_at_ms[act] = now_ms
+        if failures:
+            raise failures[0]
+
+    def _forget_erasures(self, now_ms: int) -> None:
+        if self._keep_days:
+            self._erasures.forget(now_ms - self._keep_days * 86_400_000)

@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     logs.configure(level=chosen.log_level)
     share_metrics(chosen.data_dir)
     # Imported late: prometheus_client reads its directory from the environment when it is imported.
+    from ..background import Work
     from ..shipping.daily import Daily
     from ..shipping.run import AnotherShipperError, Shipper
     from .people import people_policy
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     try:
         with shipper:
-            shipper.run(stop)
+            shipper.run(stop, Work(clock))
     except AnotherShipperError as error:
         logs.get("shipping").error("another_shipper", reason=str(error))
         return 1

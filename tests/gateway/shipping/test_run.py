@@ -1,6 +1,7 @@
 """The shipper: what stands in the journal is in the warehouse afterwards, once, whatever it was."""
 
 import base64
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
 from harness.waiting import wait_until
+from latchstring_gateway.background import Work
 from latchstring_gateway.beacons import payload
 from latchstring_gateway.beacons.segment import HEADER_BYTES
-from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.clock import ManualClock, SystemClock
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.commits import Commit, Commits, Count, Exclusion
 from latchstring_gateway.shipping.dead_letters import read_dead_letters
@@ -200,7 +202,7 @@ def test_second_shipper_is_refused(tmp_path: Path) -> None:
 def test_loop_survives_what_cannot_be_shipped_and_ships_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warehouse that cannot be written to for a while delays, and loses nothing."""
     monkeypatch.setattr("latchstring_gateway.shipping.run.REST_SECONDS", 0.01)
-    monkeypatch.setattr("latchstring_gateway.shipping.run.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("latchstring_gateway.shipping.held_up.FIRST_PAUSE_SECONDS", 0.01)
     path = write_segment(tmp_path, [pixel(b"p=/a")])
     in_the_way = tmp_path / "warehouse" / "events"
     in_the_way.parent.mkdir()
@@ -220,7 +222,7 @@ def test_loop_survives_what_cannot_be_shipped_and_ships_on(tmp_path: Path, monke
 
 
 def _run(data_dir: Path, stop: threading.Event) -> None:
-    with Shipper(data_dir, ManualClock(), TRUSTED) as shipper:
+    with Shipper(data_dir, SystemClock(), TRUSTED) as shipper:
         shipper.run(stop)
 
 
@@ -299,3 +301,58 @@ def test_a_count_of_refused_hits_that_says_nothing_is_a_dead_letter(tmp_path: Pa
     (commit,) = _ship(tmp_path)
 
     assert commit.counts == [Count("refused", HOUR, received=1, bad=1)]
+
+
+def test_a_segment_that_fails_for_ever_stops_neither_others_nor_housekeeping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was tried every five seconds for ever, and its error ended the turn: nothing was expired or erased."""
+    monkeypatch.setattr("latchstring_gateway.shipping.run.REST_SECONDS", 0.01)
+    riddle = write_segment(tmp_path, [pixel(b"p=/riddle")])
+    forgotten, tried, tidied = list[int](), list[str](), list[int]()
+
+    class Riddled(Shipper):
+        def _ship(self, path: Path, descriptor: int) -> None:
+            tried.append(path.name)
+            if path == riddle:
+                raise KeyError("riddle")
+            super()._ship(path, descriptor)
+
+        def tidy(self) -> bool:
+            tidied.append(1)
+            return False
+
+    stop, work = threading.Event(), Work(SystemClock())
+
+    def run() -> None:
+        with Riddled(tmp_path, SystemClock(), TRUSTED, forget=forgotten.append) as shipper:
+            shipper.run(stop, work)
+
+    loop = threading.Thread(target=run)
+    loop.start()
+    try:
+        wait_until(lambda: len(tidied) > 3, "the loop turns")
+        later = write_segment(tmp_path, [pixel(b"p=/a")])
+        wait_until(lambda: not later.exists(), "a later segment is shipped")
+    finally:
+        stop.set()
+        loop.join(10)
+
+    assert tried.count(riddle.name) == 1
+    assert forgotten
+    assert [trouble.task for trouble in work.troubles()] == ["ship_segments"]
+
+
+def test_forgetting_goes_on_where_a_part_of_it_fails(tmp_path: Path) -> None:
+    """The salt of a day is thrown away, whatever happens to the index."""
+    forgotten: list[int] = []
+    clock = ManualClock()
+    with Shipper(tmp_path, clock, TRUSTED, forget=forgotten.append) as shipper:
+        shipper._seen._base.execute("DROP TABLE seen")
+        with pytest.raises(sqlite3.Error):
+            shipper.ship_once()
+        clock.advance(3_601)
+        with pytest.raises(sqlite3.Error):
+            shipper.ship_once()
+
+    assert len(forgotten) == 2
