@@ -47,6 +47,7 @@ from .sessions.story import Story
 from .settings import Settings
 from .snowplow.collector import Collector
 from .store.client import Store
+from .store.format_check import FormatWatch
 from .tokens.codec import Codec
 from .tokens.dpop import Proofs
 from .tokens.keyring import KeyRing
@@ -105,6 +106,12 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     passports = Passports(ring, issuer=settings.public_origin, audience=settings.passport_audience)
     leases = Leases(codec, ring, passports, lease_seconds=settings.lease_seconds)
     barrier = Barrier()
+    format_watch = FormatWatch(store)
+
+    async def vouch(epoch: int) -> None:
+        await format_watch.vouch(epoch)
+        await memory.vouch(epoch)
+
     memory = Memory(store, settings.data_dir / "store-seen", owns_store=settings.store == "embedded")
     feed = Feed(
         # Connections of its own: in one pool, a crowd of renewals kept the heartbeat waiting until the store, which was
@@ -116,7 +123,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         heard=barrier.heard,
-        vouch=memory.vouch,
+        vouch=vouch,
     )
     listeners = Listeners(lambda: feed.contact_store_ms)
     feed.replica.tell = listeners.tell

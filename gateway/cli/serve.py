@@ -15,11 +15,13 @@ from redis.exceptions import AuthenticationError, ResponseError
 from .. import logs, settings
 from ..clock import SystemClock
 from ..errors import StoreAway
+from ..format_mark import NewerFormatError, check_directory, mark_directory
 from ..revocation import birthmark, registry
 from ..settings import Settings, SettingsError
 from ..store.client import Store
 from ..store.embedded import EmbeddedStoreError
 from ..store.examine import Findings, examine
+from ..store.format_check import mark_store
 from ..supervise import serving
 from ..supervise.children import GoneHook
 from ..supervise.listening import CannotListen
@@ -41,14 +43,14 @@ def serve() -> None:
 
     Settings come from the environment: LATCHSTRING_DATA_DIR, LATCHSTRING_LISTEN, LATCHSTRING_WORKERS,
     LATCHSTRING_STORE and others (docs/settings.md). SIGTERM stops everything in order. Exit codes: 0 stopped,
-    2 cannot run here (in use), 78 the settings or keys cannot be used.
+    2 cannot run here (in use), 78 the settings or keys cannot be used, or a newer release wrote the data.
     """
     try:
         chosen = settings.read()
         prepare(chosen)
         if chosen.store != "embedded":
             asyncio.run(examine_store(chosen))
-    except (SettingsError, KeyFileError) as error:
+    except (SettingsError, KeyFileError, NewerFormatError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(os.EX_CONFIG) from None
     logs.configure(level=chosen.log_level)
@@ -71,16 +73,18 @@ def serve() -> None:
 def prepare(chosen: Settings) -> None:
     """Make a new data directory ready: folders, and a key ring if there is none and nothing yet needs one.
 
-    Raises KeyFileError if the keys cannot be used, or are missing where they should be there: beside data of a
-    deployment that has run, with an outside store, or under a name that was set. New keys in their place would sign
-    everybody out.
+    Raises NewerFormatError if a newer release wrote there, and KeyFileError if the keys cannot be used, or are missing
+    where they should be there: beside data of a deployment that has run, with an outside store, or under a name that
+    was set. New keys in their place would sign everybody out.
     """
     chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_directory(chosen.data_dir)
     is_new = chosen.store == "embedded" and not was_used(chosen.data_dir)
     if is_new and chosen.keys_file is None:
         with contextlib.suppress(FileExistsError):
             create_key_file(chosen.keys_path)
     KeyRing.load(chosen.keys_path, SystemClock())
+    mark_directory(chosen.data_dir)
     if is_new:
         # Before there is a store: one without this file beside it was put into this directory.
         birthmark.write(chosen.data_dir / "store-seen", 0)
@@ -91,13 +95,15 @@ def prepare(chosen: Settings) -> None:
 
 
 async def examine_store(chosen: Settings) -> None:
-    """Tell on stderr what an outside store cannot keep. Raises SettingsError for what must not be.
+    """Tell on stderr what an outside store cannot keep. Raises SettingsError, NewerFormatError for what must not be.
 
     A store that does not answer now is waited for by the workers; one that refuses us would refuse them too.
     """
     store = Store(chosen.store_url, replicas=chosen.replicas)
     try:
         found = await examine(store)
+        if not found.refused:
+            await mark_store(store)
     except StoreAway as away:
         line = f"{away}: what it keeps could not be examined"
         is_refusal = isinstance(away.__cause__, AuthenticationError | ResponseError)

@@ -31,7 +31,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:trial-permit:<tag of an account>` | hash | TTL 30 days, or until used | trials |
 | `{tag}:trial-keys:<trial>` | sorted set: ids of keys by the end of their last claim, ms | TTL: that end | trials |
 | `{tag}:hardware-showers:<tag of an id>` | string: how many accounts' devices stated it | TTL 400 days | fingerprint |
-| `{tag0}:deployment` | hash | for ever | the pulse; moving adds its secret |
+| `{tag0}:deployment` | hash | for ever | the pulse; moving adds its secret, format_check its mark |
 | `{tag0}:workers` | hash: worker -> row | until goodbye or a revoker's patience | revocation |
 | `{tag0}:pulses` | hash: worker -> "contact now" in ms | as its worker's row | revocation |
 | `{tag0}:agreed-keys` | hash: key id -> since when every worker knows it | until the key is retired | revocation |
