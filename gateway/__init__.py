@@ -26,5 +26,5 @@ pages | service_keys | api_requests   the frame of every page; who may call /v1,
 store         the only room that talks to Redis or Valkey
 tokens | hot_route | recognition   one format for every signed thing, and the keys; the ASGI door to hot handlers; what
               a device is, by its agent
-errors : clock : ids : wire : link_target : metrics : logs : background : node_health : format_mark      no framework
+errors : clock : ids : wire : link_target : metrics : logs : background : node_health : format_mark : one_thread
 """

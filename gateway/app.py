@@ -30,9 +30,10 @@ from .errors import EdgeError
 from .hot_route import head_of, hot_route_app
 from .mail.go import MailAddresses
 from .page_routes import page_routes
+from .privacy.all_nodes import LOOK_SECONDS
 from .recognition.hints import ACCEPT_CH
 from .revocation import restored
-from .running import Running
+from .running import Running, Task
 from .service_keys import ServiceOnly
 from .sessions.forward_auth import PATHS, ForwardAuth, Manner
 from .sessions.verify import verify_handler
@@ -47,6 +48,7 @@ from .wiring import Rooms
 #: Requests to /v1 and to the pages: bytes of body, and seconds to receive it.
 _MAX_BODY_BYTES: Final = 1_048_576
 _MAX_BODY_SECONDS: Final = 30.0
+_ERASURES_REMEDY: Final = "erasures that other nodes were asked for are not carried out here; look at the disk"
 #: What is below these is for people.
 _PAGES: Final = ("/latch/", f"{dashboard.BASE_URL}/")
 
@@ -90,7 +92,8 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
-        async with Running(rooms, every_second=every_second), all_nodes_of(rooms).followed():
+        more = (Task("erasures", all_nodes_of(rooms).take_in, _ERASURES_REMEDY, every_seconds=LOOK_SECONDS),)
+        async with Running(rooms, every_second=every_second, more=more):
             yield
             # Answered hits, and the count of refused ones, are on disk before this process says goodbye.
             rooms.floods.write_down(journal.append)

@@ -18,7 +18,7 @@ A store that is away is no failure of a task: the store's own line of readiness 
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -75,8 +75,7 @@ class Turns:
         self._said_failing = False
         self._said_ns: int | None = None
         self._failures_total = metrics.TASK_FAILURES.labels(name)
-        self._overdue = metrics.TASK_OVERDUE.labels(name)
-        self._overdue.set(0)
+        metrics.TASK_OVERDUE.labels(name).set(0)
 
     def begin(self) -> None:
         """Something is due from now on; only needed after `idle`."""
@@ -89,9 +88,7 @@ class Turns:
         if self._said_failing:
             _log.info("task_recovered", task=self.name, failures=self.failures)
             self._said_failing = False
-        if self.failures:
-            self.failures = 0
-            self._overdue.set(0)
+        self.failures = 0
 
     def idle(self) -> None:
         """Nothing is due until `begin`; a failure is still shown for SHOWN_SECONDS."""
@@ -112,7 +109,6 @@ class Turns:
         self.failures += 1
         self._failures_total.inc()
         self._fault, self._failed_ns = type(fault).__name__, now_ns
-        self._overdue.set(1)
         if not self._said_failing and (self._said_ns is None or now_ns - self._said_ns >= QUIET_SECONDS * 1e9):
             self._said_failing, self._said_ns = True, now_ns
             _log.error(
@@ -121,9 +117,8 @@ class Turns:
         return float(min(FIRST_RETRY_SECONDS * 2 ** min(self.failures - 1, 16), LONGEST_RETRY_SECONDS))
 
     def trouble(self) -> Trouble | None:
-        """What is wrong at present, also written to the gauge; None if all is well."""
+        """What is wrong at present; None if all is well."""
         state = self._state()
-        self._overdue.set(0 if state is None else 1)
         return None if state is None else Trouble(self.name, state, self._fault, self.remedy)
 
     def _state(self) -> State | None:
@@ -149,27 +144,34 @@ class Work:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._turns: dict[str, Turns] = {}
+        self._turns: list[Turns] = []
 
     def task(self, name: str, *, within_seconds: float, remedy: str) -> Turns:
-        """The record of a task. One of the same name, which must have ended, is replaced."""
-        turns = self._turns[name] = Turns(name, self._clock, within_seconds=within_seconds, remedy=remedy)
+        """The record of a task. Several may have one name, such as the links to the servers of a Cluster."""
+        turns = Turns(name, self._clock, within_seconds=within_seconds, remedy=remedy)
+        self._turns.append(turns)
         return turns
 
     def forget(self, turns: Turns) -> None:
         """The task is no more, and nothing is due of it."""
-        if self._turns.get(turns.name) is turns:
-            del self._turns[turns.name]
-            metrics.TASK_OVERDUE.labels(turns.name).set(0)
+        if turns in self._turns:
+            self._turns.remove(turns)
+        self._tell({turns.name}, set())
 
     def troubles(self) -> list[Trouble]:
         """What is wrong at present, sorted by name; brings the gauges up to date."""
-        found = [trouble for turns in list(self._turns.values()) if (trouble := turns.trouble())]
-        return sorted(found, key=lambda trouble: trouble.task)
+        all_turns = list(self._turns)
+        found = {trouble.task: trouble for turns in all_turns if (trouble := turns.trouble())}
+        self._tell({turns.name for turns in all_turns}, found.keys())
+        return [found[name] for name in sorted(found)]
 
     def overdue(self) -> list[str]:
         """The names of the tasks that fail or are overdue."""
         return [trouble.task for trouble in self.troubles()]
+
+    def _tell(self, names: set[str], troubled: Collection[str]) -> None:
+        for name in names:
+            metrics.TASK_OVERDUE.labels(name).set(int(name in troubled))
 
 
 Step: TypeAlias = Callable[[], Awaitable[object]]
@@ -181,7 +183,7 @@ class Background:
 
     def __init__(self, clock: Clock, work: Work | None = None) -> None:
         self.work = work or Work(clock)
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Turns] = {}
         self._closing = False
 
     def forever(self, name: str, step: Step, *, every_seconds: float, within_seconds: float, remedy: str) -> Turns:
@@ -211,16 +213,19 @@ class Background:
             # Seen: a cancellation that meets a store call just as it ends is lost in the client library. Ask again.
             for task in self._running:
                 task.cancel()
-            await asyncio.wait(self._running, timeout=_CANCEL_AGAIN_SECONDS)
+            await asyncio.wait(list(self._running), timeout=_CANCEL_AGAIN_SECONDS)
 
     def _start(
         self, name: str, step: EndlessStep, *, every_seconds: float, within_seconds: float, remedy: str
     ) -> Turns:
         turns = self.work.task(name, within_seconds=within_seconds, remedy=remedy)
         task = asyncio.create_task(self._keep(turns, step, every_seconds), name=name)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[task] = turns
+        task.add_done_callback(self._ended)
         return turns
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.work.forget(self._running.pop(task))
 
     async def _keep(self, turns: Turns, step: EndlessStep, every_seconds: float) -> None:
         while not self._closing:

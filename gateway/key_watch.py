@@ -1,12 +1,13 @@
 """Keeps a worker's keys in step: follows the key file, agrees with other workers on what signs, rotates on schedule."""
 
-import asyncio
 import contextlib
+from functools import partial
 from typing import Final
 
 from . import logs, metrics
 from .clock import Clock
 from .errors import StoreAway
+from .one_thread import OneThread, StillHanging
 from .revocation.feed import Feed
 from .revocation.neighbours import Neighbours
 from .revocation.settled_agreement import SettledAgreement
@@ -18,10 +19,12 @@ from .tokens.rotation import rotate_if_due
 _log = logs.get("keys")
 #: After a rotation that failed, say because the file is read-only, the next one is tried this much later.
 _RETRY_NS: Final = 600_000_000_000
+#: How long a rotation may take; the task that agrees on keys waits for it.
+_ROTATE_SECONDS: Final = 5.0
 
 
 class KeyWatch:
-    """One worker's watch over its ring; call `follow_file` and `agree` about once a second.
+    """One worker's watch over its ring; call `follow` and `agree` about once a second.
 
     A key signs `lead_seconds` after every registered worker knew it: so long a website may keep a JWKS without it.
     `rotate_seconds` is the age at which the signing key is replaced; 0 leaves that to people.
@@ -48,14 +51,18 @@ class KeyWatch:
         self._not_again_before_ns = 0
         self._neighbours = Neighbours(store, clock)
         self._agreement = SettledAgreement(store)
+        self._thread = OneThread("key rotation")
         # Until the others are heard, a key that they may not know yet must not sign.
         ring.usable(frozenset())
 
-    def follow_file(self) -> None:
-        """Take up what changed in the key file, and drop every verified lease if something did; never waits."""
+    async def follow(self) -> None:
+        """Take up what changed in the key file, and drop every verified lease if something did.
+
+        Raises StillHanging if the disk does not answer: the keys in memory serve on.
+        """
         known_problem = self._ring.problem
-        changed = self._ring.reload_if_changed()
-        if self._ring.problem is not None and self._ring.problem is not known_problem:
+        changed = await self._ring.follow()
+        if self._ring.problem is not None and str(self._ring.problem) != str(known_problem):
             _log.error("key_file_unusable", problem=str(self._ring.problem), remedy="the keys in memory stay in use")
         if changed:
             self._leases.refresh()
@@ -100,14 +107,15 @@ class KeyWatch:
             return
         try:
             # In a thread: the file's lock may be held by another worker, and the disk may be slow.
-            key = await asyncio.to_thread(rotate_if_due, ring.path, self._clock, rotate_seconds=self._rotate_seconds)
-        except (KeyFileError, OSError) as error:
+            turn = partial(rotate_if_due, ring.path, self._clock, rotate_seconds=self._rotate_seconds)
+            key = await self._thread.run(turn, within_seconds=_ROTATE_SECONDS)
+        except (KeyFileError, OSError, StillHanging) as error:
             self._not_again_before_ns = now_ns + _RETRY_NS
             _log.error("key_rotation_failed", problem=str(error), remedy="let this user write the key file's folder")
             return
         if key is not None:
             _log.info("key_rotated", key=key.id)
-        self.follow_file()
+        await self.follow()
 
     def _is_old(self, created_at_ms: int) -> bool:
         return self._clock.wall_ms() - created_at_ms >= self._rotate_seconds * 1000

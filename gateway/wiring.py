@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from latchstring_middleware.forwarded import TrustedProxies
 
+from .background import Background, Work
 from .beacons.floods import Floods
 from .clock import Clock, SystemClock
 from .devices.endpoints import AccountDevices
@@ -61,6 +62,9 @@ class Rooms:
 
     settings: Settings
     clock: Clock
+    #: All background tasks of this process, and those that its rooms begin.
+    work: Work
+    background: Background
     store: Store
     ring: KeyRing
     codec: Codec
@@ -98,6 +102,7 @@ class Rooms:
 def build(settings: Settings, *, clock: Clock | None = None, make_store: Callable[..., Store] = Store) -> Rooms:
     """Make the rooms of one worker; starts nothing. Raises KeyFileError, PlaceFileError."""
     clock = clock or SystemClock()
+    work = Work(clock)
     store = make_store(settings.store_url, replicas=settings.replicas)
     ring = KeyRing.load(settings.keys_path, clock)
     codec = Codec(ring)
@@ -124,6 +129,7 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         heartbeat_seconds=settings.heartbeat_seconds,
         heard=barrier.heard,
         vouch=vouch,
+        work=work,
     )
     listeners = Listeners(lambda: feed.contact_store_ms)
     feed.replica.tell = listeners.tell
@@ -155,6 +161,8 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
     return Rooms(
         settings=settings,
         clock=clock,
+        work=work,
+        background=Background(clock, work),
         store=store,
         ring=ring,
         codec=codec,

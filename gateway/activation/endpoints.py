@@ -125,7 +125,7 @@ class TvEndpoints:
             return _tokens(await self._by_device_code(request, client, required(fields, "device_code"), proven))
         if grant_type == REFRESH_GRANT:
             no_scope(fields)
-            lease = self._tokens.open(required(fields, "refresh_token"), client, proven)
+            lease = await self._tokens.open(required(fields, "refresh_token"), client, proven)
             await self._binding.spend(proven)
             pair = await self._tokens.renew(lease, proven, self._origin(request))
             content = lease.content

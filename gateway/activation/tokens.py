@@ -83,12 +83,12 @@ class TvTokens:
             ACTIVATIONS.labels("connected").inc()
         return self._pair(RefreshToken(**asdict(begun.lease), client=client), proven)
 
-    def open(self, token: str, client: str, proven: Proven | None) -> OpenLease:
+    async def open(self, token: str, client: str, proven: Proven | None) -> OpenLease:
         """A refresh token that this client may exchange if it is still good; one that is bound, only by its own key.
 
         Raises OAuthError (proved bad, another client's, or bound to another key), StoreAway.
         """
-        lease = self._opened(token, RefreshToken, BoundRefreshToken)
+        lease = await self._opened(token, RefreshToken, BoundRefreshToken)
         if lease is None or _client_of(lease) != client:
             raise _not_good()
         content = lease.content
@@ -118,7 +118,7 @@ class TvTokens:
         An access token is as good for it as a refresh token, and one that is over as good as another; what is no token
         of ours is nobody's. Safe to repeat. Raises OAuthError (another client's), StoreAway.
         """
-        lease = self._opened(token, RefreshToken, AccessToken, BoundRefreshToken, BoundAccessToken)
+        lease = await self._opened(token, RefreshToken, AccessToken, BoundRefreshToken, BoundAccessToken)
         if lease is None:
             return True
         if _client_of(lease) != client:
@@ -133,10 +133,13 @@ class TvTokens:
         ACTIVATIONS.labels("deactivated").inc()
         return receipt.status == "complete"
 
-    def _opened(self, token: str, *kinds: type[Lease]) -> OpenLease | None:
+    async def _opened(self, token: str, *kinds: type[Lease]) -> OpenLease | None:
         raw = token.encode("latin-1", "replace")
-        opened = (self._checker.open(raw, kind) for kind in kinds)
-        return next((one for one in opened if not isinstance(one, Denied)), None)
+        for kind in kinds:
+            opened = await self._checker.open(raw, kind)
+            if not isinstance(opened, Denied):
+                return opened
+        return None
 
     def _pair(self, content: RefreshToken, proven: Proven | None) -> Pair:
         said = asdict(content)

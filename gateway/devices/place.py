@@ -53,9 +53,17 @@ class PlaceFileError(Exception):
 def open_place_file(path: Path) -> maxminddb.Reader:
     """The database in a file. Raises PlaceFileError."""
     try:
-        return maxminddb.open_database(path)
-    except (OSError, ValueError, maxminddb.InvalidDatabaseError):
+        reader = maxminddb.open_database(path)
+        # One without a whole description opens, and fails when it is asked.
+        _made_at_ms(reader)
+    except Exception:
+        # Whatever the library makes of bytes that are no database: TypeError, for one.
         raise PlaceFileError(path) from None
+    return reader
+
+
+def _made_at_ms(reader: maxminddb.Reader) -> int:
+    return int(reader.metadata().build_epoch) * 1_000
 
 
 def fetched_file(directory: Path, data: Data) -> Path:
@@ -141,8 +149,9 @@ class _File:
         self.path = path
         self._stamp = _stamp(path)
         self._reader: maxminddb.Reader | None = None
+        self._made_at_ms: int | None = None
         if not may_lack:
-            self._reader = open_place_file(path)
+            self._take(open_place_file(path))
         elif self._stamp is not None:
             self._open()
 
@@ -152,7 +161,7 @@ class _File:
 
     @property
     def made_at_ms(self) -> int | None:
-        return None if self._reader is None else self._reader.metadata().build_epoch * 1_000
+        return self._made_at_ms
 
     def follow(self) -> bool:
         stamp = _stamp(self.path)
@@ -164,17 +173,21 @@ class _File:
     def get(self, address: IPv4Address | IPv6Address) -> dict[str, Any]:
         try:
             found = None if self._reader is None else self._reader.get(address)
-        except (ValueError, maxminddb.InvalidDatabaseError):
+        except Exception:
+            # A damaged record says nothing of this address, and the sign-in that asks goes on.
             return {}
         return found if isinstance(found, dict) else {}
 
     def _open(self) -> bool:
         try:
-            self._reader = open_place_file(self.path)
+            self._take(open_place_file(self.path))
         except PlaceFileError as error:
             _log.error("place_file_unusable", reason=str(error))
             return False
         return True
+
+    def _take(self, reader: maxminddb.Reader) -> None:
+        self._reader, self._made_at_ms = reader, _made_at_ms(reader)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

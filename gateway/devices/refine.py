@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ..background import Turns
 from ..errors import StoreAway
 from ..ids import Account
 from ..metrics import RECOGNITIONS
@@ -30,7 +31,7 @@ class _Seen(NamedTuple):
 
 
 class Refiner:
-    """Looks again at devices that signed in or came back; not without `look`. `run` is a task of its own."""
+    """Looks again at devices that signed in or came back; not without `look`. `run` is an endless background task."""
 
     def __init__(self, store: Store, look: SecondLook | None, *, idle_seconds: float = _IDLE_SECONDS) -> None:
         self._store = store
@@ -53,20 +54,28 @@ class Refiner:
             self._seen.clear()
         self._seen[device] = hash(agent)
 
-    async def run(self) -> None:
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is anything to run for."""
+        return self._look is not None
+
+    async def run(self, turns: Turns) -> None:
         """Look at one after the other until cancelled; then the detector's process is gone."""
         look = self._look
         if look is None:
             return
         try:
             while True:
+                turns.idle()
                 try:
                     async with asyncio.timeout(self._idle_seconds):
                         seen = await self._waiting.get()
                 except TimeoutError:
                     await look.close()
                     continue
+                turns.begin()
                 RECOGNITIONS.labels(await self._refine(seen, look)).inc()
+                turns.done()
         finally:
             await look.close()
 

@@ -5,14 +5,11 @@ worker of its starts.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
 
 from .. import logs
-from ..errors import StoreAway
 from ..shipping.erasures import Erasure, Erasures, Subject
 from ..store import keys
 from ..store.client import Store
@@ -21,7 +18,7 @@ from ..store.client import Store
 _KEEP_MS: Final = 400 * 86_400_000
 #: How much later than its time an erasure may come to be seen: another node's clock, a call that took long.
 _MARGIN_MS: Final = 600_000
-_LOOK_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 2.0
 
 _log: Final = logs.get("privacy")
 
@@ -35,12 +32,14 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 class AllNodes:
-    """Tells erasures to all nodes, and follows those that others told."""
+    """Tells erasures to all nodes, and follows those that others told: call `take_in` every LOOK_SECONDS."""
 
     def __init__(self, store: Store, erasures: Erasures) -> None:
         self._store = store
         self._erasures = erasures
         self._seen_ms = 0
+        #: Entries that could not be read, and have been told.
+        self._unreadable: frozenset[str] = frozenset()
 
     async def tell(self, erasure: Erasure) -> None:
         """Let every node know; may be repeated. Raises StoreAway: then nobody else may have heard of it."""
@@ -51,34 +50,27 @@ class AllNodes:
         old = self._store.redis.zremrangebyscore(keys.ERASURES, 0, erasure.requested_at_ms - _KEEP_MS)
         await self._store.guard(old)
 
-    @contextlib.asynccontextmanager
-    async def followed(self) -> AsyncIterator[None]:
-        """Within the block, this node hears of every erasure."""
-        following = asyncio.create_task(self._follow())
-        try:
-            yield
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                await self.take_in()
-            except StoreAway:
-                pass
-            except (OSError, ValueError) as error:
-                _log.error("erasures_not_taken_in", reason=str(error))
-            await asyncio.sleep(_LOOK_SECONDS)
-
     async def take_in(self) -> None:
         """Write down the erasures told since the last look that this node does not know. Raises StoreAway, OSError."""
         since_ms = max(0, self._seen_ms - _MARGIN_MS)
         found = await self._store.guard(self._store.redis.zrangebyscore(keys.ERASURES, since_ms, "+inf"))
         if found:
-            told = [msgspec.json.decode(str(one), type=_Told) for one in found]
+            told = self._readable([str(one) for one in found])
             await asyncio.to_thread(self._write, told)
-            self._seen_ms = max(one.requested_at_ms for one in told)
+            self._seen_ms = max([self._seen_ms, *(one.requested_at_ms for one in told)])
+
+    def _readable(self, entries: list[str]) -> list[_Told]:
+        """One that cannot be read is told once, and holds up no other."""
+        told, unreadable = [], set()
+        for text in entries:
+            try:
+                told.append(msgspec.json.decode(text, type=_Told))
+            except ValueError as error:
+                unreadable.add(text)
+                if text not in self._unreadable:
+                    _log.error("erasure_unreadable", key=keys.ERASURES, bytes=len(text), reason=str(error))
+        self._unreadable = frozenset(unreadable)
+        return told
 
     def _write(self, told: list[_Told]) -> None:
         known = set(self._erasures.ids())

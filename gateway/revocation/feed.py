@@ -5,9 +5,10 @@ import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from .. import logs
+from ..background import Background, Work
 from ..clock import Clock
 from ..errors import StoreAway
 from ..store import keys
@@ -19,7 +20,10 @@ from .following import Following
 from .link import Link
 from .receipt import WorkerRow
 from .replica import Replica
-from .tasks import Tasks
+
+#: A turn asks each server once; both calls have time limits of two seconds.
+_SERVERS_SECONDS: Final = 8.0
+_SERVERS_REMEDY: Final = "this worker may follow servers that hold nothing any more; restart it if this lasts"
 
 FenceEvent: TypeAlias = Literal["renewed", "dropped", "lapsed"]
 
@@ -31,6 +35,7 @@ class Feed:
 
     `row` is called at each registration, so it always states the key ids known then. `heard` is called with (worker,
     revocation ids) when another worker has applied what this one revoked; `vouch` raises for epochs not to be trusted.
+    Its background tasks are among those of `work`.
     """
 
     def __init__(
@@ -44,7 +49,9 @@ class Feed:
         heartbeat_seconds: float,
         heard: Callable[[str, list[str]], None],
         vouch: Callable[[int], Awaitable[None]] | None = None,
+        work: Work | None = None,
     ) -> None:
+        self.work = work or Work(clock)
         self.store = store
         self.clock = clock
         self.worker = worker
@@ -63,8 +70,9 @@ class Feed:
             vouch,
             fence_seconds=row().fence_ms / 1000,
             heartbeat_seconds=heartbeat_seconds,
+            work=self.work,
         )
-        self._tasks = Tasks()
+        self._background = Background(clock, self.work)
         #: What was counted by fences that are no more.
         self._former: Counter[str] = Counter()
         everything = Link(self._following, tuple(range(keys.PARTITIONS)))
@@ -76,11 +84,18 @@ class Feed:
         """Begin to follow in the background; returns at once, and does not need the store to be there."""
         for link in self._links():
             link.start()
-        self._tasks.spawn(self._keep_house())
+        self._acknowledgements.start(self.clock, self.work)
+        self._background.forever(
+            "servers",
+            self._keep_house,
+            every_seconds=self._following.heartbeat_seconds,
+            within_seconds=_SERVERS_SECONDS,
+            remedy=_SERVERS_REMEDY,
+        )
 
     async def close(self) -> None:
         """Stop following and say goodbye. Call it only when this worker answers no check any more."""
-        await self._tasks.close()
+        await self._background.close()
         for link in self._links():
             await link.close()
         await self._acknowledgements.close()
@@ -141,13 +156,11 @@ class Feed:
             raise
 
     async def _keep_house(self) -> None:
-        while True:
-            with contextlib.suppress(StoreAway):
-                await self._arrange(await self.store.shares())
-            # Nothing is forgotten while out of contact: an outage may be bridged on what was known at its start.
-            if self.holds():
-                self.replica.prune(self.clock.boot_ns())
-            await asyncio.sleep(self._following.heartbeat_seconds)
+        with contextlib.suppress(StoreAway):
+            await self._arrange(await self.store.shares())
+        # Nothing is forgotten while out of contact: an outage may be bridged on what was known at its start.
+        if self.holds():
+            self.replica.prune(self.clock.boot_ns())
 
     async def _arrange(self, shares: tuple[tuple[int, ...], ...]) -> None:
         """One link for each share of the partitions; those that are as they were go on undisturbed."""

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ..background import Work
 from ..clock import Clock
 from ..errors import StoreAway
 from ..store.client import Store
@@ -31,6 +32,7 @@ class Following:
     vouch: Callable[[int], Awaitable[None]] | None
     fence_seconds: float
     heartbeat_seconds: float
+    work: Work
     #: The row changed: it is written again with the next heartbeat.
     row_changed: bool = False
     #: Since when (boot time) this worker's row has been known to stand in the registry; 0 while it is not.

@@ -30,11 +30,17 @@ async def give_back(store: Store, replica: Replica, partitions: Collection[int] 
     """
     held = replica.holdings(partitions)
     keep_ms = replica.keep_ns // 1_000_000
-    for start in range(0, len(held), _AT_ONCE):
-        await asyncio.gather(*(_give_back(store, keep_ms, *one) for one in held[start : start + _AT_ONCE]))
+    given = 0
+    try:
+        for start in range(0, len(held), _AT_ONCE):
+            chunk = held[start : start + _AT_ONCE]
+            given += sum(await asyncio.gather(*(_give_back(store, keep_ms, *one) for one in chunk)))
+    finally:
+        if given:
+            _log.warning("revocations_given_back", revocations=given, held=len(held))
 
 
-async def _give_back(store: Store, keep_ms: int, partition: int, entry: Entry) -> None:
+async def _give_back(store: Store, keep_ms: int, partition: int, entry: Entry) -> bool:
     account = f"{keys.prefix(partition)}account:{entry.subject}"
     row = {
         "device": keys.device(partition, entry.subject),
@@ -60,5 +66,4 @@ async def _give_back(store: Store, keep_ms: int, partition: int, entry: Entry) -
             "at_ms": entry.at_ms,
         },
     )
-    if restored:
-        _log.warning("revocation_given_back", kind=entry.kind, partition=partition)
+    return bool(restored)

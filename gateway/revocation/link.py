@@ -7,11 +7,11 @@ everything published before the script has been received and applied, and the fe
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-from redis.exceptions import RedisError
-
 from .. import logs, metrics
+from ..background import Background, Turns
 from ..errors import StoreAway
 from ..store import keys
 from .entry import parse
@@ -24,7 +24,9 @@ from .subscription import Subscription
 from .tasks import Tasks
 
 _PARTITION_OF_CHANNEL: Final = {keys.revocations(p): p for p in range(keys.PARTITIONS)}
-
+#: A subscription or a heartbeat that was not well for so long is overdue; both have time limits of two seconds.
+_WITHIN_SECONDS: Final = 8.0
+_REMEDY: Final = "this worker does not follow revocations and asks the store at each check; restart it if this lasts"
 
 _log = logs.get("revocation")
 
@@ -61,7 +63,10 @@ class Link:
         self._own = frozenset(partitions)
         self._is_first = is_first
         self._subscription: Subscription | None = None
-        self._tasks = Tasks()
+        self._background = Background(following.clock, following.work)
+        self._beats = Tasks()
+        self._following_turns: Turns | None = None
+        self._beating_turns: Turns | None = None
         self._beat: asyncio.Task[None] | None = None
         self._clocks_differ = False
         if self._holds_registry:
@@ -69,14 +74,16 @@ class Link:
 
     def start(self) -> None:
         """Begin to follow in the background; does not need the store to be there."""
-        self._tasks.spawn(self._follow())
-        self._tasks.spawn(self._beat_for_ever())
+        keep = partial(self._background.hold, every_seconds=0, within_seconds=_WITHIN_SECONDS, remedy=_REMEDY)
+        self._following_turns = keep("follow", self._follow)
+        self._beating_turns = keep("heartbeat", self._beat_for_ever)
 
     async def close(self) -> None:
         """Trust nothing any more, and stop following."""
         self.fence.drop()
         self.loaded = False
-        await self._tasks.close()
+        await self._background.close()
+        await self._beats.close()
 
     def holds(self) -> bool:
         """Whether what is known of these partitions is fresh enough to accept a lease without the store."""
@@ -96,40 +103,40 @@ class Link:
                 # The next one would wait as long for the same silence.
                 return self.holds()
         if self._beat is None or self._beat is running:
-            self._beat = self._tasks.spawn(self._heartbeat())
+            self._beat = self._beats.spawn(self._heartbeat())
             self._beat.add_done_callback(self._beaten)
         await asyncio.wait({self._beat})
         return self.holds()
 
     # The two loops.
 
-    async def _follow(self) -> None:
+    async def _follow(self, _turns: Turns) -> None:
+        """Hold one connection until it breaks; heartbeats prove that it is well."""
         channels = [keys.revocations(partition) for partition in self.partitions]
         if self._holds_registry:
             channels.append(keys.acks(self._f.worker))
-        while True:
-            began_ns = self._f.clock.boot_ns()
-            subscription = None
-            try:
-                connection = await self._f.store.raw_connection(self.partitions[0])
-                subscription = Subscription(connection, self._take, timeout_seconds=self._f.store.timeout_seconds)
-                self._f.replica.forget_numbers(self._own)
-                await subscription.open(channels)
-                self._subscription = subscription
-                await subscription.follow()
-            except (RedisError, OSError, TimeoutError, ValueError, StoreAway) as fault:
-                # The fence stands: it says how old the knowledge is, and a lost connection does not age it.
-                _log.debug("feed_lost", fault=type(fault).__name__)
-                self._f.store.suspect()
-            finally:
-                self._subscription = None
-                if subscription is not None:
-                    await subscription.close()
-            # One that had stood for a while is made again at once; who revokes meanwhile waits for us.
-            if self._f.clock.boot_ns() - began_ns < self._f.heartbeat_seconds * 1e9:
-                await asyncio.sleep(self._f.heartbeat_seconds)
+        began_ns = self._f.clock.boot_ns()
+        subscription = None
+        try:
+            connection = await self._f.store.raw_connection(self.partitions[0])
+            subscription = Subscription(connection, self._take, timeout_seconds=self._f.store.timeout_seconds)
+            self._f.replica.forget_numbers(self._own)
+            await subscription.open(channels)
+            self._subscription = subscription
+            await subscription.follow()
+        except StoreAway as fault:
+            # The fence stands: it says how old the knowledge is, and a lost connection does not age it.
+            _log.debug("feed_lost", fault=type(fault.__cause__ or fault).__name__)
+            self._f.store.suspect()
+        finally:
+            self._subscription = None
+            if subscription is not None:
+                await subscription.close()
+        # One that had stood for a while is made again at once; who revokes meanwhile waits for us.
+        if self._f.clock.boot_ns() - began_ns < self._f.heartbeat_seconds * 1e9:
+            await asyncio.sleep(self._f.heartbeat_seconds)
 
-    async def _beat_for_ever(self) -> None:
+    async def _beat_for_ever(self, _turns: Turns) -> None:
         while True:
             await self.refresh()
             await asyncio.sleep(self._f.heartbeat_seconds)
@@ -146,12 +153,28 @@ class Link:
         if beat.cancelled():
             return
         fault = beat.exception()
+        self._note_turns(fault)
         away = fault is not None and not isinstance(fault, NotFollowing)
         if away and not self.store_away and self.loaded:
             _log.warning("store_away", fault=repr(fault))
         elif self.store_away and not away:
             _log.info("store_back", worker=self._f.worker)
         self.store_away = away
+
+    def _note_turns(self, fault: BaseException | None) -> None:
+        beating, following = self._beating_turns, self._following_turns
+        if beating is None or following is None:
+            return
+        if fault is None:
+            # The PONG on the subscription came.
+            beating.done()
+            following.done()
+        elif isinstance(fault, NotFollowing):
+            # The store answers, and what comes on the subscription proves nothing: that is the task that is not well.
+            beating.done()
+        else:
+            beating.failed(fault)
+            following.excused()
 
     async def _heartbeat(self) -> None:
         clock = self._f.clock
@@ -189,8 +212,8 @@ class Link:
             await self._load(subscription, sorted(behind))
         try:
             await subscription.ping()
-        except (RedisError, OSError, StoreAway) as fault:
-            raise NotFollowing(f"the subscription was lost ({type(fault).__name__})") from fault
+        except StoreAway as fault:
+            raise NotFollowing(f"the subscription was lost ({type(fault.__cause__ or fault).__name__})") from fault
         if subscription is not self._subscription or self._f.replica.behind & self._own or self.epoch != pulse.epoch:
             raise NotFollowing("something changed during the heartbeat")
         self._renew(sent_ns, pulse.store_ms)

@@ -8,13 +8,13 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError
 
 from ..errors import StoreAway
+from ..store.faults import away
 
 #: After a stall of this process a time limit is over before the answer, long in the socket, has been read.
 _AFTER_STALL_SECONDS: Final = 0.1
@@ -36,20 +36,19 @@ class Subscription:
     async def open(self, channels: Sequence[str]) -> None:
         """Connect and subscribe; bells that come before the last confirmation are taken too.
 
-        Raises RedisError, OSError or StoreAway. The caller closes it in any case.
+        Raises StoreAway. The caller closes it in any case.
         """
-        await self._connection.connect()
-        await self._connection.send_command("INFO", "server", check_health=False)
-        self.run_id = _run_id(await self._connection.read_response(timeout=self._timeout_seconds))
+        with _edge():
+            await self._connection.connect()
+            await self._connection.send_command("INFO", "server", check_health=False)
+        self.run_id = _run_id(await self._read(self._timeout_seconds))
         # One command a channel: a Cluster takes no two slots in one.
         commands = self._connection.pack_commands([("SSUBSCRIBE", channel) for channel in channels])
-        await self._connection.send_packed_command(commands, check_health=False)
+        with _edge():
+            await self._connection.send_packed_command(commands, check_health=False)
         confirmed = 0
         while confirmed < len(channels):
-            # With a time limit of its own, redis-py answers None instead of raising when it is over.
-            message = await self._connection.read_response(timeout=self._timeout_seconds)
-            if message is None:
-                raise StoreAway("the store did not confirm the subscription in time")
+            message = await self._read(self._timeout_seconds)
             if message[0] == "ssubscribe":
                 confirmed += 1
             else:
@@ -58,21 +57,29 @@ class Subscription:
     async def follow(self) -> None:
         """Take what comes until the connection ends; silence is no end, `ping` finds out what it means.
 
-        Never returns; raises RedisError, OSError or StoreAway. A bell nobody understands raises ValueError: the store
-        was tampered with.
+        Never returns; raises StoreAway. A bell nobody understands raises ValueError: the store was tampered with.
         """
         while True:
-            self._dispatch(await self._connection.read_response(timeout=math.inf))
+            self._dispatch(await self._read(math.inf))
+
+    async def _read(self, timeout_seconds: float) -> Any:
+        with _edge():
+            message = await self._connection.read_response(timeout=timeout_seconds)
+        if message is None:
+            # With a time limit of its own, redis-py answers None instead of raising when it is over.
+            raise StoreAway("the store did not answer on the subscription in time")
+        return message
 
     async def ping(self) -> None:
-        """Return when everything published before this call has been taken. Raises RedisError, OSError, StoreAway."""
+        """Return when everything published before this call has been taken. Raises StoreAway."""
         if not self._connection.is_connected:
             # redis-py would connect again without a word, and nothing is subscribed there.
             raise StoreAway("the subscription ended")
         pong: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pongs.append(pong)
         try:
-            await self._connection.send_command("PING", check_health=False)
+            with _edge():
+                await self._connection.send_command("PING", check_health=False)
             done, _ = await asyncio.wait({pong}, timeout=self._timeout_seconds)
             if not done:
                 done, _ = await asyncio.wait({pong}, timeout=_AFTER_STALL_SECONDS)
@@ -92,7 +99,7 @@ class Subscription:
                 # Marked as seen: its waiter may have been cancelled.
                 pong.exception()
         self._pongs.clear()
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(Exception):
             await self._connection.disconnect(nowait=True)
 
     def _dispatch(self, message: list[str]) -> None:
@@ -107,8 +114,16 @@ class Subscription:
             raise StoreAway("the store moved a partition")
 
 
-def _run_id(info: str | None) -> str:
-    for line in (info or "").splitlines():
+@contextlib.contextmanager
+def _edge() -> Iterator[None]:
+    try:
+        yield
+    except Exception as fault:
+        raise away(fault) from (fault.__cause__ if isinstance(fault, StoreAway) else fault)
+
+
+def _run_id(info: object) -> str:
+    for line in info.splitlines() if isinstance(info, str) else ():
         if line.startswith("run_id:"):
             return line.removeprefix("run_id:").strip()
     raise StoreAway("the store did not say who it is")

@@ -7,6 +7,7 @@ from latchstring_middleware.cookies import set_cookie
 
 from ..clock import Clock
 from ..errors import StoreAway
+from ..one_thread import StillHanging
 from ..revocation.feed import Feed
 from ..revocation.link import Link
 from ..revocation.restored import Memory
@@ -110,7 +111,7 @@ class Checker:
             if visit.shown is None:
                 return Denied("no_cookie", clear=False)
             return await self._check_shown(visit, visit.shown)
-        lease = self.open(visit.token)
+        lease = await self.open(visit.token)
         if isinstance(lease, Denied):
             return lease
         link = await self._link_for(lease)
@@ -157,7 +158,7 @@ class Checker:
 
         Raises StoreAway.
         """
-        lease = self.open(token, kind)
+        lease = await self.open(token, kind)
         if isinstance(lease, Denied):
             return lease
         link = await self._link_for(lease)
@@ -204,7 +205,7 @@ class Checker:
         seconds = round(self._policy.remember_idle_seconds) if lease.content.remembered else None
         return set_cookie(SESSION_COOKIE, lease.token.decode(), max_age_seconds=seconds)
 
-    def open(self, token: bytes, kind: type[Lease] = Lease) -> OpenLease | Denied:
+    async def open(self, token: bytes, kind: type[Lease] = Lease) -> OpenLease | Denied:
         """A token whose signature holds for this purpose; says nothing about time or revocation. Raises StoreAway while
         its key has not reached this host.
         """
@@ -213,7 +214,7 @@ class Checker:
             now_ns = self._clock.boot_ns()
             if now_ns - self._reread_ns >= _REREAD_NS:
                 self._reread_ns = now_ns
-                if self._ring.reload_if_changed():
+                if await self._reread():
                     self._leases.refresh()
                     self._feed.announce()
                     lease = self._leases.find(token, kind)
@@ -223,6 +224,13 @@ class Checker:
             # A key this worker has not seen yet is no proof against the token.
             return Denied(str(lease.reason), clear=lease.reason is not Reason.UNKNOWN_KEY)
         return lease
+
+    async def _reread(self) -> bool:
+        try:
+            return await self._ring.follow()
+        except StillHanging:
+            # The disk does not answer; the task that watches the file says so.
+            return False
 
     def _may_bridge(self, lease: OpenLease) -> bool:
         """Whether this lease stands although the store cannot be asked: it is good, or was at the last contact."""

@@ -4,20 +4,23 @@ Every fault (refused, timed out, READONLY, LOADING, wrong password, pool exhaust
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import MovedError, RedisError
+from redis.exceptions import MovedError
 
 from ..errors import StoreAway, TooFewReplicas
 from . import topology
 from .address import Place, parse
+from .faults import away
 from .keys import PARTITIONS
+from .pool import Pool
 from .routed import Routed, partition_of_words
 
 T = TypeVar("T")
@@ -67,14 +70,14 @@ class Node:
             "protocol": 2,
             "decode_responses": True,
         }
-        pool = BlockingConnectionPool(
-            **{**usual, **options, **where, "max_connections": MAX_CONNECTIONS, "timeout": timeout_seconds}
-        )
+        pool = Pool(**{**usual, **options, **where, "max_connections": MAX_CONNECTIONS, "timeout": timeout_seconds})
         self.redis: Redis = Redis(connection_pool=pool)
 
     async def close(self) -> None:
         """Close every connection, also those in use: their calls fail."""
-        await self.redis.aclose(close_connection_pool=True)
+        with contextlib.suppress(Exception):
+            # What a connection says while it is closed is nobody's business any more.
+            await self.redis.aclose(close_connection_pool=True)
 
 
 class Store:
@@ -118,8 +121,11 @@ class Store:
 
         Raises StoreAway.
         """
-        node = await self.node_of(partition)
-        connection: AbstractConnection = node.redis.connection_pool.make_connection()
+        try:
+            node = await self.node_of(partition)
+            connection: AbstractConnection = node.redis.connection_pool.make_connection()
+        except Exception as fault:
+            raise away(fault) from (fault.__cause__ if isinstance(fault, StoreAway) else fault)
         return connection
 
     async def shares(self) -> tuple[tuple[int, ...], ...]:
@@ -131,7 +137,7 @@ class Store:
         return tuple(tuple(partitions) for partitions in held.values())
 
     async def guard(self, call: Awaitable[T]) -> T:
-        """Await a store call; every fault becomes StoreAway.
+        """Await a store call; every fault becomes StoreAway (faults.py).
 
         Raises StoreAway. What was sent may still have been carried out.
         """
@@ -143,10 +149,10 @@ class Store:
             self.suspect()
             _heed_cancellation(before)
             raise
-        except (RedisError, OSError, TimeoutError) as fault:
+        except Exception as fault:
             self.suspect()
             _heed_cancellation(before)
-            raise StoreAway(f"the store did not answer ({type(fault).__name__}); try again") from fault
+            raise away(fault) from (fault.__cause__ if isinstance(fault, StoreAway) else fault)
         _heed_cancellation(before)
         return answer
 
@@ -215,11 +221,12 @@ class Store:
         known = [place for place in self._nodes if place is not None]
         try:
             found = await topology.find(self._address, known)
-        except StoreAway as away:
-            self._not_found = away
+            self._place(found.places)
+        except Exception as fault:
+            # Nobody but the next call asks what became of this task.
+            self._not_found = away(fault)
             return
         self._is_suspect = False
-        self._place(found.places)
         for owner, replicas in found.replicas.items():
             if owner in self._nodes:
                 self._nodes[owner].replicas = replicas

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 
 from ..errors import StoreAway
 from .address import Address, Place
@@ -96,17 +96,18 @@ async def _slots(place: Place, address: Address) -> tuple[int, Any, dict[Place, 
             info = await client.execute_command("CLUSTER INFO")
             slots = await client.execute_command("CLUSTER SLOTS")
             nodes = await client.execute_command("CLUSTER", "NODES")
-    except (RedisError, OSError, TimeoutError) as fault:
+        told = info if isinstance(info, dict) else dict(line.split(":", 1) for line in info.split() if ":" in line)
+        ids = [str(owner[2]) for _first, _last, owner, *_ in slots]
+        # An empty host means: the one that was asked.
+        ranges = [(int(first), int(last), (str(owner[0] or host), int(owner[1]))) for first, last, owner, *_ in slots]
+        masters = _masters_of_replicas(str(nodes))
+        replicas = {owner: masters.count(node_id) for (_first, _last, owner), node_id in zip(ranges, ids, strict=True)}
+        return int(told["cluster_current_epoch"]), ranges, replicas
+    except Exception as fault:
+        # Whatever one of them says, the others are heard.
         return fault
     finally:
         await client.aclose()
-    told = info if isinstance(info, dict) else dict(line.split(":", 1) for line in info.split() if ":" in line)
-    ids = [str(owner[2]) for _first, _last, owner, *_ in slots]
-    # An empty host means: the one that was asked.
-    ranges = [(int(first), int(last), (str(owner[0] or host), int(owner[1]))) for first, last, owner, *_ in slots]
-    masters = _masters_of_replicas(str(nodes))
-    replicas = {owner: masters.count(node_id) for (_first, _last, owner), node_id in zip(ranges, ids, strict=True)}
-    return int(told["cluster_current_epoch"]), ranges, replicas
 
 
 def _masters_of_replicas(nodes: str) -> list[str]:

@@ -138,7 +138,11 @@ def _secret_bytes(value: object) -> bytes:
     """The secret, or b"" unless it is the one spelling that `dump` writes."""
     if not isinstance(value, str) or len(value) != 43 or not value.isascii():
         return b""
-    raw = urlsafe_b64decode(value + "=")
+    try:
+        raw = urlsafe_b64decode(value + "=")
+    except ValueError:
+        # A character of another alphabet is dropped in silence, and then the padding is wrong.
+        return b""
     return raw if to_text(raw) == value else b""
 
 

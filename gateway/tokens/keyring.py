@@ -6,9 +6,10 @@ KeyFileError    the file or text is unusable: every problem at once, each with w
 import os
 import stat
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from ..clock import Clock, SystemClock
+from ..one_thread import OneThread
 from .keyfile import KeyState, RingKey, dump, new_key, parse, write_new
 
 _MAX_FILE_BYTES: Final = 1 << 20
@@ -18,6 +19,9 @@ NO_KEY_FILE: Final = (
 )
 #: What tells one state of a file from the next: device, inode, size, times of change.
 Stamp = tuple[int, int, int, int, int]
+Read: TypeAlias = tuple[tuple[RingKey, ...], Stamp]
+#: How long a look at the file may take before the disk counts as one that does not answer.
+LOOK_SECONDS: Final = 2.0
 
 
 class KeyFileError(Exception):
@@ -48,6 +52,7 @@ class KeyRing:
         self._clock = clock
         self._stamp: Stamp | None = None
         self._agreed: frozenset[str] | None = None
+        self._thread = OneThread("key file")
         self._adopt(keys)
 
     @classmethod
@@ -115,16 +120,41 @@ class KeyRing:
     def reload_if_changed(self) -> bool:
         """Follow the file; True if the keys changed. One `stat` when it did not; never raises.
 
-        A file that is missing or broken changes nothing: the old keys stay and `problem` says why.
+        A file that is missing or broken changes nothing: the old keys stay and `problem` says why. For a process that
+        has nothing else to do; in an event loop call `follow`.
         """
+        return self._take(self._look())
+
+    async def follow(self) -> bool:
+        """The same in a thread, of which at most one hangs, should the disk not answer.
+
+        Raises StillHanging after LOOK_SECONDS, and as long as it hangs.
+        """
+        if self.path is None:
+            return False
+        return self._take(await self._thread.run(self._look, within_seconds=LOOK_SECONDS))
+
+    def _look(self) -> Read | KeyFileError | None:
+        """What the file says, if that may be new; changes nothing."""
         if self.path is None or (self.problem is None and self._stamp == _stamp(self.path)):
-            return False
+            return None
         try:
-            keys, stamp = read_key_file(self.path)
+            return read_key_file(self.path)
         except KeyFileError as error:
-            self.problem = error
+            return error
+        except Exception as error:
+            # Whatever is in the file, it must not end the watch over it.
+            what = type(error).__name__
+            return KeyFileError(str(self.path), [f"it cannot be read ({what}): restore it from a backup"])
+
+    def _take(self, found: Read | KeyFileError | None) -> bool:
+        if found is None:
             return False
-        self.problem, self._stamp = None, stamp
+        if isinstance(found, KeyFileError):
+            self.problem = found
+            return False
+        keys, self._stamp = found
+        self.problem = None
         if keys == self._keys:
             return False
         self._adopt(keys)
@@ -164,20 +194,24 @@ def _stamp(path: Path) -> Stamp | None:
         return None
 
 
-def read_key_file(path: Path, *, need_active: bool = True) -> tuple[tuple[RingKey, ...], Stamp]:
+def read_key_file(path: Path, *, need_active: bool = True) -> Read:
     """The keys, and the stamp of exactly the file they were read from; raises KeyFileError as `KeyRing.load` does."""
     problems: list[str] = []
     try:
         # Not blocking: a named pipe in the file's place must not hang the worker.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise KeyFileError(str(path), ["it is not a regular file: give the path of a key file"])
             if status.st_mode & 0o077:
                 mode = stat.S_IMODE(status.st_mode)
                 problems.append(f"others than its owner may read or write it (mode {mode:04o}): run `chmod 600 {path}`")
-            text = file.read(_MAX_FILE_BYTES + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                text = file.read(_MAX_FILE_BYTES + 1)
+        finally:
+            # `fdopen` refuses a directory, and then leaves it open.
+            os.close(descriptor)
     except FileNotFoundError:
         raise KeyFileError(str(path), [f"there is no such file: {NO_KEY_FILE}"]) from None
     except OSError as error:

@@ -84,23 +84,38 @@ def test_the_pauses_after_failures_grow_and_are_bounded(turns: Turns) -> None:
     assert turns.failed(ValueError()) == 0.5
 
 
-def test_a_task_is_reported_while_it_fails_and_when_it_hangs(turns: Turns, clock: ManualClock) -> None:
+def test_a_task_is_reported_while_it_fails_and_when_it_hangs(clock: ManualClock) -> None:
     """By a failure at once, by silence after its time; a whole turn clears both, in the gauge too."""
-    gauge = TASK_OVERDUE.labels("sweep")
-    assert turns.trouble() is None
+    gauge, work = TASK_OVERDUE.labels("sweep"), Work(clock)
+    turns = work.task("sweep", within_seconds=5, remedy="look at the broom")
+    assert work.troubles() == []
     assert gauge._value.get() == 0
 
     turns.failed(ValueError("account-1234"))
+    assert work.troubles() == [Trouble("sweep", "failing", "ValueError", "look at the broom")]
     assert gauge._value.get() == 1
-    assert turns.trouble() == Trouble("sweep", "failing", "ValueError", "look at the broom")
     turns.done()
-    assert turns.trouble() is None
+    assert work.troubles() == []
     clock.advance(5.1)
-    assert turns.trouble() == Trouble("sweep", "overdue", "ValueError", "look at the broom")
+    assert work.troubles() == [Trouble("sweep", "overdue", "ValueError", "look at the broom")]
     assert gauge._value.get() == 1
     turns.done()
-    assert turns.trouble() is None
+    assert work.overdue() == []
     assert gauge._value.get() == 0
+
+
+def test_of_several_tasks_of_one_name_one_that_is_well_hides_none_that_is_not(clock: ManualClock) -> None:
+    """The links to the servers of a Cluster are one task by name."""
+    work = Work(clock)
+    links = [work.task("follow", within_seconds=5, remedy="look") for _ in range(3)]
+
+    links[1].failed(ValueError())
+
+    assert work.overdue() == ["follow"]
+    assert TASK_OVERDUE.labels("follow")._value.get() == 1
+    work.forget(links[1])
+    assert TASK_OVERDUE.labels("follow")._value.get() == 0
+    assert work.overdue() == []
 
 
 def test_a_task_that_waits_for_work_is_never_overdue(turns: Turns, clock: ManualClock) -> None:

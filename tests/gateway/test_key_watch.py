@@ -1,6 +1,7 @@
 """A worker keeps its keys in step with its file and with the other workers."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.store
 
 async def look(worker: Worker) -> None:
     """What its watch does once a second."""
-    worker.rooms.key_watch.follow_file()
+    await worker.rooms.key_watch.follow()
     await worker.rooms.key_watch.agree()
 
 
@@ -128,6 +129,39 @@ async def test_a_file_that_breaks_is_told_and_harms_nobody(store_url: str, tmp_p
     assert (usable, served) == (0, [200, 201])
     assert repaired.json()["warnings"] == []
     assert REGISTRY.get_sample_value("latchstring_key_file_usable") == 1
+
+
+async def test_a_key_retired_after_a_bad_character_was_repaired_is_dropped(store_url: str, tmp_path: Path) -> None:
+    """One bad base64 character ended the task that watches the file, in silence: retired keys stayed accepted.
+
+    Meanwhile readiness warns.
+    """
+    async with running_worker(settings_for(store_url, tmp_path)) as worker:
+        path, client = worker.rooms.settings.keys_path, worker.client
+        jar = await worker.signed_in()
+        first = worker.rooms.ring.signing_key()
+        good = path.read_text()
+
+        async def warns(of: list[str]) -> bool:
+            return bool((await client.get("/health/ready")).json()["warnings"] == of)
+
+        _replace(path, re.sub(r'("secret": ").', r"\1!", good))
+        await wait_until_async(lambda: warns(["key_file"]), "readiness to warn")
+        keep(path, first, new_key(first.created_at_ms + 1, not_before_ms=0))
+        await wait_until_async(lambda: warns([]), "the repair to be noticed")
+        retire(path, first.id, worker.rooms.clock)
+
+        async def is_refused() -> bool:
+            return (await worker.verify(jar)).status_code == 401
+
+        await wait_until_async(is_refused, "the retired key to be dropped")
+
+
+def _replace(path: Path, text: str) -> None:
+    made = path.with_name("made")
+    made.touch(0o600)
+    made.write_text(text)
+    made.replace(path)
 
 
 def _break(path: Path, fault: str) -> None:

@@ -26,28 +26,28 @@ def _age(data: str) -> float | None:
     return REGISTRY.get_sample_value("latchstring_place_data_age_seconds", {"data": data})
 
 
-def test_old_data_are_a_warning_once_and_an_age_always(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_old_data_are_a_warning_once_and_an_age(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By the date that the data bear; newer ones end it."""
     path = place_file(tmp_path / "c.mmdb", {"203.0.113.0/24": {"country": {"iso_code": "SE"}}})
     now_ms = SystemClock().wall_ms()
     watch = _watch(Places(path), ManualClock(now_ms + 91 * _DAY_MS))
 
-    watch.follow()
-    watch.follow()
+    await watch.follow()
+    await watch.follow()
 
     assert watch.old == ["old_countries"]
     assert _age("countries") == pytest.approx(91 * 86_400, abs=60)
     assert capsys.readouterr().out.count("place_data_old") == 1
     young = _watch(Places(path), ManualClock(now_ms + 89 * _DAY_MS))
-    young.follow()
+    await young.follow()
     assert young.old == []
 
 
-def test_without_places_there_is_nothing_to_be_old() -> None:
+async def test_without_places_there_is_nothing_to_be_old() -> None:
     """No data, no age."""
     watch = _watch(Places(), ManualClock())
 
-    watch.follow()
+    await watch.follow()
 
     assert watch.old == []
 
@@ -60,7 +60,7 @@ async def test_a_running_worker_uses_new_data_and_warns_of_old_ones(store_url: s
         jar = await worker.signed_in()
         before = await worker.verify(jar, x_forwarded_for="198.18.0.1")
         update("countries", str(old), tmp_path / "places", SystemClock())
-        worker.rooms.place_watch.follow()
+        await worker.rooms.place_watch.follow()
         after = await worker.verify(jar, x_forwarded_for="198.18.0.1")
         ready = await worker.client.get("/health/ready")
 

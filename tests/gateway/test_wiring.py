@@ -28,7 +28,7 @@ async def workers(store_url: str, tmp_path: Path) -> AsyncIterator[tuple[Worker,
 
 async def look(worker: Worker) -> None:
     """What its watch does once a second."""
-    worker.rooms.key_watch.follow_file()
+    await worker.rooms.key_watch.follow()
     await worker.rooms.key_watch.agree()
 
 

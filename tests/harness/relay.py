@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,14 +18,32 @@ class Relay:
         #: While true, connections are taken and so is what is sent on them, and nothing comes back: a blackhole.
         self.silent = False
         self._upstream = upstream
+        #: While true, connections are taken and closed again at once, as by a balancer with nothing behind it.
+        self.closing = False
         self._open: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._writers)
+
+    def reset(self) -> None:
+        """Reset every connection, as a firewall does that has forgotten them: RST, and no end of the stream."""
+        for writer in self._writers:
+            end = writer.get_extra_info("socket")
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either end closes it."""
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
+        self._writers.add(writer)
         try:
+            if self.closing:
+                return
             if self.silent:
                 await reader.read(-1)
                 return
@@ -40,6 +59,7 @@ class Relay:
         finally:
             writer.close()
             self._open.discard(task)
+            self._writers.discard(writer)
 
     async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool) -> None:
         while piece := await source.read(65_536):

@@ -47,7 +47,7 @@ async def test_a_dry_run_tells_who_would_be_cut_off_and_changes_nothing(
     async with running_worker(settings) as worker:
         key = await signed_in(worker)
         rotate(settings.keys_path, SystemClock(), ahead_seconds=0)
-        worker.rooms.key_watch.follow_file()
+        await worker.rooms.key_watch.follow()
         assert await worker.rooms.feed.refresh()
         before = settings.keys_path.read_bytes()
 

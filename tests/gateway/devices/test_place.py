@@ -75,3 +75,33 @@ def test_a_file_that_is_no_database_is_told_at_the_start(tmp_path: Path) -> None
     for path in (tmp_path / "bad.mmdb", tmp_path / "none.mmdb"):
         with pytest.raises(PlaceFileError, match=path.name):
             Places(path)
+
+
+@pytest.mark.parametrize("field", [b"build_epoch", b"record_size", b"node_count", b"database_type"])
+def test_a_file_without_a_whole_description_is_no_database(tmp_path: Path, field: bytes) -> None:
+    """A geo file without metadata ended the task that watches the files: the library raised TypeError."""
+    path = place_file(tmp_path / "c.mmdb", {"203.0.113.0/24": {"country": {"iso_code": "SE"}}})
+    places = Places(path)
+    begin, mark, metadata = path.read_bytes().rpartition(b"MaxMind.com")
+    (tmp_path / "bad").write_bytes(begin + mark + metadata.replace(field, b"x" * len(field)))
+
+    with pytest.raises(PlaceFileError):
+        Places(tmp_path / "bad")
+    (tmp_path / "bad").replace(path)
+    assert (places.follow(), places.of("203.0.113.7").country) == (False, "SE")
+    place_file(tmp_path / "new", {"203.0.113.0/24": {"country": {"iso_code": "NO"}}}).replace(path)
+    assert (places.follow(), places.of("203.0.113.7").country) == (True, "NO")
+
+
+def test_any_damage_of_a_file_costs_at_most_what_it_says(tmp_path: Path) -> None:
+    """Bytes of a small file spoilt in turn: opened or refused, and when asked, it raises nothing else."""
+    whole = place_file(tmp_path / "c.mmdb", {"203.0.113.0/24": {"country": {"iso_code": "SE"}}}).read_bytes()
+    for at in range(0, len(whole), max(1, len(whole) // 300)):
+        path = tmp_path / f"{at}.mmdb"
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            places = Places(path)
+        except PlaceFileError:
+            continue
+        places.of("203.0.113.7")
+        places.origins()

@@ -12,6 +12,8 @@ import pytest
 
 from harness.waiting import wait_until_async
 from harness.worker_app import Jar, running_worker, settings_for
+from latchstring_gateway.background import Background
+from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.devices.refine import MAX_WAITING, Refiner
 from latchstring_gateway.devices.registry import Devices
 from latchstring_gateway.ids import Account
@@ -38,10 +40,10 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def _running(refiner: Refiner) -> AsyncIterator[None]:
-    task = asyncio.create_task(refiner.run())
+    background = Background(SystemClock())
+    background.hold("second_look", refiner.run, every_seconds=0, within_seconds=300, remedy="look")
     yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await background.close()
 
 
 def _told(outcome: str) -> float:
@@ -128,11 +130,11 @@ async def test_a_thousand_may_wait_and_the_rest_is_given_up(store: Store) -> Non
 
 
 async def test_without_the_extra_nothing_is_done(store: Store) -> None:
-    """Nothing waits, and the task is over at once."""
+    """Nothing waits, and there is nothing to run for."""
     refiner = Refiner(store, None)
     refiner.seen(ADA, "device", _UNREADABLE)
 
-    await refiner.run()
+    assert not refiner.is_wanted
     assert refiner._waiting.empty()
 
 

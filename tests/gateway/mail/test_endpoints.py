@@ -132,12 +132,12 @@ async def test_a_link_works_through_rotations_until_its_key_is_retired(worker: W
     path, clock = worker.rooms.settings.keys_path, SystemClock()
 
     rotate(path, clock, ahead_seconds=0)
-    worker.rooms.key_watch.follow_file()
+    await worker.rooms.key_watch.follow()
     await wait_until_async(lambda: worker.rooms.codec.signing_key_id() != key_of(old), "the new key to sign")
     new = (await worker.api("POST", "/v1/links", _ASKED)).json()["mails"][0]["links"][0]
     after_rotation = [(await worker.client.get(link)).status_code for link in (old, new)]
     retire(path, key_of(old), clock)
-    worker.rooms.key_watch.follow_file()
+    await worker.rooms.key_watch.follow()
     after_retiring = [(await worker.client.get(link)).status_code for link in (old, new)]
 
     assert key_of(new) != key_of(old)

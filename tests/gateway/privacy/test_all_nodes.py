@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from harness.people import PSEUDONYMS
 from harness.waiting import wait_until_async
@@ -89,3 +90,21 @@ async def test_a_store_that_is_away_is_told(tmp_path: Path) -> None:
             await AllNodes(store, Erasures(tmp_path)).tell(_asked(0))
     finally:
         await store.close()
+
+
+async def test_an_entry_that_cannot_be_read_holds_up_no_other(store_url: str, tmp_path: Path) -> None:
+    """One erasure that nobody can read kept every later one from being heard of on this node."""
+    now_ms = SystemClock().wall_ms()
+    store, erasures, after = Store(store_url), Erasures(tmp_path), _asked(now_ms)
+    try:
+        await store.redis.zadd(keys.ERASURES, {'{"id": 7}': now_ms - 1_000})
+        await AllNodes(store, Erasures(tmp_path / "other")).tell(after)
+        node = AllNodes(store, erasures)
+        with capture_logs() as lines:
+            await node.take_in()
+            await node.take_in()
+    finally:
+        await store.close()
+
+    assert list(erasures.ids()) == [after.id]
+    assert [line["event"] for line in lines] == ["erasure_unreadable"]

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 import redis.asyncio
 
+from harness.waiting import wait_until_async
+from latchstring_gateway.background import Work
+from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.revocation.acknowledge import Acknowledgements
 from latchstring_gateway.revocation.entry import Entry
 from latchstring_gateway.store import keys
@@ -29,6 +32,7 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 async def test_one_message_a_turn_and_asker(store: Store, store_client: redis.asyncio.Redis) -> None:
     """A burst of entries is acknowledged by one message to each asker, and by none where nobody asked."""
     acknowledgements = Acknowledgements(store, "w.1.x", lambda worker, ids: None)
+    acknowledgements.start(SystemClock(), Work(SystemClock()))
     async with store_client.pubsub() as listening:
         await listening.execute_command("SSUBSCRIBE", keys.acks("a.1.x"), keys.acks("b.1.x"))
         confirmations = [await listening.parse_response(timeout=30) for _ in range(2)]
@@ -41,6 +45,7 @@ async def test_one_message_a_turn_and_asker(store: Store, store_client: redis.as
         messages = [await listening.parse_response(timeout=30) for _ in range(2)]
 
         assert [message[2] for message in messages] == [b"w.1.x 07.r1 07.r2 07.r3", b"w.1.x 07.r4"]
+    await acknowledgements.close()
 
 
 async def test_what_it_asked_itself_needs_no_message() -> None:
@@ -49,10 +54,35 @@ async def test_what_it_asked_itself_needs_no_message() -> None:
     nowhere = Store("redis://127.0.0.1:1", timeout_seconds=0.2)
     acknowledgements = Acknowledgements(nowhere, "w.1.x", lambda worker, ids: heard.append((worker, ids)))
 
+    acknowledgements.start(SystemClock(), Work(SystemClock()))
     acknowledgements.note(_entry(1, "w.1.x"))
     acknowledgements.note(_entry(2, "a.1.x"))
     await asyncio.sleep(0)
 
     assert heard == [("w.1.x", ["07.r1"])]
+    await acknowledgements.close()
+    await nowhere.close()
+
+
+async def test_one_batch_that_cannot_be_told_does_not_silence_the_worker() -> None:
+    """The task that tells the askers had no guard: an exception in it ended it, and receipts waited for patience."""
+    heard: list[str] = []
+
+    def listen(_worker: str, ids: list[str]) -> None:
+        if not heard:
+            heard.append("raised")
+            raise KeyError("a barrier that is gone")
+        heard.extend(ids)
+
+    nowhere = Store("redis://127.0.0.1:1", timeout_seconds=0.2)
+    acknowledgements = Acknowledgements(nowhere, "w.1.x", listen)
+    work = Work(SystemClock())
+    acknowledgements.start(SystemClock(), work)
+
+    acknowledgements.note(_entry(1, "w.1.x"))
+    await wait_until_async(lambda: work.overdue() == ["acknowledge"], "the failure to be told")
+    acknowledgements.note(_entry(2, "w.1.x"))
+    await wait_until_async(lambda: heard == ["raised", "07.r2"], "the next batch")
+
     await acknowledgements.close()
     await nowhere.close()

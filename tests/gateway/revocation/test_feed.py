@@ -3,11 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import redis.asyncio
+import uvloop
 
 from harness.following import Following, MakeFeed, append
+from harness.relay import relay_to
 from harness.valkey import Valkey
 from harness.waiting import wait_until_async
 from latchstring_gateway import metrics
@@ -352,3 +355,36 @@ async def test_an_idle_worker_beats_half_as_often(make_feed: MakeFeed, own_valke
 
     # Of a heartbeat every 0.1 s.
     assert 0 < one.feed.fence_total("renewed") - before <= 12
+
+
+@pytest.mark.parametrize("loop_factory", [uvloop.new_event_loop, asyncio.new_event_loop], ids=["uvloop", "asyncio"])
+def test_a_worker_behind_a_forwarder_that_resets_follows_again_by_itself(
+    store_server: Valkey, store_url: str, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Uvloop raised RuntimeError ("the handler is closed") and the worker stopped following for good.
+
+    From then on every revocation was partial or unconfirmed, and checks were answered 503 early.
+    """
+
+    async def attempt() -> None:
+        async with relay_to(store_server.socket_path) as relay:
+            one = Following(relay.url, "w.1.x", SystemClock(), 1.0)
+            await one.feed.start()
+            await _follows(one)
+            for device in ("d0", "d1", "d2"):
+                for _ in range(5):
+                    relay.reset()
+                    await asyncio.sleep(0.03)
+                relay.closing = True
+                relay.reset()
+                await wait_until_async(lambda: not one.feed.holds(), "the fence to run out")
+                relay.closing = False
+                await _follows(one)
+                await append(store_url, device)
+                await wait_until_async(partial(one.knows, device), "the revocation to be heard")
+            assert one.feed.work.overdue() == []
+            await one.feed.close()
+            await one.store.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(attempt())

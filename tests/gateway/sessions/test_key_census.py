@@ -23,7 +23,7 @@ async def rotated(worker: Worker) -> tuple[str, str]:
     fresh = rotate(worker.rooms.settings.keys_path, SystemClock(), ahead_seconds=0).id
 
     async def in_use() -> bool:
-        worker.rooms.key_watch.follow_file()
+        await worker.rooms.key_watch.follow()
         await worker.rooms.key_watch.agree()
         return worker.rooms.ring.signing_key().id == fresh
 

@@ -158,13 +158,13 @@ async def test_a_website_with_an_old_copy_of_the_keys_reads_on_through_a_rotatio
     before = await passport_of(worker, jar)
     assert isinstance(await website.reads(before), Passport)
     fresh = rotate(path, SystemClock(), ahead_seconds=60)
-    worker.rooms.key_watch.follow_file()
+    await worker.rooms.key_watch.follow()
     published_early = {key["kid"] for key in (await jwks_of(worker))["keys"]}
     still = await passport_of(worker, await worker.signed_in())
     rotate(path, SystemClock(), ahead_seconds=0)
 
     async def signs_anew() -> bool:
-        worker.rooms.key_watch.follow_file()
+        await worker.rooms.key_watch.follow()
         await worker.rooms.key_watch.agree()
         return worker.rooms.ring.signing_key().id not in (old.id, fresh.id)
 
@@ -187,7 +187,7 @@ async def test_a_retired_key_leaves_the_published_set(worker: Worker) -> None:
     assert isinstance(await website.reads(passport), Passport)
     rotate(path, SystemClock(), ahead_seconds=0)
     retire(path, old.id, SystemClock())
-    worker.rooms.key_watch.follow_file()
+    await worker.rooms.key_watch.follow()
 
     await website.verifier.keys.refresh()
 

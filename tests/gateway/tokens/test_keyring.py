@@ -216,7 +216,7 @@ class TestReload:
         assert opened_before == lease
         assert codec.open(token, Lease) == Refused(Reason.RETIRED_KEY)
 
-    @pytest.mark.parametrize("fault", ["gone", "garbage", "open to all", "no active key"])
+    @pytest.mark.parametrize("fault", ["gone", "garbage", "bad base64", "a folder", "open to all", "no active key"])
     def test_broken_file_keeps_the_old_keys(self, path: Path, clock: ManualClock, lease: Lease, fault: str) -> None:
         """A file that breaks while workers run signs nobody out: the old keys stay, and the problem can be logged."""
         write(path, key("aaaa"))
@@ -227,6 +227,11 @@ class TestReload:
             path.unlink()
         elif fault == "garbage":
             path.write_text('{"keys": [')
+        elif fault == "bad base64":
+            path.write_text(path.read_text().replace('"secret": "Y', '"secret": "!'))
+        elif fault == "a folder":
+            path.unlink()
+            path.mkdir()
         elif fault == "open to all":
             path.chmod(0o644)
         else:
@@ -269,6 +274,31 @@ class TestReload:
         assert problem_while_away is not None
         assert ring.problem is None
         assert not changed
+
+    def test_looks_at_a_folder_leak_nothing(self, path: Path, clock: ManualClock) -> None:
+        """A folder in the file's place cost a descriptor at each look, one a second: `fdopen` leaves it open."""
+        write(path, key("aaaa"))
+        ring = KeyRing.load(path, clock)
+        path.unlink()
+        path.mkdir()
+        before = len(list(Path("/proc/self/fd").iterdir()))
+
+        for _ in range(50):
+            ring.reload_if_changed()
+
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        assert ring.problem is not None
+
+    async def test_a_look_in_a_thread_takes_up_the_same(self, path: Path, clock: ManualClock) -> None:
+        """As a running worker does it."""
+        write(path, key("aaaa"))
+        ring = KeyRing.load(path, clock)
+        assert not await ring.follow()
+        write(path, key("aaaa"), key("bbbb"))
+
+        assert await ring.follow()
+        assert ring.known_ids() == {"aaaa", "bbbb"}
+        assert not await KeyRing.from_json(dump([key("cccc")]), clock).follow()
 
     def test_ring_from_text_never_reloads(self, clock: ManualClock) -> None:
         """Keys given as text have no file to follow."""

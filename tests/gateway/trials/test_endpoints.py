@@ -85,7 +85,7 @@ async def test_a_claim_outlives_the_rotation_of_its_key(worker: Worker) -> None:
     """The worker finds it under the old key, though another one signs."""
     await worker.api("POST", "/v1/trials/claim", _ADA)
     fresh = rotate(worker.rooms.settings.keys_path, worker.rooms.clock, ahead_seconds=0)
-    worker.rooms.key_watch.follow_file()
+    await worker.rooms.key_watch.follow()
     worker.rooms.ring.usable(None)
 
     assert worker.rooms.ring.signing_key().id == fresh.id
