@@ -18,6 +18,36 @@ ACTIVATIONS: Final = Counter("latchstring_activations", "Steps of activating TVs
 FINGERPRINTS: Final = Counter(
     "latchstring_fingerprints", "Devices that were new to their account, by what they looked like.", ["verdict"]
 )
+HOOK_ATTEMPTS: Final = Counter(
+    "latchstring_hook_attempts", "Events that were offered to a hook, by what became of the attempt.", ["outcome"]
+)
+HOOK_PAUSED: Final = Gauge(
+    "latchstring_hook_paused", "1 while nothing is sent to a hook.", ["hook"], multiprocess_mode="mostrecent"
+)
+HOOK_FAILING: Final = Gauge(
+    "latchstring_hook_failing_seconds",
+    "For how long a hook's receiver has taken nothing; 0 while it takes what it is sent.",
+    ["hook"],
+    multiprocess_mode="mostrecent",
+)
+HOOK_BACKLOG: Final = Gauge(
+    "latchstring_hook_backlog_seconds",
+    "How long the oldest event has waited that a hook has not taken.",
+    ["hook"],
+    multiprocess_mode="mostrecent",
+)
+HOOK_HELD: Final = Gauge(
+    "latchstring_hook_held_accounts",
+    "Accounts whose events a hook's receiver refuses.",
+    ["hook"],
+    multiprocess_mode="mostrecent",
+)
+HOOK_DEAD: Final = Gauge(
+    "latchstring_hook_dead_events",
+    "Events of a hook that were given up and are kept.",
+    ["hook"],
+    multiprocess_mode="mostrecent",
+)
 TRIALS: Final = Counter(
     "latchstring_trials", "Claims to free trials and questions about them, by outcome.", ["outcome"]
 )

@@ -1,4 +1,4 @@
-"""`latchstring service-keys` and `latchstring hooks`: who may call /v1, and who is told."""
+"""`latchstring service-keys`: who may call /v1."""
 
 import asyncio
 import json
@@ -15,7 +15,6 @@ from rich.table import Table
 from .. import settings
 from ..clock import SystemClock
 from ..errors import EdgeError
-from ..hooks.registry import Hooks
 from ..service_keys import ServiceKeys
 from ..settings import SettingsError
 from ..store.client import Store
@@ -24,13 +23,11 @@ T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
 
 service_keys_app = typer.Typer(no_args_is_help=True, help="Credentials of the website's backend: add, list, revoke.")
-hooks_app = typer.Typer(no_args_is_help=True, help="URLs that are told of events: add, list, remove.")
 
 
 def register(app: typer.Typer) -> None:
-    """Add both groups to the command."""
+    """Add the group to the command."""
     app.add_typer(service_keys_app, name="service-keys")
-    app.add_typer(hooks_app, name="hooks")
 
 
 @service_keys_app.command("add")
@@ -53,13 +50,13 @@ def list_service_keys(*, as_json: AsJson = False) -> None:
         {
             "id": key.id,
             "name": key.name,
-            "created": _when(key.created_at_ms),
+            "created": when(key.created_at_ms),
             "opens": "reports" if key.reports_only else "all of /v1",
         }
         for key in found
     ]
     empty = "No service key yet: latchstring service-keys add NAME"
-    _show(rows, ("id", "name", "created", "opens"), as_json=as_json, empty=empty)
+    show(rows, ("id", "name", "created", "opens"), as_json=as_json, empty=empty)
 
 
 @service_keys_app.command("revoke")
@@ -67,28 +64,6 @@ def revoke_service_key(key_id: Annotated[str, typer.Argument(help="The id from t
     """Make a credential worthless from the next call on."""
     with_store(lambda store: ServiceKeys(store, SystemClock()).revoke(key_id))
     print(f"service key {key_id} is revoked")
-
-
-@hooks_app.command("add")
-def add_hook(url: Annotated[str, typer.Argument(help="https:// address that takes POST.")]) -> None:
-    """Tell a URL of events from now on; prints its signing secret, once."""
-    hook = with_store(lambda store: Hooks(store, SystemClock()).add(url))
-    print(json.dumps({"id": hook.id, "url": hook.url, "secret": hook.secret}))
-
-
-@hooks_app.command("list")
-def list_hooks(*, as_json: AsJson = False) -> None:
-    """Show every hook: id, URL, age; never a secret."""
-    found = with_store(lambda store: Hooks(store, SystemClock()).list())
-    rows = [{"id": hook.id, "url": hook.url, "created": _when(hook.created_at_ms)} for hook in found]
-    _show(rows, ("id", "url", "created"), as_json=as_json, empty="No hook yet: latchstring hooks add URL")
-
-
-@hooks_app.command("remove")
-def remove_hook(hook_id: Annotated[str, typer.Argument(help="The id from the list.")]) -> None:
-    """Tell a URL nothing more; what it has not had yet is dropped."""
-    with_store(lambda store: Hooks(store, SystemClock()).remove(hook_id))
-    print(f"hook {hook_id} is removed")
 
 
 def with_store(act: Callable[[Store], Awaitable[T]]) -> T:
@@ -110,7 +85,8 @@ def with_store(act: Callable[[Store], Awaitable[T]]) -> T:
         raise typer.Exit(1) from None
 
 
-def _show(rows: list[dict[str, str]], columns: tuple[str, ...], *, as_json: bool, empty: str) -> None:
+def show(rows: list[dict[str, str]], columns: tuple[str, ...], *, as_json: bool, empty: str) -> None:
+    """Print rows as a table, or as JSON; `empty` without any."""
     if as_json:
         print(json.dumps(rows))
         return
@@ -123,5 +99,6 @@ def _show(rows: list[dict[str, str]], columns: tuple[str, ...], *, as_json: bool
     Console().print(table)
 
 
-def _when(at_ms: int) -> str:
+def when(at_ms: int) -> str:
+    """An instant in words, to the minute."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

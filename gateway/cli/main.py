@@ -9,6 +9,7 @@ from . import (
     erase,
     fingerprints,
     geo,
+    hooks,
     inspect_token,
     keys,
     ledger,
@@ -32,7 +33,7 @@ app = typer.Typer(
     help="Remembers browsers, TVs and consoles, forgets one at once, and counts what they see.",
 )
 _GROUPS = (
-    serve, demo, keys, inspect_token, log_name, admin, revoke, moving, store, reports, ledger, dead_letters,
+    serve, demo, keys, inspect_token, log_name, admin, hooks, revoke, moving, store, reports, ledger, dead_letters,
     page_script, redirect, links, erase, geo, trials, fingerprints,
 )  # fmt: skip
 for _group in _GROUPS:

@@ -21,6 +21,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:repeat:<account>:<key>` | string: revocation id | TTL 24 hours | revocation |
 | `{tag}:outbox` | stream | trimmed to 7 days | hooks |
 | `{tag}:outbox:cursors` | hash: hook -> last id dealt with | with the hook | hooks |
+| `{tag}:held:<hook>` | hash: account -> ids of its events that are tried again, at most 100 | with the hook | hooks |
 | `{tag}:grant:<hash of a device code>` | hash | TTL: twice the life of its codes | activation |
 | `{tag}:user-code:<code>` | string: hash of its device code | TTL: the life of the codes | activation |
 | `{tag}:budget:<hash>` | integer: attempts in a window | TTL 10 minutes | activation |
@@ -43,7 +44,11 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag0}:deliverer` | string: lock | TTL 5 seconds | hooks |
 | `{tag0}:hooks` | hash: hook id -> row | until removed | hooks |
 | `{tag0}:waiting-codes` | sorted set: hashes of device codes by expiry | TTL: the life of the codes | activation |
-| `{tag0}:dead-hooks` | stream | trimmed to 10,000 | hooks |
+| `{tag0}:hook-pauses` | hash: hook -> why nothing is sent, and since when | until resumed | hooks |
+| `{tag0}:hook-states` | hash: hook -> how its delivery goes | with the hook | hooks |
+| `{tag0}:dead-hooks:<hook>` | stream: events that were given up | trimmed to 10,000; TTL 14 days | hooks |
+| `{tag0}:hook-replays:<hook>` | stream: dead events that are sent once more | TTL 14 days | hooks |
+| `{tag0}:dead-hooks` | stream of an older release | read only | hooks |
 
 Channels (sharded pub/sub): `{tag}:revocations` rings for each entry, `{tag0}:acks:<worker>` carries acknowledgements.
 """
@@ -156,6 +161,21 @@ def cursors(partition: int) -> str:
     return f"{prefix(partition)}outbox:cursors"
 
 
+def held_events(partition: int, hook_id: str) -> str:
+    """The events of the partition's outbox that a hook's receiver refused, by account."""
+    return f"{prefix(partition)}held:{hook_id}"
+
+
+def dead_events(hook_id: str) -> str:
+    """The events that a hook's receiver never took."""
+    return f"{_PREFIXES[0]}dead-hooks:{hook_id}"
+
+
+def replays(hook_id: str) -> str:
+    """The dead events of a hook that somebody wants sent once more."""
+    return f"{_PREFIXES[0]}hook-replays:{hook_id}"
+
+
 def grant(partition: int, code_hash: str) -> str:
     """One grant of a device, by the hash of its device code; the partition is its user code's."""
     return f"{prefix(partition)}grant:{code_hash}"
@@ -203,6 +223,8 @@ ERASURES: Final = f"{_PREFIXES[0]}erasures"
 LINKS_UNTIL: Final = f"{_PREFIXES[0]}links-until"
 DELIVERER_LOCK: Final = f"{_PREFIXES[0]}deliverer"
 HOOKS: Final = f"{_PREFIXES[0]}hooks"
+HOOK_PAUSES: Final = f"{_PREFIXES[0]}hook-pauses"
+HOOK_STATES: Final = f"{_PREFIXES[0]}hook-states"
 DEAD_HOOKS: Final = f"{_PREFIXES[0]}dead-hooks"
 
 

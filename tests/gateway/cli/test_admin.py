@@ -1,4 +1,4 @@
-"""`latchstring service-keys` and `latchstring hooks`, run as an operator runs them."""
+"""`latchstring service-keys`, run as an operator runs it."""
 
 import asyncio
 import json
@@ -55,32 +55,6 @@ async def test_a_revoked_service_key_opens_nothing(store_url: str, store_client:
     assert again.exit_code == 1
     assert "unknown_service_key" in again.stderr
     await store.close()
-
-
-def test_a_hook_is_added_listed_without_its_secret_and_removed(run: Run) -> None:
-    """The signing secret is in the answer to `add` only."""
-    made = json.loads(run("hooks", "add", "https://receiver.example/hook").stdout)
-    listed = run("hooks", "list").stdout + run("hooks", "list", "--json").stdout
-    removed = run("hooks", "remove", made["id"])
-
-    assert made["secret"].startswith("whsec_")
-    assert "https://receiver.example/hook" in listed
-    assert made["secret"] not in listed
-    assert removed.exit_code == 0
-    assert "No hook yet" in run("hooks", "list").stdout
-    assert run("hooks", "remove", made["id"]).exit_code == 1
-
-
-@pytest.mark.parametrize(
-    "url", ["http://receiver.example/", "https://user:pass@receiver.example/", "receiver", "ftp://x"]
-)
-def test_a_hook_address_that_leaks_is_refused_in_words(run: Run, url: str) -> None:
-    """Exit 1, what was expected on stderr, no stack trace."""
-    refused = run("hooks", "add", url)
-
-    assert refused.exit_code == 1
-    assert "bad_hook_url" in refused.stderr
-    assert "pass" not in refused.stderr.replace("password", "")
 
 
 def test_without_a_store_the_operator_is_told_what_to_look_at(run: Run) -> None:

@@ -10,14 +10,16 @@ import pytest
 from standardwebhooks import Webhook
 
 from latchstring_gateway.clock import ManualClock, SystemClock
-from latchstring_gateway.errors import BadRequest, NotFound
-from latchstring_gateway.hooks.deliver import GIVE_UP_SECONDS, Deliverer
+from latchstring_gateway.errors import NotFound
+from latchstring_gateway.hooks.courier import GIVE_UP_SECONDS
+from latchstring_gateway.hooks.deliver import Deliverer
 from latchstring_gateway.hooks.registry import Hook, Hooks
 from latchstring_gateway.ids import Account
 from latchstring_gateway.store import keys
 from latchstring_gateway.store.client import Store
 
-_URL = "https://receiver.example/hook"
+_URL = "https://9.9.9.9/hook"
+_DEAD_URL = "https://9.9.9.8/hook"
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Receiver:
             raise httpx.ConnectError("nobody listens", request=request)
         return httpx.Response(status)
 
-    def ids(self, host: str = "receiver.example") -> list[str]:
+    def ids(self, host: str = "9.9.9.9") -> list[str]:
         """The event ids that came, in order."""
         return [request.headers["webhook-id"] for request in self.requests if request.url.host == host]
 
@@ -96,7 +98,7 @@ async def test_an_event_arrives_signed_in_the_standard_webhooks_form(store: Stor
 async def test_an_event_keeps_its_id_until_it_is_taken(store: Store, clock: ManualClock) -> None:
     """A refused event comes again under the same id, later and later, and never again once it was taken."""
     await _hook(store, clock)
-    receiver = Receiver({"receiver.example": 500})
+    receiver = Receiver({"9.9.9.9": 500})
     deliverer = Deliverer(store, clock)
     await _note(store, clock, "ada", "evt_1")
 
@@ -136,8 +138,8 @@ async def test_events_of_an_account_come_in_order_and_go_on_after_a_restart(stor
 async def test_a_silent_receiver_does_not_keep_events_from_another(store: Store, clock: ManualClock) -> None:
     """Each hook has its own place in the outbox."""
     await _hook(store, clock)
-    await _hook(store, clock, "https://dead.example/hook")
-    receiver = Receiver({"dead.example": 0})
+    await _hook(store, clock, _DEAD_URL)
+    receiver = Receiver({"9.9.9.8": 0})
     for number in range(3):
         await _note(store, clock, f"account-{number}", f"evt_{number}")
 
@@ -145,13 +147,13 @@ async def test_a_silent_receiver_does_not_keep_events_from_another(store: Store,
         await Deliverer(store, clock).deliver_once(client)
 
     assert receiver.ids() == ["evt_0", "evt_1", "evt_2"]
-    assert receiver.ids("dead.example") == ["evt_0"]
+    assert len(set(receiver.ids("9.9.9.8"))) == len(receiver.ids("9.9.9.8")) <= 4, "a first few, and then none"
 
 
 async def test_an_event_that_is_refused_for_days_is_put_with_the_dead(store: Store, clock: ManualClock) -> None:
     """The hook goes on with the next event, and the dead one can be looked at."""
     hook = await _hook(store, clock)
-    receiver = Receiver({"receiver.example": 400})
+    receiver = Receiver({"9.9.9.9": 400})
     await _note(store, clock, "ada", "evt_bad")
     clock.advance(GIVE_UP_SECONDS + 1)
 
@@ -161,8 +163,8 @@ async def test_an_event_that_is_refused_for_days_is_put_with_the_dead(store: Sto
         await _note(store, clock, "ada", "evt_good")
         await Deliverer(store, clock).deliver_once(client)
 
-    dead: Any = await store.redis.xrange(keys.DEAD_HOOKS)
-    assert [(fields["hook"], fields["event"]) for _id, fields in dead] == [(hook.id, "evt_bad")]
+    dead: Any = await store.redis.xrange(keys.dead_events(hook.id))
+    assert [(fields["event"], fields["reason"]) for _id, fields in dead] == [("evt_bad", "answered 400")]
     assert receiver.ids() == ["evt_bad", "evt_good"]
 
 
@@ -203,30 +205,3 @@ async def test_a_removed_hook_leaves_nothing_behind(store: Store, clock: ManualC
     assert await store.redis.keys("*cursors*") == []
     with pytest.raises(NotFound):
         await Hooks(store, clock).remove(hook.id)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "receiver.example/hook",
-        "ftp://receiver.example",
-        "http://receiver.example/",
-        "https://a:b@receiver.example/",
-    ],
-)
-async def test_an_address_that_would_leak_or_lead_nowhere_is_refused(
-    store: Store, clock: ManualClock, url: str
-) -> None:
-    """https, or http on the loopback; never with a password in it."""
-    with pytest.raises(BadRequest) as refused:
-        await Hooks(store, clock).add(url)
-
-    assert refused.value.code == "bad_hook_url"
-    assert await Hooks(store, clock).list() == []
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "http://[::1]:9/x", "http://localhost:9/x", _URL])
-async def test_loopback_may_be_plain(store: Store, clock: ManualClock, url: str) -> None:
-    """A receiver on the same machine needs no certificate."""
-    assert (await Hooks(store, clock).add(url)).url == url
