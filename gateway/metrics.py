@@ -129,6 +129,11 @@ SEGMENTS_HELD_UP: Final = Gauge(
     multiprocess_mode="livemax",
 )
 SEGMENT_FAILURES: Final = Counter("latchstring_segment_failures", "Attempts to ship a segment that failed.")
+FIELDS_DROPPED: Final = Counter(
+    "latchstring_fields_dropped",
+    "Fields that could not be read and were left out of events that count.",
+    ["source", "code"],
+)
 EXCLUDED: Final = Gauge(
     "latchstring_excluded_events",
     "Events that a policy kept out of the warehouse, by reason.",

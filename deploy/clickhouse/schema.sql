@@ -37,6 +37,9 @@ CREATE TABLE IF NOT EXISTS events (
     `recipient` Nullable(String),
     `fetched_by` Nullable(String),
     `rule` Nullable(String),
+    `scheme` Nullable(String),
+    `page_raw` Nullable(String),
+    `dropped` Nullable(String),
     `device_kind` String,
     `os` String,
     `client` String,
@@ -62,6 +65,12 @@ ENGINE = ReplacingMergeTree
 PARTITION BY toDate(received_at)
 ORDER BY (type, toStartOfHour(received_at), record_id, unit)
 SETTINGS non_replicated_deduplication_window = 10000;
+
+-- Columns that were added since; a table from before gets them when this file is run again.
+ALTER TABLE events
+    ADD COLUMN IF NOT EXISTS `scheme` Nullable(String) AFTER `rule`,
+    ADD COLUMN IF NOT EXISTS `page_raw` Nullable(String) AFTER `scheme`,
+    ADD COLUMN IF NOT EXISTS `dropped` Nullable(String) AFTER `page_raw`;
 
 -- Rows that a node found to be duplicates after it had sent them.
 CREATE TABLE IF NOT EXISTS gone (

@@ -17,19 +17,26 @@ HOT_BODY_BYTES: Final = 64 * 1024
 #: Replies are kept for this many origins; further ones get a reply of their own, built anew.
 MAX_ORIGINS: Final = 1_024
 
-_ORIGIN: Final = re.compile(rb"null|https?://[A-Za-z0-9.\-\[\]:]{1,255}")
+#: An origin as browsers and web views write it (RFC 6454, 6.1), of whatever scheme: https://www.example.com,
+#: capacitor://localhost, file://, chrome-extension://…; nothing in it could end a header or begin another value.
+_ORIGIN: Final = re.compile(rb"null|[A-Za-z][A-Za-z0-9+.\-]{0,63}://[A-Za-z0-9._~%\-\[\]:]{0,255}")
 
 
 def allowed_origin(headers: Headers) -> bytes:
-    """The `Access-Control-Allow-Origin` for a request: its origin, or "*" if it names none that is well formed.
+    """The `Access-Control-Allow-Origin` for a request: its origin, or "*" if it names none or none that is well formed.
 
-    Any page may send events and there is nothing to read. The origin is named because `sendBeacon` sends credentials,
-    for which browsers refuse "*" (Fetch, "CORS check").
+    Any page may send events, also one in a file or in a packaged app, and there is nothing to read but the verdicts on
+    what it has sent. The origin is said back byte for byte, `null` too, because `sendBeacon` sends credentials, for
+    which browsers refuse "*" (Fetch, "CORS check").
     """
-    for name, value in headers:
-        if name == b"origin":
-            return value if _ORIGIN.fullmatch(value) else b"*"
-    return b"*"
+    found = [value for name, value in headers if name == b"origin"]
+    return found[0] if len(found) == 1 and _ORIGIN.fullmatch(found[0]) else b"*"
+
+
+def cors_lines(origin: bytes) -> tuple[Header, ...]:
+    """The lines for what `allowed_origin` gave: with "*" no credentials are allowed, as browsers demand."""
+    lines = ((b"access-control-allow-origin", origin), (b"vary", b"origin"))
+    return lines if origin == b"*" else (*lines, (b"access-control-allow-credentials", b"true"))
 
 
 def wants_verdict(headers: Headers) -> bool:
@@ -45,15 +52,11 @@ def batch_reply(origin: bytes) -> Reply:
 
 def lines_for(origin: bytes) -> tuple[Header, ...]:
     """The header lines of every answer to a batch."""
-    lines = [
+    return (
         (b"cache-control", b"no-store"),
-        (b"access-control-allow-origin", origin),
-        (b"vary", b"origin"),
+        *cors_lines(origin),
         (b"cross-origin-resource-policy", b"cross-origin"),
-    ]
-    if origin != b"*":
-        lines.append((b"access-control-allow-credentials", b"true"))
-    return tuple(lines)
+    )
 
 
 def batch_handler(clock: Clock, floods: Floods) -> Handler:

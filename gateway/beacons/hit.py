@@ -7,7 +7,8 @@ from base64 import b64decode
 from typing import Final
 
 from ..clock import Clock
-from ..wire import Answer, Handler, Head, Recorded, Reply
+from ..wire import Answer, Handler, Head, HeaderNames, Headers, Recorded, Reply
+from .batch import allowed_origin, cors_lines
 from .floods import Floods, too_many
 from .payload import FORMAT, PIXEL, encode, kept_headers
 
@@ -22,6 +23,13 @@ _LINES: Final = (
     (b"x-content-type-options", b"nosniff"),
 )
 PIXEL_REPLY: Final = Reply(200, ((b"content-type", b"image/gif"), *_LINES), GIF)
+_ORIGIN: Final = HeaderNames(b"origin")
+
+
+def pixel_reply(origins: Headers) -> Reply:
+    """The GIF for a script that fetched it; `origins` are the lines in which its request named its origin."""
+    origin = allowed_origin([(b"origin", value) for _name, value in origins])
+    return Reply(200, ((b"content-type", b"image/gif"), *_LINES, *cors_lines(origin)), GIF)
 
 
 def hit_handler(clock: Clock, floods: Floods) -> Handler:
@@ -38,6 +46,8 @@ def hit_handler(clock: Clock, floods: Floods) -> Handler:
         # fmt: off
         fields = (FORMAT, PIXEL, wall_ms(), head.peer, method, head.target, kept_headers(head), b"", 0)
         # fmt: on
-        return Recorded(encode(fields), PIXEL_REPLY)
+        # An image names no origin: 0.4 µs to see that.
+        origins = head.lines(_ORIGIN)
+        return Recorded(encode(fields), pixel_reply(origins) if origins else PIXEL_REPLY)
 
     return hit

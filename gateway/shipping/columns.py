@@ -32,7 +32,7 @@ RECORD: Final = (
 
 EVENT: Final = (
     Column("type", _TEXT, "what happened: view, click, …", required=True),
-    Column("page", _TEXT, "path of the page"),
+    Column("page", _TEXT, "path of the page, percent-decoded where it can be read"),
     Column("host", _TEXT, "host of the page, if told"),
     Column("event_id", _TEXT, "the tracker's own id of the event; a retry carries the same"),
     Column("occurred_at", _INSTANT, "when it happened, by the sender's clock"),
@@ -56,6 +56,9 @@ EVENT: Final = (
     Column("recipient", _TEXT, "keyed hash of whom the mail went to, if the website said so when it made the link"),
     Column("fetched_by", _TEXT, "of what stands in a mail: direct, privacy_proxy, scanner or unknown"),
     Column("rule", _TEXT, "the rule that decided `fetched_by`"),
+    Column("scheme", _TEXT, "of a page in a packaged app: file, capacitor, widget, …; NULL on the web"),
+    Column("page_raw", _TEXT, "the path as it was sent, if `page` is another spelling of it"),
+    Column("dropped", _TEXT, "what could not be read and was left out: codes such as bad_referrer, a blank between"),
 )
 
 SENDER: Final = (

@@ -11,10 +11,10 @@ from .event import Rejected, Unit
 from .faults import failed
 
 #: Raised when the same bytes would be read differently than before; stands in every commit record.
-PARSER_VERSION: Final = 6
+PARSER_VERSION: Final = 7
 
-#: A little more than the longest that Snowplow's own collector took.
-MAX_TARGET_BYTES: Final = 20 * 1024
+#: As long as a whole head may be (server/limits.py): whatever came in by the door is read.
+MAX_TARGET_BYTES: Final = 64 * 1024
 
 #: Gives at least one unit, none for a count of refused hits. Should not raise, whatever the hit holds: what it raises
 #: all the same costs the whole hit.

@@ -41,6 +41,10 @@ class Event(NamedTuple):
     recipient: str | None = None
     fetched_by: str | None = None
     rule: str | None = None
+    scheme: str | None = None
+    page_raw: str | None = None
+    #: What of it could not be read and was left out: codes with a blank between them, those of refusals.
+    dropped: str | None = None
     #: The pseudonym the tracker uses. No column of its own: the policy decides whether and how it is kept.
     visitor: str | None = None
     #: Why the wire takes this for a machine; wins over what the request's headers say.

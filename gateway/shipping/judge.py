@@ -38,6 +38,8 @@ class Judged:
     letters: list[DeadLetter] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     excluded: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    #: Fields that were left out of good events, by source and code.
+    dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def exclusions(self) -> list[Exclusion]:
         """The excluded events by source, hour and reason."""
@@ -202,6 +204,8 @@ class Judge:
             self._fail(hit, hour, counts, index, "enrich", error, ruling)
             return
         counts.good += 1
+        if event.dropped is not None:
+            self.found.dropped.update((counts.source, code) for code in event.dropped.split(" "))
         self.found.rows.add(hour, row)
 
 

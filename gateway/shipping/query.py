@@ -1,39 +1,47 @@
 """The parameters of a query string or form body, decoded once and once only; of a repeated name the first counts."""
 
+import re
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from .event import RefusalError
-
+#: Parameters after so many are left out.
 MAX_PARAMETERS: Final = 200
 #: Longer parts are not remembered.
 _MAX_KNOWN: Final = 256
+#: A byte that is no part of UTF-8, as Python's decoder hands it on.
+_LONE_BYTE: Final = re.compile("[\udc80-\udcff]")
 
 
-def parameters(query: bytes) -> dict[str, str]:
-    """Names and values; RefusalError if there are too many, or they are no UTF-8."""
+def parameters(query: bytes, dropped: list[str] | None = None) -> dict[str, str]:
+    """Names and values. Bytes that are no UTF-8 stay percent-encoded, so a page's old address can still be told.
+
+    Of more than `MAX_PARAMETERS` the rest is left out, and `dropped` says `too_many_parameters`.
+    """
     fields: dict[str, str] = {}
-    parts = query.split(b"&")
-    if len(parts) > MAX_PARAMETERS:
-        raise RefusalError("too_many_parameters")
-    for part in parts:
+    for part in query.split(b"&"):
         # Most parts have nothing to decode, and the same ones come again: 0.3 µs instead of 1.2.
         if b"%" in part or b"+" in part or not part.isascii():
             name, value = _known_part(part) if len(part) <= _MAX_KNOWN else _decoded(part)
         else:
             name, _, value = part.decode("ascii").partition("=")
         if name and name not in fields:
+            if len(fields) == MAX_PARAMETERS:
+                if dropped is not None:
+                    dropped.append("too_many_parameters")
+                break
             fields[name] = value
     return fields
 
 
 def _decoded(part: bytes) -> tuple[str, str]:
     name, _, value = part.replace(b"+", b" ").partition(b"=")
-    try:
-        return unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()
-    except UnicodeDecodeError:
-        raise RefusalError("not_utf8") from None
+    return _text(name), _text(value)
+
+
+def _text(coded: bytes) -> str:
+    text = unquote_to_bytes(coded).decode("utf-8", "surrogateescape")
+    return _LONE_BYTE.sub(lambda lone: f"%{ord(lone[0]) - 0xDC00:02X}", text)
 
 
 _known_part = lru_cache(maxsize=16_384)(_decoded)

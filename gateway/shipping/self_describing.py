@@ -7,16 +7,11 @@ import re
 from binascii import a2b_base64
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
+from . import loose_json
 from .event import RefusalError
 
 _IGLU: Final = re.compile(
     r"iglu:([A-Za-z0-9_.\-]{1,128})/([A-Za-z0-9_.\-]{1,128})/jsonschema/([0-9]{1,4}-[0-9]{1,4}-[0-9]{1,4})"
-)
-#: One escaped character of a JSON text: a whole pair of surrogates, half of one (group 1), or any other.
-_ESCAPED: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _FROM_URL: Final = str.maketrans("-_", "+/")
 _PADDING: Final = ("", "===", "==", "=")
@@ -41,21 +36,11 @@ class SelfDescribing(NamedTuple):
 
 
 def read_json(text: bytes, refusal: str) -> Any:
-    """The value of a JSON text; RefusalError with the code `refusal` if it is none.
-
-    Half of a surrogate pair (JavaScript that cut a string in the middle of an emoji) becomes U+FFFD.
-    """
+    """The value of a JSON text, read as loosely as trackers write it; RefusalError with the code `refusal` if none."""
     try:
-        try:
-            return msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            return msgspec.json.decode(_ESCAPED.sub(_mended, text))
-    except (ValueError, RecursionError):
+        return loose_json.read(text)
+    except ValueError:
         raise RefusalError(refusal) from None
-
-
-def _mended(escaped: re.Match[bytes]) -> bytes:
-    return escaped[0] if escaped[1] is None else rb"\ufffd"
 
 
 def read_base64(text: str, refusal: str) -> bytes:

@@ -100,6 +100,8 @@ class SegmentShipper:
             rate=rate_at_end(times_ms),
         )
         self._commits.add(commit)
+        for (source, code), fields in judge.found.dropped.items():
+            metrics.FIELDS_DROPPED.labels(source, code).inc(fields)
         self._seen.committed(number, commit.runs)
         return commit
 

@@ -9,6 +9,7 @@ What the parameters mean is told in snowplow_event.py.
 """
 
 import zlib
+from binascii import b2a_base64
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,8 @@ import msgspec
 from ..beacons.payload import RawHit
 from .event import RefusalError, Rejected, Unit, header
 from .faults import failed
+from .loose_json import without_mark
+from .properties import note
 from .query import parameters
 from .self_describing import read_json, self_describing
 from .snowplow_event import Parameters, event_of
@@ -29,7 +32,8 @@ URI_REDIRECT: Final = "iglu:com.snowplowanalytics.snowplow/uri_redirect/jsonsche
 UNSTRUCT_EVENT: Final = "iglu:com.snowplowanalytics.snowplow/unstruct_event/jsonschema/1-0-0"
 CONTEXTS: Final = "iglu:com.snowplowanalytics.snowplow/contexts/jsonschema/1-0-1"
 
-#: Most events of one body; as many as fit into the longest that is kept, if each is as short as trackers make them.
+#: Events of one body that are judged one by one; as many as fit into the longest that is kept, if each is as short as
+#: trackers make them. Those after it are one dead letter, to be replayed.
 MAX_EVENTS: Final = 5_000
 #: The longest body, unpacked.
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -47,15 +51,22 @@ def units(hit: RawHit) -> list[Unit]:
     except RefusalError as refusal:
         return [Rejected(str(refusal), _unpacked(hit))]
     is_batch = _is_batch(hit)
-    return [_judged(one, hit, is_batch=is_batch) for one in found]
+    judged = [_judged(one, hit, is_batch=is_batch) for one in found[:MAX_EVENTS]]
+    if len(found) > MAX_EVENTS:
+        judged.append(Rejected("too_many_events", _alone(found[MAX_EVENTS:])))
+    return judged
 
 
 def bodies(hit: RawHit) -> list[bytes]:
     """For each unit of a hit a body that brings it alone; empty where the hit has but one."""
     try:
-        return [_alone(one) if _is_batch(hit) else b"" for one in events_in(hit)]
+        found = events_in(hit)
     except RefusalError:
         return [_unpacked(hit)]
+    if not _is_batch(hit):
+        return [b""] * len(found)
+    apart = [_alone([one]) for one in found[:MAX_EVENTS]]
+    return [*apart, _alone(found[MAX_EVENTS:])] if len(found) > MAX_EVENTS else apart
 
 
 def _is_batch(hit: RawHit) -> bool:
@@ -71,25 +82,29 @@ def _unpacked(hit: RawHit) -> bytes:
 
 
 def _judged(said: Any, hit: RawHit, *, is_batch: bool) -> Unit:
+    dropped: list[str] = []
     try:
-        return event_of(checked(said), hit)
+        return event_of(checked(said, dropped), hit, dropped)
     except RefusalError as refusal:
-        return Rejected(str(refusal), _alone(said) if is_batch else b"")
+        return Rejected(str(refusal), _alone([said]) if is_batch else b"")
     except Exception as error:
-        return failed("decode", error, _alone(said) if is_batch else b"")
+        return failed("decode", error, _alone([said]) if is_batch else b"")
 
 
-def _alone(said: Any) -> bytes:
-    """An event of a body as a body of its own."""
+def _alone(events: list[Any]) -> bytes:
+    """Events of a body as a body of their own."""
     try:
-        return msgspec.json.encode({"schema": PAYLOAD_DATA, "data": [said]})
-    except (ValueError, OverflowError, RecursionError):
+        return msgspec.json.encode({"schema": PAYLOAD_DATA, "data": events})
+    except (ValueError, TypeError, OverflowError, RecursionError):
         # What the reader takes the writer need not: it has limits of its own for depth and for whole numbers.
         return b'"too deep to be written again"'
 
 
-def checked(said: Any) -> Parameters:
-    """The parameters of one event, all of them texts; RefusalError if they cannot be."""
+def checked(said: Any, dropped: list[str]) -> Parameters:
+    """The parameters of one event, all of them texts; RefusalError if it is no set of them.
+
+    One that is neither text, number nor boolean is left out; `dropped` then says `bad_parameter`.
+    """
     if not isinstance(said, dict):
         raise RefusalError("not_an_object")
     fields: Parameters = {}
@@ -99,7 +114,7 @@ def checked(said: Any) -> Parameters:
         elif isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < _MAX_NUMBER):
             fields[name] = msgspec.json.encode(value).decode()
         elif value is not None:
-            raise RefusalError("bad_parameter")
+            note(dropped, "bad_parameter")
     return fields
 
 
@@ -130,6 +145,7 @@ def _body(hit: RawHit) -> bytes:
             raise RefusalError("body_too_long")
         if not unpacking.eof or unpacking.unused_data:
             raise RefusalError("not_gzip")
+    body = without_mark(body)
     if not body.strip():
         raise RefusalError("empty_body")
     return body
@@ -140,15 +156,15 @@ def _content_type(hit: RawHit) -> bytes:
 
 
 def _batch(query: Parameters, body: bytes, hit: RawHit) -> list[Any]:
-    if _content_type(hit) not in _JSON_TYPES:
+    if _content_type(hit) not in _JSON_TYPES and not body.lstrip().startswith(b"{"):
+        if _content_type(hit) == _FORM_TYPE:
+            return [{**query, **parameters(body)}]
         raise RefusalError("wrong_content_type")
     said = self_describing(read_json(body, "not_json"), "bad_payload")
     if said.name != "payload_data" or not isinstance(said.data, list):
         raise RefusalError("bad_payload")
     if not said.data:
         raise RefusalError("no_events")
-    if len(said.data) > MAX_EVENTS:
-        raise RefusalError("too_many_events")
     if not query:
         return said.data
     return [{**query, **one} if isinstance(one, dict) else one for one in said.data]
@@ -179,12 +195,18 @@ def _redirected(query: Parameters) -> Parameters:
         return {**query, "e": "ue", "p": query.get("p", "web"), "ue_pr": _wrapped(UNSTRUCT_EVENT, redirect)}
     if "co" not in query:
         return {**query, "co": _wrapped(CONTEXTS, [redirect])}
-    known = self_describing(read_json(query["co"].encode(), "bad_contexts"), "bad_contexts").data
-    return {**query, "co": _wrapped(CONTEXTS, [*known, redirect] if isinstance(known, list) else known)}
+    try:
+        known = self_describing(read_json(query["co"].encode(), "bad_contexts"), "bad_contexts").data
+    except RefusalError:
+        known = None
+    if not isinstance(known, list):
+        # Contexts that cannot be read stay where they are, to be named; the target goes by the other parameter.
+        return {**query, "cx": b2a_base64(_wrapped(CONTEXTS, [redirect]).encode(), newline=False).decode()}
+    return {**query, "co": _wrapped(CONTEXTS, [*known, redirect])}
 
 
 def _wrapped(schema: str, data: Any) -> str:
     try:
         return msgspec.json.encode({"schema": schema, "data": data}).decode()
-    except (ValueError, OverflowError, RecursionError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise RefusalError("bad_event") from None

@@ -19,9 +19,11 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from ..beacons.payload import NETWORK_USER, RawHit
-from .event import MAX_TIME_MS, Event, RefusalError, header
-from .own_fields import CONTROL, FIELDS, LABEL
-from .own_wire import host_and_path
+from .event import Event, RefusalError, header
+from .numbers import instant_ms
+from .own_fields import FIELDS, LABEL
+from .page_address import CONTROL, PageAddress, page_address
+from .properties import note, written
 from .query import parameters
 from .self_describing import SelfDescribing, read_base64, read_json, self_describing
 from .snowplow_schemas import Meaning, meaning_of, person_in, viewing_in, without_person
@@ -44,49 +46,56 @@ _NO_PROPERTIES: Final = frozenset(
 #: A retry says the same but for these.
 _NOT_IN_FINGERPRINT: Final = frozenset({"eid", "stm", "nuid", "cv"})
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_TIME: Final = re.compile(r"[0-9]{1,13}")
 _NO_LABEL: Final = re.compile(r"[^A-Za-z0-9_.\-]+")
 _MAX_TEXT: Final = 255
+_NO_PAGE: Final = PageAddress(None, "")
 #: Of what a funnel may ask for.
 _MAX_TYPE: Final = 64
 
 
-def event_of(fields: Parameters, hit: RawHit) -> Event:
-    """The event; RefusalError if these parameters are none."""
+def event_of(fields: Parameters, hit: RawHit, dropped: list[str]) -> Event:
+    """The event; RefusalError if these parameters are none: for their type, or a page view's page.
+
+    What else cannot be read is left out; `dropped` says so by code, besides what it says already.
+    """
     kind = fields.get("e")
     if kind != "ue" and kind not in _TYPES:
         raise RefusalError("no_type" if kind is None else "unknown_type")
     about = _about(fields) if kind == "ue" else None
-    contexts = _contexts(fields)
+    contexts = _contexts(fields, dropped)
     means = Meaning(_plain_type(fields)) if about is None else meaning_of(about, contexts)
-    host, page = _page(fields, hit, must=kind == "pv")
+    where = _page(fields, hit, dropped, must=kind == "pv")
     session, visitor = person_in(contexts)
-    true_time = _time(fields, "ttm")
-    return Event(
+    true_time = _time(fields, "ttm", dropped)
+    screen = means.page is not None
+    event = Event(
         type=means.type,
-        page=page if means.page is None else means.page,
-        host=host,
-        event_id=_event_id(fields),
-        occurred_at=_time(fields, "dtm") if true_time is None else true_time,
-        properties=_properties(fields, about, contexts),
+        page=means.page if screen else where.page or None,
+        host=where.host,
+        event_id=_event_id(fields, dropped),
+        occurred_at=_time(fields, "dtm", dropped) if true_time is None else true_time,
+        properties=_properties(fields, about, contexts, dropped),
         fingerprint=_fingerprint(fields),
         # By a clock that is right there is nothing to correct.
-        sent_at=_time(fields, "stm") if true_time is None else None,
-        app=_text(fields, "aid"),
-        platform=_platform(fields),
-        session=_text(fields, "sid") or session,
-        user=_text(fields, "uid"),
-        campaign=_campaign(fields),
-        referrer_host=_referrer_host(fields),
+        sent_at=_time(fields, "stm", dropped) if true_time is None else None,
+        app=_text(fields, "aid", dropped) or where.app,
+        platform=_platform(fields, dropped),
+        session=_text(fields, "sid", dropped) or session,
+        user=_text(fields, "uid", dropped),
+        campaign=_campaign(fields, dropped),
+        referrer_host=_referrer_host(fields, dropped),
         link=means.link,
         media=means.media,
         play_state=means.play_state,
         position_ms=means.position_ms,
         playback_rate=means.playback_rate,
         viewing=viewing_in(contexts),
-        visitor=_visitor(fields, visitor, hit),
+        scheme=where.scheme,
+        page_raw=None if screen else where.raw,
+        visitor=_visitor(fields, visitor, hit, dropped),
         agent=fields.get("ua") or None,
     )
+    return event._replace(dropped=" ".join(sorted(dropped))) if dropped else event
 
 
 def _plain_type(fields: Parameters) -> str:
@@ -108,15 +117,24 @@ def _about(fields: Parameters) -> SelfDescribing:
     return self_describing(outer.data, "bad_event")
 
 
-def _contexts(fields: Parameters) -> list[SelfDescribing]:
-    """What an event carries along."""
+def _contexts(fields: Parameters, dropped: list[str]) -> list[SelfDescribing]:
+    """What an event carries along, each context good or left out by itself."""
     found: list[SelfDescribing] = []
-    for outer in (_described(fields, "co", "", "bad_contexts"), _described(fields, "", "cx", "bad_contexts")):
-        if outer is None:
+    for names in (("co", ""), ("", "cx")):
+        try:
+            outer = _described(fields, *names, "bad_contexts")
+            if outer is None:
+                continue
+            if outer.name != "contexts" or not isinstance(outer.data, list):
+                raise RefusalError("bad_contexts")
+        except RefusalError as refusal:
+            note(dropped, str(refusal))
             continue
-        if outer.name != "contexts" or not isinstance(outer.data, list):
-            raise RefusalError("bad_contexts")
-        found += [self_describing(context, "bad_contexts") for context in outer.data]
+        for context in outer.data:
+            try:
+                found.append(self_describing(context, "bad_contexts"))
+            except RefusalError as refusal:
+                note(dropped, str(refusal))
     return found
 
 
@@ -129,96 +147,99 @@ def _described(fields: Parameters, plain: str, coded: str, refusal: str) -> Self
     return None
 
 
-def _event_id(fields: Parameters) -> str | None:
+def _event_id(fields: Parameters, dropped: list[str]) -> str | None:
     event_id = fields.get("eid", "").lower()
     if event_id and _UUID.fullmatch(event_id) is None:
-        raise RefusalError("bad_id")
+        note(dropped, "bad_id")
+        return None
     return event_id or None
 
 
-def _time(fields: Parameters, name: str) -> int | None:
+def _time(fields: Parameters, name: str, dropped: list[str]) -> int | None:
     text = fields.get(name)
     if not text:
         return None
-    if _TIME.fullmatch(text) is None or int(text) > MAX_TIME_MS:
-        raise RefusalError("bad_time")
-    return int(text)
+    at = instant_ms(text)
+    if at is None:
+        note(dropped, "bad_time")
+    return at
 
 
-def _text(fields: Parameters, name: str) -> str | None:
+def _text(fields: Parameters, name: str, dropped: list[str]) -> str | None:
     text = fields.get(name)
     if not text:
         return None
     if len(text) > _MAX_TEXT or CONTROL.search(text):
-        raise RefusalError(f"bad_{name}")
+        note(dropped, f"bad_{name}")
+        return None
     return text
 
 
-def _platform(fields: Parameters) -> str | None:
+def _platform(fields: Parameters, dropped: list[str]) -> str | None:
     platform = fields.get("p")
     if not platform:
         return None
     if LABEL.fullmatch(platform) is None:
-        raise RefusalError("bad_platform")
+        note(dropped, "bad_platform")
+        return None
     return platform
 
 
-def _visitor(fields: Parameters, told: str | None, hit: RawHit) -> str | None:
+def _visitor(fields: Parameters, told: str | None, hit: RawHit, dropped: list[str]) -> str | None:
     """The steadiest pseudonym there is: the tracker's own, then what a server says, then our cookie's."""
-    said = _text(fields, "duid") or told or _text(fields, "tnuid") or _text(fields, "nuid")
+    said = _text(fields, "duid", dropped) or told or _text(fields, "tnuid", dropped) or _text(fields, "nuid", dropped)
     # A server may pass our whole cookie on: the id, and behind it the seal.
     if said and said[36:37] == "." and _UUID.fullmatch(said[:36].lower()):
         return said[:36]
     return said or header(hit, NETWORK_USER).decode("ascii") or None
 
 
-def _page(fields: Parameters, hit: RawHit, *, must: bool) -> tuple[str | None, str | None]:
-    """Host and path of the page, as far as it is one; where it must be, the Referer's if no other is told."""
+def _page(fields: Parameters, hit: RawHit, dropped: list[str], *, must: bool) -> PageAddress:
+    """Where the page is, as far as it is one; where it must be, the Referer's if no other is told."""
     said = fields.get("url") or (header(hit, b"referer").decode("utf-8", "replace") if must else "")
     if not said:
         if must:
             raise RefusalError("no_page")
-        return None, None
+        return _NO_PAGE
     try:
-        return host_and_path(said)
+        return page_address(said)
     except RefusalError:
         if must:
             raise
-        return None, None
+        note(dropped, "bad_page")
+        return _NO_PAGE
 
 
-def _referrer_host(fields: Parameters) -> str | None:
-    referrer: str | None = FIELDS["referrer"][1](fields.get("refr"))
-    return referrer
+def _column(name: str, said: str | None, dropped: list[str]) -> str | None:
+    """The value, as the column of our own wire's field `name` takes it."""
+    if not said:
+        return None
+    value: str | None = FIELDS[name][1](said)
+    if value is None:
+        note(dropped, f"bad_{name}")
+    return value
 
 
-def _campaign(fields: Parameters) -> str | None:
+def _referrer_host(fields: Parameters, dropped: list[str]) -> str | None:
+    return _column("referrer", fields.get("refr"), dropped)
+
+
+def _campaign(fields: Parameters, dropped: list[str]) -> str | None:
     query = fields.get("url", "").partition("#")[0].partition("?")[2]
     if "utm_campaign=" not in query:
         return None
-    try:
-        campaign: str | None = FIELDS["campaign"][1](parameters(query.encode()).get("utm_campaign"))
-    except RefusalError:
-        return None
-    return campaign
+    return _column("campaign", parameters(query.encode()).get("utm_campaign"), dropped)
 
 
-def _properties(fields: Parameters, about: SelfDescribing | None, contexts: list[SelfDescribing]) -> str | None:
+def _properties(
+    fields: Parameters, about: SelfDescribing | None, contexts: list[SelfDescribing], dropped: list[str]
+) -> str | None:
     kept: dict[str, Any] = {name: value for name, value in fields.items() if name not in _NO_PROPERTIES}
     if about is not None:
         kept["ue"] = without_person(about).plain()
     if contexts:
         kept["co"] = [without_person(context).plain() for context in contexts]
-    if not kept:
-        return None
-    try:
-        text = msgspec.json.encode(kept, order="deterministic")
-    except (ValueError, OverflowError, RecursionError):
-        # What the reader takes the writer need not: it has limits of its own for depth and for whole numbers.
-        raise RefusalError("bad_properties") from None
-    if len(text) > MAX_PROPERTIES_BYTES:
-        raise RefusalError("properties_too_long")
-    return text.decode()
+    return written(kept, MAX_PROPERTIES_BYTES, dropped).decode() or None
 
 
 def _fingerprint(fields: Parameters) -> bytes:

@@ -11,7 +11,9 @@ What does not fit its column stands in the properties only, like all the rest.
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from .own_fields import FIELDS, ID
+from .numbers import number
+from .own_fields import FIELDS, a_name
+from .page_address import readable
 from .self_describing import SelfDescribing
 
 _SNOWPLOW: Final = "com.snowplowanalytics.snowplow"
@@ -53,7 +55,8 @@ def meaning_of(about: SelfDescribing, contexts: Iterable[SelfDescribing]) -> Mea
     """What a self-describing event is."""
     said = _fields(about)
     if about.vendor == _SNOWPLOW and about.name in _CLICKS:
-        return Meaning("click", link=_column("link", said.get(_CLICKS[about.name])))
+        link = _column("link", said.get(_CLICKS[about.name]))
+        return Meaning("click", link=None if link is None else readable(link))
     if about.vendor in (_SNOWPLOW, _MOBILE) and about.name == "screen_view":
         screen = said.get("name")
         if isinstance(screen, str) and 0 < len(screen) <= _MAX_SCREEN_CHARS and screen.isprintable():
@@ -84,9 +87,9 @@ def _watched(player: dict[str, Any], said: dict[str, Any]) -> Meaning:
     )
 
 
-def _milliseconds(seconds: Any) -> int | None:
-    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    return round(seconds * 1_000) if is_number and 0 <= seconds < _MAX_SECONDS else None
+def _milliseconds(said: Any) -> int | None:
+    seconds = number(said)
+    return round(seconds * 1_000) if seconds is not None and 0 <= seconds < _MAX_SECONDS else None
 
 
 def viewing_in(contexts: Iterable[SelfDescribing]) -> str | None:
@@ -95,7 +98,7 @@ def viewing_in(contexts: Iterable[SelfDescribing]) -> str | None:
         key: value
         for context in contexts
         if (key := (context.vendor, context.name)) in _VIEWINGS
-        and (value := _identifier(_fields(context).get(_VIEWINGS[key]))) is not None
+        and (value := a_name(_fields(context).get(_VIEWINGS[key]))) is not None
     }
     return next((found[key] for key in _VIEWINGS if key in found), None)
 
@@ -105,12 +108,8 @@ def person_in(contexts: Iterable[SelfDescribing]) -> tuple[str | None, str | Non
     for context in contexts:
         if (context.vendor, context.name) == (_SNOWPLOW, "client_session"):
             said = _fields(context)
-            return _identifier(said.get("sessionId")), _identifier(said.get("userId"))
+            return a_name(said.get("sessionId")), a_name(said.get("userId"))
     return None, None
-
-
-def _identifier(value: Any) -> str | None:
-    return value if isinstance(value, str) and ID.fullmatch(value) else None
 
 
 def without_person(said: SelfDescribing) -> SelfDescribing:

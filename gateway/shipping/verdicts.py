@@ -2,6 +2,7 @@
 
     {"events": [{"verdict": "good"}, {"verdict": "bad", "code": "bad_page"}, {"verdict": "duplicate"}]}
 
+A good event's `dropped` names by code what of it could not be read and was left out: ["bad_referrer"].
 `duplicate` is said of a copy within the body: whether an event came before in another one is the shipper's knowledge.
 `conflict` is true for an event that has another one's id and says something else; it counts.
 """
@@ -17,6 +18,7 @@ class _Told(msgspec.Struct, omit_defaults=True):
     verdict: str
     code: str = ""
     conflict: bool = False
+    dropped: list[str] = []
 
 
 class _Answer(msgspec.Struct):
@@ -32,7 +34,9 @@ def verdicts(hit: RawHit) -> bytes:
             told.append(_Told("bad", unit.reason))
             continue
         before = said.setdefault(unit.event_id, set()) if unit.event_id is not None else set()
-        told.append(_Told("duplicate" if unit.fingerprint in before else "good", conflict=_conflicts(unit, before)))
+        verdict = "duplicate" if unit.fingerprint in before else "good"
+        dropped = unit.dropped.split(" ") if unit.dropped else []
+        told.append(_Told(verdict, conflict=_conflicts(unit, before), dropped=dropped))
         before.add(unit.fingerprint)
     return msgspec.json.encode(_Answer(told))
 

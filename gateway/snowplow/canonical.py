@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from ..shipping.numbers import instant_ms
+
 #: What happened: the event's name, and the schema it counts as.
 EVENTS: Final = {
     "pv": ("page_view", "iglu:com.snowplowanalytics.snowplow/page_view/jsonschema/1-0-0"),
@@ -40,15 +42,15 @@ _SIZES: Final = {
 
 
 def canonical(parameters: Mapping[str, str], received_at_ms: int, happened_at_ms: int | None) -> dict[str, Any]:
-    """The fields that the parameters fill; those of a good event, so times and the type are known to be sound."""
+    """The fields that the parameters fill; those of a good event, so the type is known to be sound."""
     event: dict[str, Any] = {"event": EVENTS[parameters["e"]][0], "collector_tstamp": instant(received_at_ms)}
     for name, value in parameters.items():
         if name in _TEXTS:
             event[_TEXTS[name]] = value
         elif name in _NUMBERS:
             event[_NUMBERS[name]] = _number(value)
-        elif name in _TIMES and value:
-            event[_TIMES[name]] = instant(int(value))
+        elif name in _TIMES and (at_ms := instant_ms(value)) is not None:
+            event[_TIMES[name]] = instant(at_ms)
         elif name in _SIZES:
             event |= dict(zip(_SIZES[name], map(_number, value.split("x", 1)), strict=False))
         elif name == "cookie":

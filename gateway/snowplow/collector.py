@@ -8,7 +8,7 @@ from typing import Final
 
 from latchstring_middleware.forwarded import TrustedProxies
 
-from ..beacons.batch import MAX_ORIGINS, allowed_origin
+from ..beacons.batch import MAX_ORIGINS, allowed_origin, cors_lines
 from ..beacons.floods import Floods, too_many
 from ..beacons.hit import GIF
 from ..beacons.payload import ANONYMOUS, FORMAT, NETWORK_USER, SNOWPLOW, encode, kept_headers
@@ -102,12 +102,10 @@ def reply_with(key: tuple[bytes, bool], set_cookie: bytes = b"") -> Reply:
 def lines_for(origin: bytes, set_cookie: bytes = b"") -> tuple[Header, ...]:
     """The header lines that every answer to a tracker has.
 
-    Trackers send credentials unless they are told otherwise, and with them a browser takes no "*".
+    Trackers send credentials unless they are told otherwise; beacons/batch.py says to which origins that is allowed.
     """
     lines: Headers = [
-        (b"access-control-allow-origin", origin),
-        (b"access-control-allow-credentials", b"true"),
-        (b"vary", b"origin"),
+        *cors_lines(origin),
         (b"cross-origin-resource-policy", b"cross-origin"),
         _NOT_STORED,
         _NO_SNIFFING,

@@ -23,9 +23,9 @@ from ..api_requests import read_json
 from ..beacons import payload
 from ..beacons.payload import SNOWPLOW, RawHit
 from ..hot_route import AppendRecord
-from ..shipping.event import RefusalError
+from ..shipping.event import Event, RefusalError
 from ..shipping.faults import failed
-from ..shipping.snowplow import checked, events_in
+from ..shipping.snowplow import MAX_EVENTS, checked, events_in
 from ..shipping.snowplow_event import event_of
 from ..shipping.times import happened_at
 from .canonical import EVENTS, canonical
@@ -83,10 +83,11 @@ class Micro:
         except RefusalError as refusal:
             self._refuse(hit, None, str(refusal))
             return
-        for said in found:
+        for said in found[:MAX_EVENTS]:
+            dropped: list[str] = []
             try:
-                parameters = checked(said)
-                event = event_of(parameters, hit)
+                parameters = checked(said, dropped)
+                event = event_of(parameters, hit, dropped)
             except RefusalError as refusal:
                 self._refuse(hit, said, str(refusal))
             except Exception as error:
@@ -94,7 +95,9 @@ class Micro:
             else:
                 at_ms = happened_at(hit.received_at_ms, event.occurred_at, event.sent_at)
                 self._counts["good"] += 1
-                self._good.append(_good(hit, parameters, event.properties, at_ms))
+                self._good.append(_good(hit, parameters, event, at_ms))
+        if len(found) > MAX_EVENTS:
+            self._refuse(hit, None, "too_many_events")
 
     def _refuse(self, hit: RawHit, said: Any, reason: str) -> None:
         self._counts["bad"] += 1
@@ -179,15 +182,18 @@ def _raw(hit: RawHit, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {"api": _api(hit), "parameters": dict(parameters)}
 
 
-def _good(hit: RawHit, parameters: dict[str, str], properties: str | None, at_ms: int | None) -> dict[str, Any]:
-    kept = msgspec.json.decode(properties or "{}")
+def _good(hit: RawHit, parameters: dict[str, str], event: Event, at_ms: int | None) -> dict[str, Any]:
+    kept = msgspec.json.decode(event.properties or "{}")
     about, contexts = kept.get("ue"), kept.get("co", [])
-    event = canonical(parameters, hit.received_at_ms, at_ms)
-    event |= {name: found for name, found in (("unstruct_event", about), ("contexts", contexts)) if found}
-    return {
+    told = canonical(parameters, hit.received_at_ms, at_ms)
+    told |= {name: found for name, found in (("unstruct_event", about), ("contexts", contexts)) if found}
+    schema = EVENTS[parameters["e"]][1] or (about["schema"] if about else "")
+    good = {
         "rawEvent": _raw(hit, parameters),
-        "eventType": event["event"],
-        "schema": EVENTS[parameters["e"]][1] or about["schema"],
+        "eventType": told["event"],
+        "schema": schema,
         "contexts": [context["schema"] for context in contexts],
-        "event": event,
+        "event": told,
     }
+    # What could not be read of it; Snowplow's own has no such member, so it is there only where there is something.
+    return good | {"dropped": event.dropped.split(" ")} if event.dropped else good

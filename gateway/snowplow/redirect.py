@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from ..beacons.batch import allowed_origin
 from ..link_target import origin_of
-from ..shipping.event import RefusalError
-from ..shipping.own_fields import CONTROL
+from ..shipping.page_address import CONTROL
 from ..shipping.query import parameters
 from ..shipping.snowplow import REDIRECT_PATH, SEAL
 from ..tokens.keyring import KeyRing
@@ -35,10 +34,7 @@ class Redirects:
 
     def target_of(self, query: bytes) -> bytes | None:
         """The Location that a query asks for; None if it is no http(s) URL, or leads where nobody has allowed."""
-        try:
-            said = parameters(query)
-        except RefusalError:
-            return None
+        said = parameters(query)
         location = _location(said.get("u", ""))
         origin = origin_of(location)
         if origin is None:

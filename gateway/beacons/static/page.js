@@ -7,7 +7,9 @@
 
   const HEARTBEAT_MS = 10_000;
   const RETRY_MS = 5_000;
-  const address = (path) => new URL(path, script.src).href;
+  const address = (path) => new URL(path, script.dataset.edge || script.src).href;
+  // An app's `origin` is "null".
+  const here = location.protocol + "//" + location.host;
   const randomId = () => btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(12))));
   const common = {
     app: script.dataset.app,
@@ -24,7 +26,7 @@
 
   function send(type, fields, isProbe) {
     const now = Date.now();
-    const event = { type, id: randomId(), page: location.origin + location.pathname };
+    const event = { type, id: randomId(), page: here + location.pathname };
     for (const [name, value] of Object.entries({ ...common, ...fields }))
       if (value != null && value !== "") event[name] = String(value);
     event.time = event.sent = now;
@@ -41,7 +43,7 @@
 
   // --- Page views: not while prerendered, and again when the page comes back out of the browser's memory. ------------
   function view() {
-    const from = document.referrer && new URL(document.referrer).host;
+    const from = document.referrer.split("/")[2];
     send("view", { referrer: from === location.host ? "" : from }, true);
     if (script.dataset.conversion) send("conversion", { goal: script.dataset.conversion });
   }

@@ -36,6 +36,14 @@ def test_batch_is_kept_and_answered_204_whatever_it_says(body: bytes) -> None:
         (b"https://watch.example", b"https://watch.example"),
         (b"https://watch.example:8443", b"https://watch.example:8443"),
         (b"null", b"null"),
+        (b"file://", b"file://"),
+        (b"capacitor://localhost", b"capacitor://localhost"),
+        (b"chrome-extension://abcdefghijklmnop", b"chrome-extension://abcdefghijklmnop"),
+        (b"https://xn--mller-kva.example", b"https://xn--mller-kva.example"),
+        (b"http://[::1]:8400", b"http://[::1]:8400"),
+        (b"", b"*"),
+        (b"file:", b"*"),
+        (b"https://a.example\r\nx-evil: 1", b"*"),
         (b"https://a.example, https://b.example", b"*"),
         (b"javascript:alert(1)", b"*"),
         (b"https://a.example/path", b"*"),
@@ -48,6 +56,16 @@ def test_reply_names_a_well_formed_origin_and_no_other(origin: bytes, allowed: b
 
     assert _origin_of(reply) == allowed
     assert (b"vary", b"origin") in reply.headers
+    # Never both (Fetch, "CORS check").
+    credentials = dict(reply.headers).get(b"access-control-allow-credentials")
+    assert credentials == (None if allowed == b"*" else b"true")
+
+
+def test_two_origins_are_none() -> None:
+    """Which of them a proxy would believe is anybody's guess."""
+    origins = [(b"origin", b"https://a.example"), (b"origin", b"https://b.example")]
+
+    assert _origin_of(_post(b"{}", origins).reply) == b"*"
 
 
 def test_replies_to_ever_new_origins_stay_right() -> None:

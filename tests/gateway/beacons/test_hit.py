@@ -34,6 +34,30 @@ def test_pixel_is_the_43_byte_gif_that_no_cache_keeps() -> None:
     assert reply.body == GIF
 
 
+@pytest.mark.parametrize(
+    ("origin", "allowed", "credentials"),
+    [
+        (b"https://a.example", b"https://a.example", b"true"),
+        (b"null", b"null", b"true"),
+        (b"file://", b"file://", b"true"),
+        (b"https://a.example/path", b"*", None),
+    ],
+)
+def test_script_that_fetches_the_pixel_may_read_it(origin: bytes, allowed: bytes, credentials: bytes | None) -> None:
+    """The preflight allowed what the answer then did not: a fetch failed, though its hit was kept."""
+    head = Head(b"GET", b"/b.gif?p=/a", [*HEADERS, (b"origin", origin)], "192.0.2.1")
+
+    answer = hit_handler(ManualClock(), UNLIMITED)(head)
+
+    assert isinstance(answer, Recorded)
+    said = dict(answer.reply.headers)
+    assert (said[b"access-control-allow-origin"], said.get(b"access-control-allow-credentials")) == (
+        allowed,
+        credentials,
+    )
+    assert (answer.reply.body, said[b"vary"]) == (GIF, b"origin")
+
+
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
 def test_hit_is_kept_as_it_came(method: bytes) -> None:
     """Receipt time, peer, method and target are kept without a glance at what they say."""

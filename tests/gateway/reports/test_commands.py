@@ -87,14 +87,16 @@ def test_ledger_that_does_not_add_up_exits_1(data_dir: Path) -> None:
 
 
 def test_what_visitors_send_does_not_steer_the_terminal(tmp_path: Path) -> None:
-    """A page named with markup or direction marks is printed as text."""
-    write_segment(tmp_path, [pixel("p=/[red]x\N{RIGHT-TO-LEFT OVERRIDE}y".encode())])
+    """A page or campaign named with markup or direction marks is printed as text."""
+    write_segment(tmp_path, [pixel("p=/[red]x&campaign=[b]x\N{RIGHT-TO-LEFT OVERRIDE}y&e=click".encode())])
     with Shipper(tmp_path, ManualClock(), TRUSTED) as shipper:
         shipper.ship_once()
 
-    _, output = _run(tmp_path, "report", "pages")
+    _, pages = _run(tmp_path, "report", "clicks", "--by", "page")
+    _, campaigns = _run(tmp_path, "report", "clicks", "--by", "campaign")
 
-    assert "/[red]x\N{REPLACEMENT CHARACTER}y" in output
+    assert "/[red]x" in pages
+    assert "[b]x\N{REPLACEMENT CHARACTER}y" in campaigns
 
 
 def test_table_shrinks_to_the_width(tmp_path: Path) -> None:

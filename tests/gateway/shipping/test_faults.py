@@ -35,11 +35,11 @@ def _ship(data_dir: Path, policy: Policy | None = None) -> list[DeadLetter]:
     return [letter for commit in catalogue.commits for letter in catalogue.letters(commit)]
 
 
-def _fails_at(page: bytes, then: Callable[[Any, RawHit], Any]) -> Callable[[Any, RawHit], Any]:
-    def event(fields: Any, hit: RawHit) -> Any:
+def _fails_at(page: bytes, then: Callable[..., Any]) -> Callable[..., Any]:
+    def event(fields: Any, hit: RawHit, dropped: list[str]) -> Any:
         if page.decode() in str(fields):
             raise OverflowError("203.0.113.77 said something odd")
-        return then(fields, hit)
+        return then(fields, hit, dropped)
 
     return event
 
@@ -173,8 +173,8 @@ def test_a_row_that_fits_into_no_column_costs_only_itself(
     """A whole piece of a segment is written at once; a value too large for its column took all of it along."""
     event = own_wire._event
 
-    def odd(fields: Any, hit: RawHit) -> Event:
-        read = event(fields, hit)
+    def odd(fields: Any, hit: RawHit, dropped: list[str]) -> Event:
+        read = event(fields, hit, dropped)
         return read._replace(**oddity) if read.page == "/odd" else read
 
     monkeypatch.setattr(own_wire, "_event", odd)

@@ -9,7 +9,7 @@ import pytest
 from harness.hits import batch, pixel
 from latchstring_gateway.beacons import payload
 from latchstring_gateway.shipping.decode import units
-from latchstring_gateway.shipping.event import Event, Rejected, Unit
+from latchstring_gateway.shipping.event import Event, Unit
 from latchstring_gateway.shipping.own_fields import FIELDS
 
 _HEARTBEAT: dict[str, Any] = {
@@ -89,34 +89,79 @@ def test_a_retry_sent_later_says_the_same() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        *(("app", said) for said in ("", "a b", "x" * 65, 7, None)),
+        *(("app", said) for said in ("a b", "x" * 65, True, ["a"])),
         ("platform", "web\n"),
-        *(("session", said) for said in ("", "x" * 129, "a b", ["s"])),
-        ("user", "ad\u00e4"),
+        *(("session", said) for said in ("x" * 256, "a\nb", ["s"], "\u202ex")),
+        ("user", "\u00e4" * 128),
         ("viewing", {}),
-        *(("campaign", said) for said in ("", "x" * 129, "a\x1bb", 5, True)),
+        *(("campaign", said) for said in ("x" * 129, "a\x1bb", "x" * 1_000_000, True)),
         ("media", "x" * 257),
-        *(("referrer", said) for said in ("", "a/b", "https://user@evil.example/", "a b", "https://", 1)),
-        *(("link", said) for said in ("", "javascript:alert(1)", "mailto:a@b", "/a\r\nb", "/" + "x" * 1_024, None)),
+        *(
+            ("referrer", said)
+            for said in (
+                "a/b",
+                "https://user@evil.example/",
+                "a b",
+                "https://",
+                1,
+                "ftp://a.example/",
+                "android-app://a/",
+            )
+        ),
+        *(("link", said) for said in ("javascript:alert(1)", "mailto:a@b", "/a\r\nb", "/" + "x" * 1_024, 7)),
         ("play_state", "\u0661"),
-        *(("position_ms", said) for said in (-1, 1.5, True, "1.5", "-1", "", "\u0661", 2**53, "9" * 16, None)),
-        *(("playback_rate", said) for said in (-1, 100.5, True, "fast", "1e3", "nan", "inf", "", None)),
+        *(("position_ms", said) for said in (-1, True, "-1", "1:30", "\u0661", 2**53, "9" * 16, 10**310, [1])),
+        *(("playback_rate", said) for said in (-1, 100.5, True, "fast", "1e3", "nan", "inf", 10**310)),
         ("ping", "0x1"),
-        *(("sent", said) for said in (-1, 9_999_999_999_999, "yesterday")),
+        *(("sent", said) for said in (-1, 9_999_999_999_999, "yesterday", True, "2026-13-01T00:00:00Z")),
+        ("id", ["e"]),
+        ("time", {}),
     ],
 )
-def test_a_field_that_is_not_what_it_should_be_is_refused_by_name(name: str, said: object) -> None:
-    """The dead letter says which field it was."""
-    unit = _unit(batch(json.dumps({"page": "/a", name: said}).encode()))
+def test_a_field_that_cannot_be_read_is_left_out_by_name_and_the_event_counts(name: str, said: object) -> None:
+    """One secondary field made the whole event a dead letter."""
+    event = _event(batch(json.dumps({"page": "/a", "media": "m", "n": 1, name: said}).encode()))
 
-    assert isinstance(unit, Rejected)
-    assert unit.reason == f"bad_{name}"
+    assert event.dropped == f"bad_{name}"
+    assert (event.page, event.properties) == ("/a", '{"n":1}')
+    assert getattr(event, {"id": "event_id", "time": "occurred_at"}.get(name) or FIELDS[name][0]) is None
+
+
+@pytest.mark.parametrize("name", [*FIELDS, "id", "time", "type", "e", "t"])
+@pytest.mark.parametrize("said", ["", None])
+def test_empty_and_null_mean_not_stated(name: str, said: str | None) -> None:
+    """Every direct visit has an empty `document.referrer`; it was `bad_referrer`, and the view was lost."""
+    event = _event(batch(json.dumps({"page": "/a", name: said}).encode()))
+
+    assert event == _event(batch(b'{"page":"/a"}'))
+    assert event.dropped is None
 
 
 @pytest.mark.parametrize(
     ("name", "said", "kept"),
     [
         ("position_ms", "0061", 61),
+        ("position_ms", 12345.678, 12_346),
+        ("position_ms", "12345.678", 12_346),
+        ("position_ms", 22345.0, 22_345),
+        ("position_ms", " 22345", 22_345),
+        ("position_ms", "1e3", 1_000),
+        ("position_ms", "1.23457e+07", 12_345_700),
+        ("ping", "4.0", 4),
+        ("sent", "1796000000000", 1_796_000_000_000),
+        ("sent", 1796000000000.5, 1_796_000_000_001),
+        ("sent", "1.796E12", 1_796_000_000_000),
+        ("sent", 1_796_000_000, 1_796_000_000_000),
+        ("sent", "2026-11-30T18:00:00+01:00", 1_796_058_000_000),
+        ("session", 12345, "12345"),
+        ("user", "j\u00f6rg@example.de", "j\u00f6rg@example.de"),
+        ("user", "auth0|5f7c1e", "auth0|5f7c1e"),
+        ("media", 7.0, "7"),
+        ("consent", True, "granted"),
+        ("consent", False, "denied"),
+        ("link", "/caf%c3%a9", "/caf\u00e9"),
+        ("link", "https://a.example/caf%C3%A9", "https://a.example/caf\u00e9"),
+        ("media", "/caf%C3%A9", "/caf\u00e9"),
         ("ping", 0, 0),
         ("playback_rate", 0, 0.0),
         ("playback_rate", "1", 1.0),

@@ -72,11 +72,14 @@ def test_query_of_a_post_holds_for_all_of_its_events() -> None:
 
 
 def test_two_thousand_events_in_one_body_are_two_thousand_events() -> None:
-    """A tracker that was away for long; more than a body can reasonably hold is one dead letter."""
+    """A tracker that was away for long; what is more than a body can reasonably hold is one letter, to be replayed."""
     many = [{"e": "pv", "url": f"https://www.example.com/{number}"} for number in range(2_000)]
 
     assert _reasons(snowplow(TP2, _body(*many))) == ["good"] * 2_000
-    assert _reasons(snowplow(TP2, _body(*([{}] * (MAX_EVENTS + 1))))) == ["too_many_events"]
+    rest = _units(snowplow(TP2, _body(*([{"e": "se"}] * (MAX_EVENTS + 2)))))
+    assert [unit.reason for unit in rest if isinstance(unit, Rejected)] == ["too_many_events"]
+    assert isinstance(rest[-1], Rejected)
+    assert _reasons(snowplow(TP2, rest[-1].alone)) == ["good"] * 2
 
 
 def test_gzip_is_unpacked_and_a_bomb_is_not() -> None:
@@ -104,7 +107,9 @@ def test_refused_packed_body_is_kept_unpacked() -> None:
         (b"foo", b"application/json", "not_json"),
         (b'{"schema":', b"application/json", "not_json"),
         (b"[" * 100_000, b"application/json", "not_json"),
-        (b'"\xff\xfe"', b"application/json", "not_json"),
+        (b'"\xff\xfe"', b"application/json", "bad_payload"),
+        (b"\xef\xbb\xbf" + _body(VIEW), b"application/json", "good"),
+        (gzip.compress(b"\xef\xbb\xbf" + _body(VIEW)), b"application/json", "good"),
         (_body(VIEW).decode().encode("utf-16"), b"application/json; charset=utf-16", "not_json"),
         (b"[]", b"application/json", "bad_payload"),
         (b"null", b"application/json", "bad_payload"),
@@ -114,10 +119,12 @@ def test_refused_packed_body_is_kept_unpacked() -> None:
         (_body(), b"application/json", "no_events"),
         (_body([]), b"application/json", "not_an_object"),
         (_body(None), b"application/json", "not_an_object"),
-        (_body({"e": ["pv"]}), b"application/json", "bad_parameter"),
-        (_body({"e": "pv", "x": 2**80}), b"application/json", "bad_parameter"),
-        (b"e=pv&url=https://a.example/", b"application/x-www-form-urlencoded", "wrong_content_type"),
-        (_body(VIEW), b"multipart/form-data; boundary=x", "wrong_content_type"),
+        (_body({"e": ["pv"]}), b"application/json", "no_type"),
+        (_body({**VIEW, "x": 2**80}), b"application/json", "good"),
+        (b"e=pv&url=https://a.example/", b"application/x-www-form-urlencoded", "good"),
+        (b"e=pv&url=https://a.example/", b"image/png", "wrong_content_type"),
+        (_body(VIEW), b"application/x-www-form-urlencoded", "good"),
+        (_body(VIEW), b"multipart/form-data; boundary=x", "good"),
         (_body(VIEW), b"text/plain;charset=UTF-8", "good"),
         (_body(VIEW), b"Application/JSON ; charset=iso-8859-1", "good"),
         (_body({**VIEW, "n": 1, "f": 1.5, "t": True, "none": None}), b"application/json", "good"),
@@ -137,6 +144,36 @@ def test_half_an_emoji_does_not_spoil_its_batch() -> None:
 
     assert _properties(event)["page"] == "cut �"
     assert _properties(event)["x"] == "\\ud83d 😀"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"e":"se","x":NaN}',
+        b'{"e":"se","x":-Infinity}',
+        b'{"e":"se","x":1e999}',
+        b'{"e":"se","x":"cut \\ud83d"}',
+        b'{"e":"se","x":"\xff"}',
+        b'{"e":"se","e":"se"}',
+        b'{"e":"se","x":[1]}',
+        b'{"e":"se","x":"tab\there"}',
+        b'{"e":"se","x":' + b"9" * 5_000 + b"}",
+    ],
+)
+def test_a_slip_in_one_event_loses_none_of_its_body(bad: bytes) -> None:
+    """NaN, half a surrogate pair or the like in one of three events made dead letters of all three."""
+    good = b'{"e":"se","se_ca":"a"}'
+    body = b'{"schema":"%b","data":[%b,%b,%b]}' % (PAYLOAD_DATA.encode(), good, bad, good)
+
+    assert _reasons(snowplow(TP2, body)) == ["good"] * 3
+
+
+def test_redirect_with_contexts_that_cannot_be_read_is_still_a_click() -> None:
+    """One bad context made a dead letter of the click."""
+    event = _event(snowplow(b"/r/tp2?u=https%3A%2F%2Fshop.example%2F&e=se&co=%7B"))
+
+    assert event.dropped == "bad_contexts"
+    assert _properties(event)["co"][0]["data"] == {"uri": "https://shop.example/"}
 
 
 def test_body_kept_in_part_is_refused() -> None:

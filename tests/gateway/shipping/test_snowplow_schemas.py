@@ -49,7 +49,8 @@ def test_screen_is_a_view(vendor: str) -> None:
         ({"currentTime": 9, "paused": True, "ended": True}, (None, "ended", 9_000, None)),
         ({"currentTime": -1, "playbackRate": -2}, (None, "playing", None, None)),
         ({"currentTime": 1e308, "playbackRate": True, "label": ["x"]}, (None, "playing", None, None)),
-        ({"currentTime": "7", "label": "a\nb"}, (None, "playing", None, None)),
+        ({"currentTime": "x", "label": "a\nb"}, (None, "playing", None, None)),
+        ({"currentTime": "7.5", "label": "a"}, ("a", "playing", 7_500, None)),
     ],
 )
 @pytest.mark.parametrize(("vendor", "name"), [(MEDIA, "ping_event"), (SNOWPLOW, "media_player_event")])
@@ -87,7 +88,7 @@ def test_persons_are_columns_and_no_properties() -> None:
     phone = _said(SNOWPLOW, "mobile_context", {"appleIdfa": "x", "androidIdfa": "y", "osType": "ios"})
 
     assert person_in([phone, client]) == ("s", "u")
-    assert person_in([_said(SNOWPLOW, "client_session", {"sessionId": 7, "userId": ""})]) == (None, None)
+    assert person_in([_said(SNOWPLOW, "client_session", {"sessionId": [7], "userId": ""})]) == (None, None)
     assert without_person(client).data == {"sessionIndex": 3}
     assert without_person(phone).data == {"osType": "ios"}
     for vendor, name, personal, rest in (

@@ -82,15 +82,24 @@ async def test_events_are_chosen_by_type_schema_contexts_and_number(client: http
 
 async def test_bad_events_are_told_with_their_reason(client: httpx.AsyncClient) -> None:
     """One event of a body, or a body as a whole."""
-    await _send(client, {"e": "se", "eid": "invalidEventId"}, {"e": "se"})
+    await _send(client, {"e": "zz", "eid": "invalidEventId"}, {"e": "se"})
     await client.post("/com.acme/v2", content=b"foo")
 
     whole, one = await _asked(client, "bad")
 
     assert (whole["errors"], whole["rawEvent"], whole["collectorPayload"]["body"]) == (["not_json"], None, "foo")
-    assert (one["errors"], one["rawEvent"]["parameters"]["eid"]) == (["bad_id"], "invalidEventId")
+    assert (one["errors"], one["rawEvent"]["parameters"]["eid"]) == (["unknown_type"], "invalidEventId")
     assert len(await _asked(client, "bad", vendor="com.acme", version="v2")) == 1
     assert await _asked(client, "all") == {"total": 3, "good": 1, "bad": 2}
+
+
+async def test_what_was_left_out_of_a_good_event_is_named(client: httpx.AsyncClient) -> None:
+    """A bad id or time made the event a bad one; it is good, and says by code what could not be read."""
+    await _send(client, {"e": "se", "eid": "invalidEventId", "dtm": "now"}, {"e": "se"})
+
+    whole, part = await _asked(client, "good")
+
+    assert ("dropped" in whole, part["dropped"]) == (False, ["bad_id", "bad_time"])
 
 
 async def test_reset_forgets_everything(client: httpx.AsyncClient) -> None:
