@@ -78,7 +78,12 @@ class Running:
         return self._rooms
 
     async def __aexit__(self, *_exc: object) -> None:
-        closing = [self._rooms.background.close, self._rooms.feed.close, self._rooms.feed.store.close]
+        closing = [
+            self._rooms.background.close,
+            self._rooms.revoker.close,
+            self._rooms.feed.close,
+            self._rooms.feed.store.close,
+        ]
         if self._rooms.bridge is not None:
             closing.insert(1, self._rooms.bridge.close)
         for close in (*closing, self._rooms.store.close):

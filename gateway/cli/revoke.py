@@ -17,7 +17,7 @@ import typer
 
 from .. import logs, settings, wiring
 from ..api_requests import checked_account
-from ..errors import BadRequest, EdgeError, NotFound, StoreAway
+from ..errors import BadRequest, Conflict, EdgeError, NotFound, StoreAway
 from ..ids import is_id, new_id
 from ..pages.language import english
 from ..pages.words import clock_time, count, span
@@ -34,6 +34,12 @@ from .words import give_up
 #: Longer than the longest fence and the round over 256 partitions.
 _PATIENCE_SECONDS: Final = 90.0
 _PARTIAL: Final = 3
+#: What a partial receipt says of a worker that is missing.
+_WHY: Final = {
+    "silent": "no answer yet: {}",
+    "cache": "its proxy may repeat an older answer: {}",
+    "fail_over": "the store was restarted, and may have lost the name of a worker",
+}
 #: One id in 64 begins with a dash.
 _IDS_LIKE_OPTIONS: Final = {"ignore_unknown_options": True}
 
@@ -55,6 +61,14 @@ class Act:
     path: str
     alone: Callable[[wiring.Rooms, str], Awaitable[Receipt]]
     who: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Options that were given before the subcommand."""
+
+    repeat_key: str
+    as_json: bool
 
 
 def register(app: typer.Typer) -> None:
@@ -81,6 +95,10 @@ def revoke(
     Sign-ins that were checked before are refused as well. Exit codes: 0 complete, 1 not confirmed, 3 partial.
     """
     if context.invoked_subcommand is not None:
+        if everybody:
+            raise typer.BadParameter("expected either --all or something to revoke, not both")
+        # What stands before the subcommand counts as if it stood behind.
+        context.obj = _Given(repeat_key, as_json)
         return
     if not everybody:
         print(context.get_help())
@@ -91,35 +109,43 @@ def revoke(
     async def alone(rooms: wiring.Rooms, key: str) -> Receipt:
         return await rooms.everybody.revoke(reason="everybody_signed_out", repeat_key=key)
 
-    _carry_out(Act("POST", "/v1/revoke-everybody", alone, "everybody"), repeat_key, as_json=as_json)
+    _carry_out(context, Act("POST", "/v1/revoke-everybody", alone, "everybody"), repeat_key, as_json=as_json)
 
 
 @revoke_app.command("account")
-def revoke_account(account: AccountName, repeat_key: RepeatKey = "", *, as_json: AsJson = False) -> None:
+def revoke_account(
+    context: typer.Context, account: AccountName, repeat_key: RepeatKey = "", *, as_json: AsJson = False
+) -> None:
     """Sign an account out everywhere; passwords checked before are refused."""
     act = _end(account, "account", account, "POST", "/revoke", reason="signed_out_everywhere")
-    _carry_out(act, repeat_key, as_json=as_json)
+    _carry_out(context, act, repeat_key, as_json=as_json)
 
 
 @revoke_app.command("device", context_settings=_IDS_LIKE_OPTIONS)
-def revoke_device(account: AccountName, device: str, repeat_key: RepeatKey = "", *, as_json: AsJson = False) -> None:
+def revoke_device(
+    context: typer.Context, account: AccountName, device: str, repeat_key: RepeatKey = "", *, as_json: AsJson = False
+) -> None:
     """Remove one device, for good."""
     act = _end(account, "device", device, "DELETE", f"/devices/{device}", reason="removed_by_website")
-    _carry_out(act, repeat_key, as_json=as_json)
+    _carry_out(context, act, repeat_key, as_json=as_json)
 
 
 @revoke_app.command("session", context_settings=_IDS_LIKE_OPTIONS)
-def revoke_session(account: AccountName, session: str, repeat_key: RepeatKey = "", *, as_json: AsJson = False) -> None:
+def revoke_session(
+    context: typer.Context, account: AccountName, session: str, repeat_key: RepeatKey = "", *, as_json: AsJson = False
+) -> None:
     """End one session."""
     act = _end(account, "session", session, "DELETE", f"/sessions/{session}", reason="ended_by_website")
-    _carry_out(act, repeat_key, as_json=as_json)
+    _carry_out(context, act, repeat_key, as_json=as_json)
 
 
 @accounts_app.command("disable")
-def disable_account(account: AccountName, repeat_key: RepeatKey = "", *, as_json: AsJson = False) -> None:
+def disable_account(
+    context: typer.Context, account: AccountName, repeat_key: RepeatKey = "", *, as_json: AsJson = False
+) -> None:
     """Sign an account out everywhere, and let nobody sign in to it until it is enabled."""
     act = _end(account, "disable", account, "POST", "/disable", reason="disabled")
-    _carry_out(act, repeat_key, as_json=as_json)
+    _carry_out(context, act, repeat_key, as_json=as_json)
 
 
 @accounts_app.command("enable")
@@ -153,7 +179,12 @@ def _end(account: str, kind: Target, subject: str, method: str, path: str, *, re
     return Act(method, f"/v1/accounts/{account}{path}", alone, who)
 
 
-def _carry_out(act: Act, repeat_key: str, *, as_json: bool) -> None:
+def _carry_out(context: typer.Context, act: Act, repeat_key: str, *, as_json: bool) -> None:
+    given = context.obj
+    if isinstance(given, _Given):
+        if given.repeat_key and repeat_key and given.repeat_key != repeat_key:
+            raise typer.BadParameter("expected one --repeat-key, got two different ones")
+        repeat_key, as_json = repeat_key or given.repeat_key, as_json or given.as_json
     key = repeat_key or f"cli-{new_id()}"
     told = _or_explain(_receipt_of(act, key), repeat_key=key)
     if as_json:
@@ -181,6 +212,8 @@ async def _asked(chosen: Settings, act: Act, key: str) -> dict[str, Any] | None:
         return None
     if answer.status_code in (200, 202) and "status" in told:
         return dict(told)
+    if answer.status_code == Conflict.status:
+        raise Conflict(told["code"], told["detail"])
     if answer.status_code == NotFound.status and str(told.get("code", "")).startswith("unknown_"):
         raise NotFound(told["code"], told["detail"])
     # Another deployment's, or one whose store is away: what it cannot say, this process finds out itself.
@@ -217,7 +250,7 @@ def _in_words(who: str, told: dict[str, Any]) -> str:
     if told["status"] != "complete":
         by = clock_time(told["certain_at_ms"], english())
         lines = [f"{who}: signed out on {told['applied']} of {workers} so far; certain everywhere by {by}"]
-        lines += [f"  no answer yet: {one['worker']}" for one in told["missing"]]
+        lines += [f"  {_WHY[one.get('why', 'silent')].format(one['worker'])}" for one in told["missing"]]
     if not told["durable"]:
         lines.append("not durable: a power loss of the store in this moment could undo it")
     return "\n".join([*lines, f"receipt {told['id']}"])

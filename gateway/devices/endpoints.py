@@ -51,10 +51,17 @@ class AccountDevices:
         *,
         reason: str = "removed_by_owner",
         repeat_key: str | None = None,
+        act: str = "",
     ) -> Receipt:
-        """Sign devices out everywhere, for good, in one act. Raises NotFound (nothing was removed), StoreAway."""
+        """Sign devices out everywhere, for good, in one act (see `Revoker.revoke`). Raises NotFound (nothing was
+        removed), Conflict, StoreAway.
+        """
         targets: list[tuple[Target, str]] = [("device", device) for device in device_ids]
-        return await self._revoker.revoke(Account(account), targets, reason=reason, repeat_key=repeat_key)
+        return await self._revoker.revoke(Account(account), targets, reason=reason, repeat_key=repeat_key, act=act)
+
+    async def removed(self, account: str, *, repeat_key: str, act: str) -> Receipt | None:
+        """See `Revoker.repeated`."""
+        return await self._revoker.repeated(Account(account), repeat_key=repeat_key, act=act)
 
 
 class DeviceEndpoints:
@@ -95,6 +102,11 @@ class DeviceEndpoints:
         """Sign out every device but one; 204 if there is no other, 404 if that one is not this account's."""
         account = account_of(request)
         asked = await read_json(request, KeepRequest)
+        repeat_key, act = repeat_key_of(request), f"remove-others {account} keep {asked.keep}"
+        if repeat_key is not None:
+            made = await self._devices.removed(account, repeat_key=repeat_key, act=act)
+            if made is not None:
+                return receipt_response(made)
         known = [row.id for row in await self._devices.list(account)]
         if asked.keep not in known:
             # A mistyped id would sign out every device.
@@ -103,7 +115,7 @@ class DeviceEndpoints:
         if not others:
             return Response(status_code=204)
         receipt = await self._devices.remove(
-            account, others, reason="removed_by_website", repeat_key=repeat_key_of(request)
+            account, others, reason="removed_by_website", repeat_key=repeat_key, act=act
         )
         return receipt_response(receipt)
 

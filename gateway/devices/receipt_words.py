@@ -71,13 +71,14 @@ def _so_far(receipt: Receipt, names: list[str], language: Language) -> str:
 def _open(receipt: Receipt, language: Language, zone: tzinfo) -> list[str]:
     """Who has not answered and until when it is open."""
     lines: list[str] = []
-    if receipt.missing:
+    silent = [one.worker for one in receipt.missing if one.why == "silent"]
+    if silent:
         lines.append(
             language.ngettext(
                 "%(num)s server has not answered yet: %(names)s.",
                 "%(num)s servers have not answered yet: %(names)s.",
-                len(receipt.missing),
-                names=listing([isolated(one.worker) for one in receipt.missing], language),
+                len(silent),
+                names=listing([isolated(worker) for worker in silent], language),
             )
         )
     if receipt.certain_at_ms is not None:

@@ -1,54 +1,39 @@
 """From an appended entry to a receipt: who is there, who has applied it, and from when it is certain."""
 
 import asyncio
-import json
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Final
 
 from .. import logs, metrics
 from ..clock import Clock
-from ..errors import NotFound, StoreAway, TooFewReplicas
-from ..store import keys
-from ..store.assurance import Assurance, inspect, is_on_disk
+from ..errors import StoreAway, TooFewReplicas
+from ..store.assurance import Assurance, Assurances, is_on_disk
 from ..store.client import Store
-from ..store.scripts import load
-from . import receipt, registry
+from . import filed, receipt, registry
 from .barrier import Barrier
+from .case import Case
 from .feed import Feed
 from .fence import DRIFT
-from .receipt import Missing, Receipt, Registered
+from .filed import Appended, Filed
+from .receipt import Receipt, Registered
 from .registry import RollCall
+from .tasks import Tasks
 
-_READ_RECEIPT = load(Path(__file__).parent / "read_receipt.lua", keys=("receipt", "home"), args=())
-#: What the id of a receipt over all partitions begins with; any other begins with its partition.
-EVERYBODY: Final = "everybody."
-#: How long a receipt can be asked for, as in revoke.lua.
-RECEIPT_MS: Final = 86_400_000
 #: Added to a patience, so that it is surely over when judged in whole milliseconds.
 _SURELY_SECONDS: Final = 0.005
 
 #: How soon a worker that does not follow yet is asked again.
 _LOOK_AGAIN_SECONDS: Final = 0.02
+#: Partial receipts whose workers are still listened for; what comes on top becomes complete by its time alone.
+_LISTENED_FOR: Final = 1_000
 
 _log = logs.get("revocation")
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """An entry that stands in a stream; by the server with this run id, which has held the partition for
-    `home_age_ms`, -1 if it was the first.
-    """
-
-    revocation_id: str
-    partition: int
-    run_id: str
-    home_age_ms: int
-
-
 class Certifier:
-    """Makes and finds the receipts of one running worker, whose feed hears the acknowledgements.
+    """Makes and finds the receipts of one running worker, whose feed hears the acknowledgements. `close` it.
 
     All times of a receipt are by the clock of the server with the registry, advanced by this machine's own.
     """
@@ -58,60 +43,39 @@ class Certifier:
         self._clock = clock
         self._feed = feed
         self._barrier = barrier
-        #: By run id.
-        self._assurances: dict[str, Assurance] = {}
+        self._assurances = Assurances(store)
+        self._listening = Tasks()
+
+    async def close(self) -> None:
+        """Listen for nobody any more."""
+        await self._listening.close()
 
     async def certify(self, receipt_id: str, entries: Sequence[Appended], *, started_ns: int, reason: str) -> Receipt:
         """Wait until every worker has applied all of these; file the receipt.
 
-        The barrier must have been open for each since before it was sent. Raises StoreAway (not confirmed: repeat).
+        A partial one is filed again as complete as soon as the last worker has applied it after all. The barrier must
+        have been open for each since before it was sent. Raises StoreAway (not confirmed: repeat).
         """
-        try:
-            asked_ns, roll = await self._roll_call()
-            answered_ns = self._clock.boot_ns()
-            settled_ms = await self._settled_ms(entries, roll, asked_ns)
-        except TooFewReplicas:
-            raise
-        except StoreAway as fault:
-            raise StoreAway(
-                "revoked, but not confirmed by the workers; repeat it to learn more", code="revocation_not_confirmed"
-            ) from fault
-        workers = self._judged_by(roll, entries)
-        names = frozenset(one.worker for one in workers)
-        patience = self._longest_fence_ms(workers) / 1000 * DRIFT + _SURELY_SECONDS
-        not_before_ms = await self._not_before_ms(settled_ms, roll)
-        heard = asyncio.gather(*(self._barrier.wait(one.revocation_id, names, patience) for one in entries))
-        durable = await self._are_on_disk(entries)
-        applied = frozenset.intersection(*await heard)
-
-        def judge() -> tuple[int, Receipt]:
-            waited_ns = self._clock.boot_ns() - answered_ns
-            now_ms = roll.now_ms + waited_ns // 1_000_000
-            return now_ms, receipt.write(
-                receipt_id,
-                at_ms=roll.now_ms,
-                now_ms=now_ms,
-                elapsed_ms=(self._clock.boot_ns() - started_ns) / 1e6,
-                durable=durable,
-                workers=workers,
-                applied=applied,
-                settled_ms=settled_ms,
-                not_before_ms=not_before_ms,
-            )
-
-        now_ms, verdict = judge()
-        if verdict.certain_at_ms is not None and not verdict.missing:
+        case = await self._open_case(receipt_id, entries, started_ns)
+        patience = self._longest_fence_ms(case.workers) / 1000 * DRIFT + _SURELY_SECONDS
+        applied, durable = await asyncio.gather(self._heard(case, patience), self._are_on_disk(entries))
+        boot_ns = self._clock.boot_ns()
+        verdict = case.judge(applied, boot_ns, durable=durable)
+        if verdict.certain_at_ms is not None and case.names <= applied:
             # Everybody has it; only a fail-over's bound or a proxy's cache is left. A short rest is waited for.
-            rest_seconds = (verdict.certain_at_ms - now_ms) / 1000
+            rest_seconds = (verdict.certain_at_ms - case.now_ms(boot_ns)) / 1000
             if rest_seconds <= 2 * patience:
                 await asyncio.sleep(rest_seconds + _SURELY_SECONDS)
-                now_ms, verdict = judge()
-        await self._file(verdict, now_ms, roll.run_id)
+                boot_ns = self._clock.boot_ns()
+                verdict = case.judge(applied, boot_ns, durable=durable)
+        await filed.file(self._store, verdict, case.now_ms(boot_ns), case.roll.run_id)
+        if not case.names <= applied and verdict.status == "partial":
+            self._listen_on(case, durable=durable)
         waited_for = applied | {m.worker for m in verdict.missing}
         await self._strike_silent(
-            replace(roll, workers=tuple(one for one in roll.workers if one.worker not in waited_for)),
-            now_ms,
-            settled_ms,
+            replace(case.roll, workers=tuple(one for one in case.roll.workers if one.worker not in waited_for)),
+            case.now_ms(boot_ns),
+            case.settled_ms,
         )
         metrics.REVOCATIONS.labels(verdict.status).inc()
         _log.info("revoked", reason=reason, status=verdict.status, applied=verdict.applied, workers=verdict.workers)
@@ -120,37 +84,90 @@ class Certifier:
     async def find(self, receipt_id: str) -> Receipt:
         """An earlier receipt, as of now: a partial one becomes complete when its time has come.
 
-        Raises NotFound (never made, or more than 24 hours ago) and StoreAway.
+        Where nobody judged it, since its revoker died, the workers are asked now (see `again`). Raises NotFound (never
+        made, or more than 24 hours ago) and StoreAway.
         """
-        partition = _partition(receipt_id)
-        now_ms, run_id, home_age_ms, flat = await _READ_RECEIPT(
-            self._store,
-            {"receipt": keys.receipt(partition, receipt_id), "home": keys.home(partition)},
-            {},
-            replicas=self._store.replicas.writes,
-        )
-        filed = dict(zip(flat[::2], flat[1::2], strict=True))
-        if not filed:
-            raise NotFound("unknown_revocation", "no revocation of the last 24 hours has this id")
-        if "verdict" not in filed:
-            entry = Appended(receipt_id, partition, run_id, home_age_ms)
-            # By the clock of the server that recorded it, or since another one took its place.
-            age_ms = now_ms - int(filed["at_ms"]) if filed.get("run_id", run_id) == run_id else home_age_ms
-            return await self._unjudged(entry, max(age_ms, 0))
+        found = await filed.read(self._store, receipt_id)
+        if not found.is_judged:
+            return await self.again(receipt_id)
         _asked_ns, roll = await self._roll_call()
-        return _as_of(roll, filed)
+        return found.as_of(roll)
+
+    async def again(self, receipt_id: str) -> Receipt:
+        """The receipt of a revocation that was asked for again: complete already, or awaited like the first time.
+
+        Raises NotFound and StoreAway.
+        """
+        started_ns = self._clock.boot_ns()
+        found = await filed.read(self._store, receipt_id)
+        if found.is_judged:
+            _asked_ns, roll = await self._roll_call()
+            if (known := found.as_of(roll)).status == "complete" or receipt_id.startswith(filed.EVERYBODY):
+                return known
+        self._barrier.open(receipt_id)
+        try:
+            entry = await filed.ring_again(self._store, receipt_id, reply_to=self._feed.worker)
+            if entry is not None:
+                return await self.certify(receipt_id, [entry], started_ns=started_ns, reason="repeated")
+        finally:
+            self._barrier.close(receipt_id)
+        return found.as_of(roll) if found.is_judged else await self._unjudged(found)
 
     async def follows(self, partition: int) -> bool:
         """Whether the partition's server takes a heartbeat that begins now."""
         return await self._feed.refresh(partition) and not self._feed.links[partition].store_away
 
-    async def _unjudged(self, entry: Appended, age_ms: int) -> Receipt:
-        # Its revoker died before it could judge: as if every worker had been silent since.
+    async def _open_case(self, receipt_id: str, entries: Sequence[Appended], started_ns: int) -> Case:
+        """Raises StoreAway (not confirmed: repeat)."""
+        try:
+            asked_ns, roll = await self._roll_call()
+            answered_ns = self._clock.boot_ns()
+            settled_ms = await self._settled_ms(entries, roll, asked_ns)
+            not_before_ms = await self._not_before_ms(settled_ms, roll)
+        except TooFewReplicas:
+            raise
+        except StoreAway as fault:
+            raise StoreAway(
+                "revoked, but not confirmed by the workers; repeat it to learn more", code="revocation_not_confirmed"
+            ) from fault
+        workers = self._judged_by(roll, entries)
+        return Case(receipt_id, entries, roll, answered_ns, started_ns, workers, settled_ms, not_before_ms)
+
+    async def _heard(self, case: Case, patience_seconds: float) -> frozenset[str]:
+        """Who has applied every entry, as soon as all have, or when the patience is over."""
+        waits = (self._barrier.wait(one.revocation_id, case.names, patience_seconds) for one in case.entries)
+        return frozenset.intersection(*await asyncio.gather(*waits))
+
+    def _listen_on(self, case: Case, *, durable: bool) -> None:
+        if len(self._listening) < _LISTENED_FOR:
+            for one in case.entries:
+                self._barrier.open(one.revocation_id)
+            self._listening.spawn(self._listen(case, durable=durable))
+
+    async def _listen(self, case: Case, *, durable: bool) -> None:
+        """Wait for the workers that were silent, at most until none of them can accept it any more, and file anew."""
+        try:
+            certain_at_ms = case.judge(frozenset(), self._clock.boot_ns(), durable=durable).certain_at_ms
+            if certain_at_ms is not None:
+                left_seconds = (certain_at_ms - case.now_ms(self._clock.boot_ns())) / 1000
+                applied = await self._heard(case, max(left_seconds, 0) + _SURELY_SECONDS)
+                boot_ns = self._clock.boot_ns()
+                verdict = case.judge(applied, boot_ns, durable=durable)
+                # Not filed, it becomes complete when its time has come.
+                with contextlib.suppress(StoreAway):
+                    await filed.file(self._store, verdict, case.now_ms(boot_ns), case.roll.run_id)
+        finally:
+            for one in case.entries:
+                self._barrier.close(one.revocation_id)
+
+    async def _unjudged(self, found: Filed) -> Receipt:
+        # Recorded by a former release, whose revoker died before it could judge: as if all had been silent since.
         asked_ns, roll = await self._roll_call()
+        entry = found.entry
         settled_ms = await self._settled_ms([entry], roll, asked_ns)
         return receipt.write(
             entry.revocation_id,
-            at_ms=roll.now_ms - age_ms,
+            at_ms=roll.now_ms - found.age_ms,
             now_ms=roll.now_ms,
             elapsed_ms=0,
             durable=await self._are_on_disk([entry]),
@@ -194,7 +211,7 @@ class Certifier:
                 settled_ms = max(settled_ms, roll.now_ms - (asked_ns - settled_ns) // 1_000_000)
         for one in homes:
             if one.home_age_ms >= 0:
-                learns_ms = (await self._assurance(one.partition, one.run_id)).learns_ms
+                learns_ms = (await self._assurances.now(one.partition)).learns_ms
                 settled_ms = max(settled_ms, roll.now_ms - one.home_age_ms + learns_ms)
         return settled_ms
 
@@ -205,7 +222,7 @@ class Certifier:
         # bridges unseen.
         if not settled_ms:
             return 0
-        if (await self._assurance(0, roll.run_id)).keeps_rows:
+        if (await self._assurances.now(0)).keeps_rows:
             return settled_ms + round(self._longest_fence_ms(roll.workers) * DRIFT)
         rows = [self._feed.row(), *(one.row for one in roll.workers)]
         return max(row.certain_at_ms(settled_ms, settled_ms) for row in rows)
@@ -230,29 +247,19 @@ class Certifier:
         except TimeoutError:
             raise StoreAway("this worker does not follow the server that answered (yet)") from None
 
-    async def _assurance(self, partition: int, run_id: str) -> Assurance:
-        known = self._assurances.get(run_id)
-        if known is None:
-            known = self._assurances[run_id] = await inspect(self._store, partition)
-        return known
-
     async def _are_on_disk(self, entries: Sequence[Appended]) -> bool:
+        """What the servers that took these do now, not what they did when they were first looked at."""
         on_disk = True
         for one in {entry.run_id: entry for entry in entries}.values():
             try:
-                assurance = await self._assurance(one.partition, one.run_id)
-                on_disk &= assurance.on_every_replica and await is_on_disk(self._store, one.partition, assurance)
+                assurance = await self._assurances.now(one.partition)
+                on_disk &= assurance.run_id == one.run_id and await self._is_kept(one, assurance)
             except StoreAway:
                 return False
         return on_disk
 
-    async def _file(self, verdict: Receipt, now_ms: int, run_id: str) -> None:
-        key = keys.receipt(_partition(verdict.id), verdict.id)
-        wait_ms = 0 if verdict.certain_at_ms is None else verdict.certain_at_ms - now_ms
-        pipe = self._store.redis.pipeline(transaction=True)
-        pipe.hset(key, mapping={"verdict": json.dumps(verdict.as_dict()), "clock": run_id, "wait_ms": wait_ms})
-        pipe.pexpire(key, RECEIPT_MS)
-        await self._store.guard(pipe.execute())
+    async def _is_kept(self, one: Appended, assurance: Assurance) -> bool:
+        return assurance.on_every_replica and await is_on_disk(self._store, one.partition, assurance)
 
     async def _strike_silent(self, silent: RollCall, now_ms: int, settled_ms: int) -> None:
         for one in silent.workers:
@@ -260,38 +267,3 @@ class Certifier:
             # accept nothing, so nobody need wait for it again.
             if one.row.certain_at_ms(now_ms, one.pulse_ms, settled_ms) <= now_ms:
                 await registry.strike(self._store, one.worker, pulse_ms=one.pulse_ms)
-
-
-def _as_of(roll: RollCall, filed: dict[str, str]) -> Receipt:
-    verdict = json.loads(filed["verdict"])
-    certain_at = verdict["certain_at_ms"]
-    later_ms = 0
-    if certain_at is not None and filed.get("clock", roll.run_id) != roll.run_id:
-        # Another server has the registry, with another clock: what was left to wait is waited anew since it came.
-        later_ms = roll.stamp_ms + int(filed["wait_ms"]) - certain_at
-        certain_at += later_ms
-    complete = certain_at is None or certain_at <= roll.now_ms
-    missing = tuple(
-        Missing(m["worker"], m["certain_at_ms"] + later_ms)
-        for m in verdict["missing"]
-        if m["certain_at_ms"] + later_ms > roll.now_ms
-    )
-    return Receipt(
-        verdict["id"],
-        "complete" if complete else "partial",
-        applied=verdict["applied"],
-        workers=verdict["workers"] - (len(verdict["missing"]) - len(missing)),
-        elapsed_ms=verdict["elapsed_ms"],
-        durable=verdict["durable"],
-        missing=() if complete else missing,
-        certain_at_ms=None if complete else certain_at,
-    )
-
-
-def _partition(receipt_id: str) -> int:
-    if receipt_id.startswith(EVERYBODY):
-        return 0
-    try:
-        return int(receipt_id[:2], 16)
-    except ValueError:
-        raise NotFound("unknown_revocation", "expected an id as a receipt gave it") from None

@@ -13,7 +13,9 @@ from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
 from .barrier import Barrier
-from .certify import EVERYBODY, Appended, Certifier
+from .certify import Certifier
+from .filed import EVERYBODY, Appended
+from .idempotency import bind
 from .receipt import Receipt
 
 _REVOKE_EVERYBODY = load(
@@ -40,8 +42,10 @@ class EverybodyRevoker:
 
         Each partition is atomic, all together are not: while it runs, some are still signed in. With `repeat_key` a
         call that was cut short may be repeated for 24 hours: it goes on where it ended and touches nobody who signed in
-        since. Raises StoreAway (not confirmed: repeat).
+        since. Raises Conflict (the key of another act), StoreAway (not confirmed: repeat).
         """
+        if repeat_key is not None:
+            await bind(self._store, repeat_key, "everybody")
         act = new_id() if repeat_key is None else to_text(sha256(repeat_key.encode()).digest()[:ID_BYTES])
         started_ns = self._clock.boot_ns()
         ids = [f"{partition:02x}.{new_id()}" for partition in range(keys.PARTITIONS)]

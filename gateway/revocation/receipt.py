@@ -3,24 +3,31 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from .fence import DRIFT
+
+#: "silent": it has not confirmed. "cache": it has, but its proxy may repeat an older answer. "fail_over": a worker
+#: whose row the store may have lost, if there is one; nobody knows its name.
+Why: TypeAlias = Literal["silent", "cache", "fail_over"]
+UNKNOWN_WORKER: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A worker that has not confirmed, and when (store time, ms) it can no longer accept what was revoked."""
+    """A worker that may still accept what was revoked, why, and when (store time, ms) it no longer can."""
 
     worker: str
     certain_at_ms: int
+    why: Why = "silent"
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Complete: nobody accepts it any more. Partial: nobody will from `certain_at_ms` on.
+    """Complete: nobody accepts it any more. Partial: nobody will from `certain_at_ms` on, and `missing` says who might.
 
-    `durable` says whether the entry was on the store's disk before this was written.
+    `workers` is `applied` and the missing ones. `durable` says whether the entry was on the store's disk before this
+    was written.
     """
 
     id: str
@@ -41,7 +48,7 @@ class Receipt:
             "workers": self.workers,
             "elapsed_ms": round(self.elapsed_ms, 1),
             "durable": self.durable,
-            "missing": [{"worker": m.worker, "certain_at_ms": m.certain_at_ms} for m in self.missing],
+            "missing": [{"worker": m.worker, "certain_at_ms": m.certain_at_ms, "why": m.why} for m in self.missing],
             "certain_at_ms": self.certain_at_ms,
         }
 
@@ -107,24 +114,28 @@ def write(
     time before which no receipt may be complete (a fail-over's bound).
     """
     everybody = tuple(workers)
-    missing = tuple(
+    missing = [
         Missing(one.worker, certain)
         for one in everybody
         if one.worker not in applied and (certain := one.row.certain_at_ms(at_ms, one.pulse_ms, settled_ms)) > now_ms
-    )
-    cached = max((at_ms + one.row.verify_cache_ms for one in everybody if one.row.verify_cache_ms), default=0)
-    certain_at = max((m.certain_at_ms for m in missing), default=0)
-    certain_at = max(certain_at, not_before_ms, cached)
-    complete = not missing and certain_at <= now_ms
+    ]
+    missing += [
+        Missing(one.worker, at_ms + one.row.verify_cache_ms, "cache")
+        for one in everybody
+        if one.worker in applied and at_ms + one.row.verify_cache_ms > now_ms and one.row.verify_cache_ms
+    ]
+    if not_before_ms > now_ms:
+        missing.append(Missing(UNKNOWN_WORKER, not_before_ms, "fail_over"))
+    names = {one.worker for one in missing}
     # A worker whose patience is over counts neither as applied nor as there: it cannot answer for anybody any more.
-    counted = sum(1 for one in everybody if one.worker in applied) + len(missing)
+    counted = sum(1 for one in everybody if one.worker in applied and one.worker not in names)
     return Receipt(
         revocation_id,
-        "complete" if complete else "partial",
-        applied=counted - len(missing),
-        workers=counted,
+        "partial" if missing else "complete",
+        applied=counted,
+        workers=counted + len(missing),
         elapsed_ms=elapsed_ms,
         durable=durable,
-        missing=missing,
-        certain_at_ms=None if complete else certain_at,
+        missing=tuple(missing),
+        certain_at_ms=max((one.certain_at_ms for one in missing), default=None),
     )

@@ -24,7 +24,7 @@ end
 
 local at_ms = store_ms()
 local run_id, _, since_ms = current_epoch(home_key, at_ms)
-local entries = 0
+local entries, bells = 0, {}
 for i = first, #ARGV, 2 do
   local kind, id = ARGV[i], ARGV[i + 1]
   local generation = 0
@@ -62,11 +62,14 @@ for i = first, #ARGV, 2 do
       event = 'account.disabled'
     end
   end
-  append_entry(revocations_key, number_key, at_ms, kind, id, generation, revocation_id, reply_to)
+  -- Who has heard the last of them has heard them all: before that nobody acknowledges.
+  local reply = i + 2 > #ARGV and reply_to or '-'
+  local _, words = append_entry(revocations_key, number_key, at_ms, kind, id, generation, revocation_id, reply)
   entries = entries + 1
+  bells[entries] = words
   append_event(outbox_key, at_ms, event_prefix .. entries, event, account, data)
 end
-redis.call('HSET', receipt_key, 'at_ms', string.format('%.0f', at_ms), 'account', account, 'entries', entries, 'run_id', run_id)
+redis.call('HSET', receipt_key, 'at_ms', string.format('%.0f', at_ms), 'account', account, 'entries', entries, 'run_id', run_id, 'bells', table.concat(bells, '\n'))
 redis.call('PEXPIRE', receipt_key, 86400000)
 redis.call('SET', repeat_key, revocation_id, 'PX', 86400000)
 return {'ok', revocation_id, run_id, since_ms > 0 and at_ms - since_ms or -1}

@@ -13,7 +13,9 @@ from ..store.client import Store
 from ..store.scripts import load
 from ..tokens.log_names import LogNames
 from .barrier import Barrier
-from .certify import Appended, Certifier
+from .certify import Certifier
+from .filed import Appended
+from .idempotency import bind
 from .receipt import Receipt
 
 _REVOKE = load(
@@ -47,22 +49,27 @@ class Revoker:
         *,
         reason: str,
         repeat_key: str | None = None,
+        act: str = "",
     ) -> Receipt:
         """Revoke all of `targets` in one act and wait for the receipt (milliseconds; with a silent worker one fence).
 
         A complete receipt means that no worker on any node accepts them again. With `repeat_key` the call may be
-        repeated safely for 24 hours. Raises NotFound (unknown device or session: nothing was changed), BadRequest
-        (no target), StoreAway (not confirmed: repeat), TooFewReplicas (recorded, but a fail-over may lose it: repeat).
+        repeated safely for 24 hours, and is awaited like the first; `act` is what the key stands for, where that is
+        not these very targets. Raises NotFound (unknown device or session: nothing was changed), BadRequest (no
+        target), Conflict (the key of another act), StoreAway (not confirmed: repeat), TooFewReplicas (recorded, but a
+        fail-over may lose it: repeat).
         """
         if not targets:
             raise BadRequest("nothing_to_revoke", "expected at least one device, session or account")
+        if repeat_key is not None:
+            await bind(self._store, repeat_key, act or _act_of(account, targets))
         revocation_id = f"{keys.partition_of(account):02x}.{new_id()}"
         started_ns = self._clock.boot_ns()
         self._barrier.open(revocation_id)
         try:
             entry = await self._append(account, revocation_id, targets, reason, repeat_key)
             if isinstance(entry, str):
-                return await self.find(entry)
+                return await self._certifier.again(entry)
             self._tell(account, targets, reason)
             return await self._certifier.certify(revocation_id, [entry], started_ns=started_ns, reason=reason)
         except StoreAway:
@@ -70,6 +77,10 @@ class Revoker:
             raise
         finally:
             self._barrier.close(revocation_id)
+
+    async def close(self) -> None:
+        """Listen for no late acknowledgements any more."""
+        await self._certifier.close()
 
     def _tell(self, account: Account, targets: Sequence[tuple[Target, str]], reason: str) -> None:
         whose = self._names.of("account", account)
@@ -80,6 +91,15 @@ class Revoker:
                 _log.info("device_removed", device=self._names.of(kind, subject), account=whose, reason=reason)
             else:
                 _log.info("account_signed_out", account=whose, reason=reason)
+
+    async def repeated(self, account: Account, *, repeat_key: str, act: str) -> Receipt | None:
+        """The receipt of what was revoked with this key before, awaited like the first time; None if nothing was.
+
+        For acts whose targets are found out anew each time. Raises Conflict and StoreAway.
+        """
+        await bind(self._store, repeat_key, act)
+        made = await self._store.guard(self._store.redis.get(_repeat(account, repeat_key)))
+        return None if made is None else await self._certifier.again(str(made))
 
     async def find(self, revocation_id: str) -> Receipt:
         """The receipt of an earlier revocation, as of now (Certifier.find)."""
@@ -107,7 +127,7 @@ class Revoker:
                     "home": keys.home(partition),
                     "receipt": keys.receipt(partition, revocation_id),
                     "outbox": keys.outbox(partition),
-                    "repeat": f"{keys.prefix(partition)}repeat:{account}:{repeat_key or revocation_id}",
+                    "repeat": _repeat(account, repeat_key or revocation_id),
                 },
                 {
                     "prefix": keys.prefix(partition),
@@ -135,3 +155,11 @@ class Revoker:
                 raise StoreAway
             raise NotFound(status, f"no such {status.removeprefix('unknown_')} on this account")
         return Appended(revocation_id, partition, *home)
+
+
+def _repeat(account: Account, repeat_key: str) -> str:
+    return f"{keys.prefix(keys.partition_of(account))}repeat:{account}:{repeat_key}"
+
+
+def _act_of(account: Account, targets: Sequence[tuple[Target, str]]) -> str:
+    return " ".join([account, *(word for target in sorted(targets) for word in target)])

@@ -18,6 +18,10 @@ class Tasks:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def __len__(self) -> int:
+        """How many are not done."""
+        return len(self._tasks)
+
     async def close(self) -> None:
         """Cancel all of them and return when they have ended."""
         ending = list(self._tasks)

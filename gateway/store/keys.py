@@ -19,6 +19,7 @@ of any number of masters. All keys of an account carry its partition's tag, so e
 | `{tag}:receipt:<id>` | hash | TTL 24 hours | revocation |
 | `{tag}:everybody:<act>` | hash: at_ms, generation | TTL 24 hours | revocation |
 | `{tag}:repeat:<account>:<key>` | string: revocation id | TTL 24 hours | revocation |
+| `{tag}:bound-act:<hash of a key>` | string: hash of the act it came with | TTL 24 hours | revocation |
 | `{tag}:outbox` | stream | trimmed to 7 days | hooks |
 | `{tag}:outbox:cursors` | hash: hook -> last id dealt with | with the hook | hooks |
 | `{tag}:held:<hook>` | hash: account -> ids of its events that are tried again, at most 100 | with the hook | hooks |
@@ -149,6 +150,11 @@ def receipt(partition: int, revocation_id: str) -> str:
 def everybody(partition: int, act: str) -> str:
     """That the partition has had its part of an act which signs everybody out."""
     return f"{prefix(partition)}everybody:{act}"
+
+
+def bound_act(key_hash: str) -> str:
+    """Which act an idempotency key came with; the partition is any, the same for one key."""
+    return f"{prefix(sha256(key_hash.encode()).digest()[0])}bound-act:{key_hash}"
 
 
 def outbox(partition: int) -> str:

@@ -193,6 +193,33 @@ def test_what_does_not_exist_is_said_and_nothing_is_done(
     assert "Traceback" not in done.stderr
 
 
+def test_options_before_the_subcommand_count(gateway: EdgeGateway, run: Run) -> None:
+    """`revoke --json --repeat-key K account X` ignored both; and `--all` beside a subject is refused."""
+    gateway.sign_in("olga")
+
+    first = run("revoke", "--json", "--repeat-key", "before", "account", "olga")
+    again = run("revoke", "account", "olga", "--json", "--repeat-key", "before")
+    two = run("revoke", "--repeat-key", "one", "account", "olga", "--repeat-key", "two")
+    both = run("revoke", "--all", "account", "olga")
+
+    assert json.loads(first.stdout)["id"] == json.loads(again.stdout)["id"]
+    assert (two.returncode, both.returncode) == (2, 2)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_the_key_of_another_act_is_refused(gateway: EdgeGateway, run: Run, alone: bool) -> None:
+    """Its receipt would have been another account's, and nobody revoked."""
+    key = f"taken-{alone}"
+    run("revoke", "account", "kurt", "--repeat-key", key)
+    started = gateway.sign_in("lena")
+
+    refused = run("revoke", "account", "lena", "--repeat-key", key, alone=alone)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "idempotency_key_reused" in refused.stderr
+    assert _status(gateway, started) == 200
+
+
 def test_a_repeated_act_happens_once(gateway: EdgeGateway, run: Run) -> None:
     """With the key of the first try, whoever did it: the same receipt, and who signed in since stays in."""
     first = json.loads(run("revoke", "account", "rita", "--json", "--repeat-key", "k1").stdout)

@@ -66,6 +66,22 @@ async def test_all_others_can_be_removed_in_one_act(worker: Worker) -> None:
     assert [row["id"] for row in await _listed(worker)] == [kept]
 
 
+async def test_removing_all_others_twice_with_one_key_is_one_act(worker: Worker) -> None:
+    """The others are gone by then: the repeat gets the first one's receipt, and a device that came since stays."""
+    (_, kept), (_, _) = [await _sign_in(worker) for _ in range(2)]
+    url = "/v1/accounts/ada/devices/remove-others"
+
+    first = await worker.api("POST", url, {"keep": kept}, idempotency_key="k")
+    newer, other = await _sign_in(worker)
+    again = await worker.api("POST", url, {"keep": kept}, idempotency_key="k")
+    reused = await worker.api("POST", url, {"keep": other}, idempotency_key="k")
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json()["id"] == first.json()["id"]
+    assert (await worker.verify(newer)).status_code == 200
+    assert (reused.status_code, reused.json()["code"]) == (409, "idempotency_key_reused")
+
+
 async def test_keeping_a_device_the_account_does_not_have_removes_nothing(worker: Worker) -> None:
     """A wrong id, or another account's, would have signed every device out: 404."""
     (jar, _), (_, bobs) = await _sign_in(worker), await _sign_in(worker, "bob")

@@ -22,6 +22,6 @@ def test_a_complete_receipt_is_200_and_a_partial_one_202() -> None:
         "workers": 2,
         "elapsed_ms": 3.1,
         "durable": True,
-        "missing": [{"worker": "w", "certain_at_ms": 5}],
+        "missing": [{"worker": "w", "certain_at_ms": 5, "why": "silent"}],
         "certain_at_ms": 5,
     }

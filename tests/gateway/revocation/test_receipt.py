@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchstring_gateway.revocation.receipt import Receipt, Registered, WorkerRow, write
+from latchstring_gateway.revocation.receipt import Missing, Receipt, Registered, WorkerRow, write
 
 _AT = 1_800_000_000_000
 
@@ -81,8 +81,9 @@ def test_a_cache_in_the_proxy_keeps_even_an_applied_receipt_partial() -> None:
 
     partial = _write(worker, applied=frozenset("a"), now_ms=_AT + 5)
 
-    assert (partial.status, partial.missing, partial.certain_at_ms) == ("partial", (), _AT + 2_000)
-    assert _write(worker, applied=frozenset("a"), now_ms=_AT + 2_000).status == "complete"
+    assert (partial.status, partial.applied, partial.workers) == ("partial", 0, 1)
+    assert partial.missing == (Missing("a", _AT + 2_000, "cache"),)
+    assert _write(worker, applied=frozenset("a"), now_ms=_AT + 2_000).as_dict()["applied"] == 1
 
 
 def test_a_cached_answer_given_at_the_end_of_the_fence_is_waited_for() -> None:
@@ -98,7 +99,9 @@ def test_after_a_fail_over_no_receipt_is_complete_before_its_bound() -> None:
 
     early = _write(worker, applied=frozenset("a"), now_ms=_AT + 10, not_before_ms=_AT + 500)
 
-    assert (early.status, early.certain_at_ms) == ("partial", _AT + 500)
+    assert (early.status, early.applied, early.workers) == ("partial", 1, 2)
+    # 41 partial receipts said `missing: []`: whoever is waited for is named, even if by no name.
+    assert early.missing == (Missing("unknown", _AT + 500, "fail_over"),)
 
 
 def test_a_row_survives_the_store() -> None:
