@@ -3,10 +3,36 @@
 Hot paths count in plain integers that are handed over once a second. No label holds anything of a visitor's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.samples import Sample
+
+
+class OwnGauge(Gauge):
+    """A gauge that a process exposes only once it has set it.
+
+    prometheus_client writes a 0 for every process that imports the metric, and the 0 of one that never sets it wins the
+    minimum over all.
+    """
+
+    _is_set = False
+
+    def set(self, value: float) -> None:
+        """Set it, and expose it from now on."""
+        if not self._is_set:
+            super()._metric_init()
+            self._is_set = True
+        super().set(value)
+
+    def _metric_init(self) -> None:
+        # Called when it is made: see `set`.
+        pass
+
+    def _child_samples(self) -> Iterable[Sample]:
+        return super()._child_samples() if self._is_set else ()
+
 
 VERIFY: Final = Counter("latchstring_verify", "Checks of a visitor, by outcome.", ["outcome"])
 SESSIONS_STARTED: Final = Counter(
@@ -21,28 +47,28 @@ FINGERPRINTS: Final = Counter(
 HOOK_ATTEMPTS: Final = Counter(
     "latchstring_hook_attempts", "Events that were offered to a hook, by what became of the attempt.", ["outcome"]
 )
-HOOK_PAUSED: Final = Gauge(
+HOOK_PAUSED: Final = OwnGauge(
     "latchstring_hook_paused", "1 while nothing is sent to a hook.", ["hook"], multiprocess_mode="mostrecent"
 )
-HOOK_FAILING: Final = Gauge(
+HOOK_FAILING: Final = OwnGauge(
     "latchstring_hook_failing_seconds",
     "For how long a hook's receiver has taken nothing; 0 while it takes what it is sent.",
     ["hook"],
     multiprocess_mode="mostrecent",
 )
-HOOK_BACKLOG: Final = Gauge(
+HOOK_BACKLOG: Final = OwnGauge(
     "latchstring_hook_backlog_seconds",
     "How long the oldest event has waited that a hook has not taken.",
     ["hook"],
     multiprocess_mode="mostrecent",
 )
-HOOK_HELD: Final = Gauge(
+HOOK_HELD: Final = OwnGauge(
     "latchstring_hook_held_accounts",
     "Accounts whose events a hook's receiver refuses.",
     ["hook"],
     multiprocess_mode="mostrecent",
 )
-HOOK_DEAD: Final = Gauge(
+HOOK_DEAD: Final = OwnGauge(
     "latchstring_hook_dead_events",
     "Events of a hook that were given up and are kept.",
     ["hook"],
@@ -66,29 +92,29 @@ STORE_SECONDS: Final = Histogram(
 )
 STORE_FAULTS: Final = Counter("latchstring_store_faults", "Scripts that were not answered, by the fault.", ["fault"])
 FENCES: Final = Counter("latchstring_fences", "What became of the workers' fences.", ["event"])
-FENCE_HOLDS: Final = Gauge(
+FENCE_HOLDS: Final = OwnGauge(
     "latchstring_fence_holds", "1 while this worker may accept leases without the store.", multiprocess_mode="livemin"
 )
 PASSPORTS_MINTED: Final = Counter(
     "latchstring_passports_minted", "Passports signed: one for each lease, level and worker."
 )
-KEY_AGE: Final = Gauge(
+KEY_AGE: Final = OwnGauge(
     "latchstring_key_age_seconds",
     "Age of the key that signs (signing) and of the oldest that still verifies (oldest).",
     ["key"],
     multiprocess_mode="livemax",
 )
-KEY_FILE_USABLE: Final = Gauge(
+KEY_FILE_USABLE: Final = OwnGauge(
     "latchstring_key_file_usable",
     "0 while the key file is broken and the keys in memory serve.",
     multiprocess_mode="livemin",
 )
-KEYS_IN_STEP: Final = Gauge(
+KEYS_IN_STEP: Final = OwnGauge(
     "latchstring_keys_in_step",
     "0 while other workers use a key that is not in this host's file.",
     multiprocess_mode="livemin",
 )
-PLACE_DATA_AGE: Final = Gauge(
+PLACE_DATA_AGE: Final = OwnGauge(
     "latchstring_place_data_age_seconds",
     "Since the data were made that tell countries and providers of addresses.",
     ["data"],
@@ -99,17 +125,17 @@ MAIL: Final = Counter(
     "Links of mails that were followed and pixels that were fetched, by outcome.",
     ["what", "outcome"],
 )
-JOURNAL_HEALTHY: Final = Gauge(
+JOURNAL_HEALTHY: Final = OwnGauge(
     "latchstring_journal_healthy", "1 while hits can be kept on disk.", multiprocess_mode="livemin"
 )
-JOURNAL_FSYNC: Final = Gauge(
+JOURNAL_FSYNC: Final = OwnGauge(
     "latchstring_journal_fsync",
     "1 for the policy by which the journal is synced.",
     ["policy"],
     multiprocess_mode="livemin",
 )
 HITS: Final = Counter("latchstring_hits", "Beacon requests that were answered, by outcome.", ["outcome"])
-LEDGER: Final = Gauge(
+LEDGER: Final = OwnGauge(
     "latchstring_ledger_events",
     "Events that are committed, by source and what became of them.",
     ["source", "outcome"],
@@ -123,7 +149,7 @@ DECODER_FAILURES: Final = Counter(
     "Events that became dead letters by a fault of our own code, by what was being done.",
     ["stage"],
 )
-SEGMENTS_HELD_UP: Final = Gauge(
+SEGMENTS_HELD_UP: Final = OwnGauge(
     "latchstring_segments_held_up",
     "Journal segments that a shipper could not ship and tries again, later and later.",
     multiprocess_mode="livemax",
@@ -134,38 +160,45 @@ FIELDS_DROPPED: Final = Counter(
     "Fields that could not be read and were left out of events that count.",
     ["source", "code"],
 )
-EXCLUDED: Final = Gauge(
+EXCLUDED: Final = OwnGauge(
     "latchstring_excluded_events",
     "Events that a policy kept out of the warehouse, by reason.",
     ["reason"],
     multiprocess_mode="mostrecent",
 )
-SINK_BYTES: Final = Gauge(
+SINK_BYTES: Final = OwnGauge(
     "latchstring_sink_waiting_bytes",
     "Size of the Parquet files that wait for the sink.",
     multiprocess_mode="mostrecent",
 )
-SINK_SECONDS: Final = Gauge(
+SINK_SECONDS: Final = OwnGauge(
     "latchstring_sink_waiting_seconds",
     "Since the longest waiting commit was made; 0 without any.",
     multiprocess_mode="mostrecent",
 )
-BACKLOG_BYTES: Final = Gauge(
-    "latchstring_backlog_bytes", "Size of the journal segments that wait to be shipped.", multiprocess_mode="livemin"
+BACKLOG_BYTES: Final = OwnGauge(
+    "latchstring_backlog_bytes", "Size of the journal segments that wait to be shipped.", multiprocess_mode="livemax"
 )
-BACKLOG_SECONDS: Final = Gauge(
+BACKLOG_SECONDS: Final = OwnGauge(
     "latchstring_backlog_seconds",
     "Since the longest waiting segment was last written to; 0 without any.",
-    multiprocess_mode="livemin",
+    multiprocess_mode="livemax",
 )
 
 TASK_FAILURES: Final = Counter("latchstring_task_failures", "Turns of background tasks that failed.", ["task"])
-TASK_OVERDUE: Final = Gauge(
+TASK_OVERDUE: Final = OwnGauge(
     "latchstring_task_overdue",
     "1 while a background task fails, or has not finished a turn within its time.",
     ["task"],
     multiprocess_mode="livemax",
 )
+
+
+# An alert on a growth needs a series that stood at 0 before: the first one of its kind would be no growth.
+for _status in ("complete", "partial", "unconfirmed"):
+    REVOCATIONS.labels(_status)
+for _outcome in ("reuse", "unknown"):
+    CREDENTIALS.labels(_outcome)
 
 
 class HotCount:

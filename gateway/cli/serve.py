@@ -118,10 +118,11 @@ async def examine_store(chosen: Settings) -> None:
 
 def _goodbye_for(chosen: Settings) -> GoneHook:
     async def goodbye(name: str, pid: int) -> None:
+        # What it said of itself holds no more: a dead shipper's backlog, a dead worker's fence.
+        mark_process_dead(pid, str(metrics_directory(chosen.data_dir)))
         # A reaped process answers nothing: receipts need not wait for it.
         if not name.startswith("worker"):
             return
-        mark_process_dead(pid, str(metrics_directory(chosen.data_dir)))
         store = Store(chosen.store_url)
         try:
             await registry.strike_process(store, registry.this_host(), pid)

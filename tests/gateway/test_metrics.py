@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from latchstring_gateway import metrics
 from latchstring_gateway.metrics import HotCount, HotTotal
@@ -107,6 +108,27 @@ def test_every_reason_for_a_refusal_is_listed() -> None:
     known = {"accepted", "fresh_required", "store_away", "no_cookie", "revoked", "over", *Reason, *get_args(Ended)}
 
     assert known - _documented_values("latchstring_verify_total", "outcome") == set()
+
+
+def test_a_process_exposes_only_the_gauges_that_it_has_set(tmp_path: Path) -> None:
+    """fence_holds, journal_healthy, key_file_usable and keys_in_step were 0 on every healthy node, always.
+
+    The shipper imports the metrics and never sets these; its untouched zeros won `livemin`, and three critical alerts
+    fired on a fresh install.
+    """
+    worker = "import latchstring_gateway.metrics as m; m.FENCE_HOLDS.set(1); m.KEY_AGE.labels('oldest').set(7)"
+    shipper = "import latchstring_gateway.metrics as m; m.KEY_AGE.labels('signing')"
+    for program in (worker, shipper):
+        subprocess.run([sys.executable, "-c", program], env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}, check=True)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(tmp_path))
+
+    assert registry.get_sample_value("latchstring_fence_holds") == 1
+    assert registry.get_sample_value("latchstring_keys_in_step") is None
+    assert registry.get_sample_value("latchstring_key_age_seconds", {"key": "oldest"}) == 7
+    assert registry.get_sample_value("latchstring_key_age_seconds", {"key": "signing"}) is None
+    # Growth is seen only from a 0 on.
+    assert registry.get_sample_value("latchstring_revocations_total", {"status": "partial"}) == 0
 
 
 def test_a_worker_names_the_shared_directory_before_anything_counts() -> None:

@@ -91,6 +91,7 @@ def test_the_names_are_those_of_a_scrape() -> None:
     """The series that the other tests believe in are what prometheus_client writes."""
     metrics.VERIFY.labels("accepted").inc(0)
     metrics.STORE_SECONDS.labels("renew")
+    metrics.FENCE_HOLDS.set(1)
     text = generate_latest().decode()
 
     for name in ("latchstring_verify_total{", "latchstring_store_seconds_bucket{", "latchstring_fence_holds "):
