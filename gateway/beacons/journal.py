@@ -10,24 +10,27 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias
 
 from .. import logs
 from ..clock import Clock
+from .alarm import Alarm
 from .backlog import Backlog
+from .disk_thread import DiskThread
 from .group import Done, Group, Outcome
 from .segment_file import Disk, SegmentFile, Segments
+from .unsynced import Unsynced
 
 Fsync: TypeAlias = Literal["interval", "always", "never"]
-_T = TypeVar("_T")
 #: A sync begins this long after the first record it is for; with the time a sync takes, that keeps within HOLD_NS.
 SYNC_AFTER_SECONDS: Final = 0.05
 #: Older than this, an unsynced record makes the answers after it wait.
 HOLD_NS: Final = 100_000_000
 #: An answer waits no longer than this for a sync that does not come; then it is 503.
 GIVE_UP_SECONDS: Final = 5.0
+#: A segment is due a little late, since a loop's timers may fire a millisecond early.
+_LATE_SECONDS: Final = 0.02
 #: How often a journal that cannot write tries again.
 RETRY_SECONDS: Final = 0.25
 _log: Final = logs.get("beacons")
@@ -65,22 +68,21 @@ class Journal:
             directory, clock, self._disk, self._journal_id, durable=fsync != "never", random_bytes=random_bytes
         )
         self._number = 0
-        self._payloads: list[bytes] = []
-        self._dones: list[Done] = []
+        self._payloads, self._dones = list[bytes](), list[Done]()
         #: The segment that is written; None while the disk does not let us.
         self._segment: SegmentFile | None = None
         #: Segments that get no more records but are not finished yet; those whose last sync or cut failed.
-        self._retiring: list[SegmentFile] = []
-        self._broken: list[SegmentFile] = []
-        #: Groups written since the last good sync began, oldest first.
-        self._unsynced: list[Group] = []
-        self._gave_up = False
-        self._patience_armed = False
+        self._retiring, self._broken = list[SegmentFile](), list[SegmentFile]()
+        self._unsynced = Unsynced()
+        #: What of the journal's own care has failed in this turn and in the one before, as the log calls it.
+        self._failing = self._failed = ""
         self._closed = False
         self._wake = asyncio.Event()
+        self._alarm = Alarm(self._wake.set)
+        self._patience = Alarm(self._give_up)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._thread = DiskThread("journal")
         self.backlog.measure()
         try:
             self._segment = self._segments.make()
@@ -94,7 +96,11 @@ class Journal:
         with contextlib.suppress(RuntimeError):
             _ = self._loop or self._attach()
         self._wake.set()
-        return self._segment is not None and not self._gave_up and self.backlog.refusal is None
+        return self._segment is not None and self._refusal is None
+
+    @property
+    def _refusal(self) -> Outcome | None:
+        return "sync_late" if self._unsynced.is_late else self.backlog.refusal
 
     def append(self, payload: bytes, done: Done) -> None:
         """Keep `payload` (not empty) with the others of this turn; `done` is called once, never from within.
@@ -116,7 +122,7 @@ class Journal:
         assert self._keeper is not None
         self._wake.set()
         await self._keeper
-        self._thread.shutdown()
+        self._thread.close()
 
     def _attach(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()
@@ -134,7 +140,7 @@ class Journal:
         # Used once, even if the write fails: what is left of it must not pass for a copy of a later record.
         self._number = number + len(payloads)
         group = Group(number, payloads, dones)
-        refusal = self.backlog.refusal
+        refusal = self._refusal
         if segment is None or self._closed or refusal is not None:
             group.answer("closed" if self._closed else refusal or "unwritable", self.outcomes)
             return
@@ -149,22 +155,20 @@ class Journal:
 
     def _written(self, segment: SegmentFile, group: Group) -> None:
         """Answer at once, or when the sync has come."""
-        assert self._loop is not None
         group.written_ns = self._boot_ns()
         if not segment.records:
             self._began(segment, group.written_ns)
         segment.records += len(group.payloads)
         if segment.size >= self._max_bytes:
             self._wake.set()
-        unsynced = self._unsynced
         if self.fsync != "never":
-            unsynced.append(group)
-            if self.fsync == "always" or group.written_ns - unsynced[0].written_ns > HOLD_NS:
+            self._unsynced.add(group)
+            if self.fsync == "always" or group.written_ns - self._unsynced.oldest_ns > HOLD_NS:
                 self._wake.set()
-                self._arm_patience()
+                self._patience.within(GIVE_UP_SECONDS)
                 return
-            if len(unsynced) == 1:
-                self._loop.call_later(SYNC_AFTER_SECONDS, self._wake.set)
+            if len(self._unsynced) == 1:
+                self._alarm.within(SYNC_AFTER_SECONDS)
         segment.answered_size = segment.size
         group.answer("kept", self.outcomes)
 
@@ -179,64 +183,67 @@ class Journal:
     def _began(self, segment: SegmentFile, now_ns: int) -> None:
         """A segment has its first record: it is due in a while, also if no hit follows."""
         segment.first_record_ns = now_ns
-        # A little late, since a loop's timers may fire a millisecond early.
-        asyncio.get_running_loop().call_later(self._max_ns / 1e9 + 0.02, self._wake.set)
-
-    def _arm_patience(self) -> None:
-        if not self._patience_armed:
-            self._patience_armed = True
-            asyncio.get_running_loop().call_later(GIVE_UP_SECONDS, self._give_up)
+        self._alarm.within(self._max_ns / 1e9 + _LATE_SECONDS)
 
     def _give_up(self) -> None:
         """Refuse those who have waited too long for a sync."""
-        self._patience_armed = False
-        oldest_ns = self._boot_ns() - int(GIVE_UP_SECONDS * 1e9)
-        for group in self._unsynced:
-            if group.dones and group.written_ns <= oldest_ns:
-                self._gave_up = True
-                group.answer("sync_late", self.outcomes)
-        if any(group.dones for group in self._unsynced):
-            self._arm_patience()
+        self._unsynced.refuse_older(self._boot_ns() - int(GIVE_UP_SECONDS * 1e9), self.outcomes)
+        if self._unsynced.has_waiting:
+            self._patience.within(GIVE_UP_SECONDS)
 
     async def _keep(self) -> None:
-        """Sync, rotate and recover, one after the other, whenever woken."""
-        assert self._loop is not None
+        """Sync, rotate and recover, one after the other, whenever woken; nothing but `close` ends it."""
         while not self._closed:
             await self._wake.wait()
             self._wake.clear()
-            if self.backlog.is_due(self._boot_ns()):
-                await self._in_thread(self.backlog.measure)
-            if self._segment is not None:
-                await self._sync()
-            if self.backlog.refusal is not None:
-                self._loop.call_later(RETRY_SECONDS, self._wake.set)
-            if self._segment is None and not await self._recover():
-                self._loop.call_later(RETRY_SECONDS, self._wake.set)
-            elif any(group.dones for group in self._unsynced):
-                self._wake.set()
-            elif self._unsynced:
-                self._loop.call_later(SYNC_AFTER_SECONDS, self._wake.set)
+            self._failed, self._failing = self._failing, ""
+            try:
+                if self.backlog.is_due(self._boot_ns()):
+                    await self._thread.run(self.backlog.measure)
+                if self._segment is not None:
+                    await self._sync()
+                if self._segment is None:
+                    await self._recover()
+            except Exception as error:
+                self._fails("journal_care_failed", error)
+            self._set_alarm()
+        self._alarm.cancel()
         await self._wind_up()
+
+    def _fails(self, event: str, error: Exception) -> None:
+        if event != self._failed:
+            _log.error(event, reason=str(error))
+        self._failing = event
+
+    def _set_alarm(self) -> None:
+        """For whatever is due next."""
+        if self._failing or self._segment is None or self.backlog.refusal is not None:
+            self._alarm.within(RETRY_SECONDS)
+        elif self._unsynced.has_waiting:
+            self._wake.set()
+        elif self._unsynced:
+            self._alarm.within(SYNC_AFTER_SECONDS)
+        if self._segment is not None and self._segment.records:
+            due_ns = self._segment.first_record_ns + self._max_ns - self._boot_ns()
+            self._alarm.within(max(due_ns / 1e9 + _LATE_SECONDS, RETRY_SECONDS if self._failing else 0.0))
 
     async def _sync(self) -> None:
         """Begin a new segment if it is time, finish the old one, confirm what was written before."""
         segment = self._segment
         if segment is not None and segment.is_due(self._boot_ns(), self._max_ns, self._max_bytes):
             try:
-                fresh = await self._in_thread(self._segments.make)
+                fresh = await self._thread.run(self._segments.make)
             except OSError as error:
-                _log.error("journal_rotation_failed", reason=str(error))
-                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake.set)
+                self._fails("journal_rotation_failed", error)
             else:
                 if self._segment is segment:
                     self._retiring.append(segment)
                 self._segment = fresh
-        current, retiring = self._segment, self._retiring
-        self._retiring = []
+        current, retiring, self._retiring = self._segment, self._retiring, []
         if not retiring and (current is None or not self._unsynced):
             return
         confirmed, answered = len(self._unsynced), 0 if current is None else current.size
-        failed = await self._in_thread(lambda: self._segments.settle(retiring, current))
+        failed = await self._thread.run(lambda: self._segments.settle(retiring, current))
         if not failed:
             self._confirm(confirmed)
             if current is not None:
@@ -251,24 +258,21 @@ class Journal:
     async def _recover(self) -> bool:
         """Make a new segment and write to it again what stood in a broken one; False if the disk does not let us."""
         retiring, self._retiring = self._retiring, []
-        self._broken += await self._in_thread(lambda: self._segments.settle(retiring, None))
+        self._broken += await self._thread.run(lambda: self._segments.settle(retiring, None))
         if not self._broken:
             self._confirm(len(self._unsynced))
-        kept = [(group.number, group.payloads) for group in self._unsynced]
+        kept = self._unsynced.to_write_again()
         try:
-            fresh = await self._in_thread(lambda: self._segments.write_again(kept))
+            fresh = await self._thread.run(lambda: self._segments.write_again(kept))
         except OSError:
-            await self._in_thread(lambda: self._segments.cut_unanswered(self._broken))
-            unanswered = [group for group in self._unsynced if group.dones]
-            self._unsynced = [group for group in self._unsynced if not group.dones]
-            for group in unanswered:
-                group.answer("sync_failed", self.outcomes)
+            await self._thread.run(lambda: self._segments.cut_unanswered(self._broken))
+            self._unsynced.refuse_waiting(self.outcomes)
             return False
         if fresh.records:
             self._began(fresh, self._boot_ns())
         self._confirm(len(self._unsynced))
         broken, self._broken = self._broken, []
-        await self._in_thread(lambda: self._segments.let_go(broken))
+        await self._thread.run(lambda: self._segments.let_go(broken))
         self._segment = fresh
         _log.info("journal_recovered")
         return True
@@ -278,23 +282,17 @@ class Journal:
         if self._segment is not None:
             self._retiring.append(self._segment)
             self._segment = None
-        self._broken += await self._in_thread(lambda: self._segments.settle(self._retiring, None))
-        self._retiring = []
+        retiring, self._retiring = self._retiring, []
+        self._broken += await self._thread.run(lambda: self._segments.settle(retiring, None))
         if not self._broken:
             self._confirm(len(self._unsynced))
             return
         if not await self._recover():
-            _log.error("journal_closed_broken", unsynced=sum(len(group.payloads) for group in self._unsynced))
+            _log.error("journal_closed_broken", unsynced=self._unsynced.records)
             return
         assert self._segment is not None
-        last, self._segment = self._segment, None
-        await self._in_thread(lambda: self._segments.settle([last], None))
+        last, self._segment = [self._segment], None
+        await self._thread.run(lambda: self._segments.settle(last, None))
 
     def _confirm(self, groups: int) -> None:
-        confirmed, self._unsynced = self._unsynced[:groups], self._unsynced[groups:]
-        self._gave_up = False
-        for group in confirmed:
-            group.answer("kept", self.outcomes)
-
-    def _in_thread(self, act: Callable[[], _T]) -> asyncio.Future[_T]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, act)
+        self._unsynced.confirm(groups, self.outcomes)

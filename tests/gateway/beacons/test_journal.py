@@ -324,3 +324,57 @@ async def test_worker_that_starts_on_a_full_backlog_is_not_ready(tmp_path: Path)
     (tmp_path / "left.over.segment").unlink()
     await wait_until_async(lambda: journal.healthy, "room for hits")
     await journal.close()
+
+
+@pytest.mark.parametrize("fsync", ["interval", "always"])
+async def test_a_stalled_sync_costs_neither_memory_nor_disk_without_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fsync: Fsync
+) -> None:
+    """While `fsync` hung, hits were written and kept on though all of them were refused: 61 to 140 MB in 15 s."""
+    monkeypatch.setattr("latchstring_gateway.beacons.journal.GIVE_UP_SECONDS", 0.05)
+    monkeypatch.setattr("latchstring_gateway.beacons.unsynced.MOST_BYTES", 2_000_000)
+    disk = _FaultyDisk()
+    journal = Journal(tmp_path, SystemClock(), fsync=fsync, disk=disk)
+    disk.may_sync.clear()
+    payload = bytes(100_000)
+    answers: list[bool] = []
+
+    async def flood(megabytes: int) -> None:
+        for _ in range(megabytes * 10):
+            journal.append(payload, answers.append)
+            await asyncio.sleep(0)
+
+    await flood(8)
+    first = sum(path.stat().st_size for path in tmp_path.iterdir())
+    await wait_until_async(lambda: not journal.healthy, "it gives up")
+    refused = answers.count(False)
+    await flood(8)
+
+    assert first < 3_000_000
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) == first
+    assert answers.count(False) >= refused + 80
+    assert journal._unsynced.size_bytes < 2_200_000
+    disk.may_sync.set()
+    await wait_until_async(lambda: journal.healthy, "it recovers")
+    assert await _append(journal, b"fine")
+    await journal.close()
+    assert _records(tmp_path)[payload] >= answers.count(True)
+
+
+async def test_stalls_and_retries_leave_one_timer(tmp_path: Path) -> None:
+    """Each wake with something unsynced set a timer of its own, which set the next: 44 to 155 syncs a second."""
+    disk = _FaultyDisk()
+    journal = Journal(tmp_path, SystemClock(), fsync="interval", disk=disk)
+    for _ in range(60):
+        await _append(journal, b"x")
+        # Readiness wakes the journal, as every further hit may.
+        _ = journal.healthy
+        await asyncio.sleep(0.004)
+    before, loop = disk.syncs, asyncio.get_running_loop()
+    until = loop.time() + 0.5
+    while loop.time() < until:
+        await _append(journal, b"x")
+        await asyncio.sleep(0.002)
+
+    assert disk.syncs - before <= 0.5 / 0.05 + 2
+    await journal.close()
