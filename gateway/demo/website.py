@@ -29,6 +29,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from latchstring_middleware.cross_origin import refuses
+
 from ..beacons.script import noscript_tag, script_tag
 from ..clock import Clock, SystemClock
 from ..errors import EdgeError
@@ -159,7 +161,8 @@ class Website:
         except EdgeError as error:
             return PlainTextResponse(error.title, error.status)
         email, return_to = fields.get("email", "").strip(), fields.get("return", "")
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        # Else another website's form could sign visitors in to an account of its own, and watch what they do there.
+        if refuses(request.method, request.scope["headers"]) is not None:
             return self._sign_in_page(
                 request, return_to=return_to, problem="Please sign in from this page.", status=403
             )
@@ -203,7 +206,7 @@ class Website:
         return started
 
     async def hook(self, request: Request) -> Response:
-        """204 for an event whose signature is right, also when it comes again; else 400."""
+        """204 for an event whose signature is right, also when it comes again; else 400. No browser can sign one."""
         taken = self._inbox.take(await request.body(), dict(request.headers))
         return Response(status_code=204 if taken else 400)
 

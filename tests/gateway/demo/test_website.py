@@ -46,7 +46,8 @@ def client(gateway: SmallGateway) -> httpx.AsyncClient:
     """The website as the proxy sees it."""
     behind = httpx.AsyncClient(transport=httpx.MockTransport(gateway), base_url="http://gateway")
     app = Starlette(routes=Website(behind, Inbox(SECRET), ManualClock()).routes())
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lantern")
+    own = {"origin": "http://lantern"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lantern", headers=own)
 
 
 async def test_signing_in_hands_over_and_relays_every_cookie(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
@@ -107,12 +108,48 @@ async def test_a_wrong_password_never_reaches_the_gateway(client: httpx.AsyncCli
     assert gateway.asked == []
 
 
-async def test_a_post_from_another_site_signs_nobody_in(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
-    """A stranger's page cannot sign a visitor in to the stranger's account."""
-    answer = await client.post("/sign-in", data=RIGHT, headers={"sec-fetch-site": "cross-site"})
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "cross-site", "origin": "http://lantern"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://lantern.evil.example"},
+        {"referer": "http://lantern/sign-in"},
+        {},
+    ],
+    ids=lambda said: " ".join(said.values()) or "nothing",
+)
+async def test_a_post_from_another_site_signs_nobody_in(
+    client: httpx.AsyncClient, gateway: SmallGateway, said: dict[str, str]
+) -> None:
+    """A stranger's page signed visitors of older browsers (no Sec-Fetch-Site) in to the stranger's account."""
+    del client.headers["origin"]
+
+    answer = await client.post("/sign-in", data=RIGHT, headers=said)
 
     assert answer.status_code == 403
+    assert "Please sign in from this page." in answer.text
     assert gateway.asked == []
+
+
+async def test_the_sign_in_page_of_an_older_browser_works(client: httpx.AsyncClient, gateway: SmallGateway) -> None:
+    """Origin and Host agree, and nothing else is said."""
+    answer = await client.post("/sign-in", data=RIGHT, headers={"origin": "http://lantern"})
+
+    assert answer.status_code == 303
+    assert len(gateway.asked) == 1
+
+
+def test_nothing_but_sign_in_and_hooks_changes_anything() -> None:
+    """Another route that takes posts needs the same check, and a test of it."""
+    website = Website(httpx.AsyncClient(), Inbox(SECRET), ManualClock())
+
+    posted = {route.path for route in website.routes() if not (route.methods or set()) <= {"GET", "HEAD"}}
+
+    assert posted == {"/sign-in", "/hooks/latchstring"}
 
 
 async def test_a_gateway_that_is_away_is_not_the_password_s_fault(
