@@ -133,7 +133,7 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
         except HTTPException as error:
             raise _HttpError(error) from None
 
-    return Edge(ProblemAnswers(app), hot, rooms.listeners.end_all)
+    return Edge(ProblemAnswers(app, hung_up=metrics.HUNG_UP.inc), hot, rooms.listeners.end_all)
 
 
 def _limited(app: ASGIApp) -> ASGIApp:

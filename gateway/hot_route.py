@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
+from starlette.requests import ClientDisconnect
+
 from .wire import NOT_RECORDED, Head, HotRoute, Recorded, Reply
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -18,10 +20,6 @@ AppendRecord: TypeAlias = Callable[[bytes, Callable[[bool], object]], object]
 
 #: The peer of a connection over a Unix socket, which has no address.
 UNIX_PEER: Final = "unix:"
-
-
-class ClientGoneError(ConnectionError):
-    """The client hung up before its body was complete; there is nobody to answer."""
 
 
 def peer_of(client: Iterable[Any] | None, server: tuple[str, int | None] | None) -> str:
@@ -47,17 +45,14 @@ def head_of(scope: Scope, body: bytes = b"") -> Head:
 def hot_route_app(route: HotRoute, append: AppendRecord, long_way: ASGIApp) -> ASGIApp:
     """`route` as an ASGI app.
 
-    `long_way` gets what the handler declines and bodies over `max_body_bytes`, complete and from the start.
+    `long_way` gets what the handler declines and bodies over `max_body_bytes`, complete and from the start. Raises
+    ClientDisconnect: half a body is no hit, and there is nobody to answer.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         body = b""
         if route.max_body_bytes:
-            try:
-                body, more_body = await _read(receive, route.max_body_bytes)
-            except ClientGoneError:
-                # Nobody hears this answer, and half a body is no hit. Phones do so all day long: no word of it.
-                return
+            body, more_body = await _read(receive, route.max_body_bytes)
             receive = _replay(body, receive, more_body=more_body)
             if len(body) > route.max_body_bytes:
                 await long_way(scope, receive, send)
@@ -97,12 +92,12 @@ async def send_reply(reply: Reply, send: Send) -> None:
 
 
 async def _read(receive: Receive, max_bytes: int) -> tuple[bytes, bool]:
-    """The body and whether there is more; reading stops once it is longer than `max_bytes`."""
+    """The body and whether there is more; reading stops once it is longer than `max_bytes`. Raises ClientDisconnect."""
     body = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGoneError
+            raise ClientDisconnect
         body += message.get("body", b"")
         more_body = message.get("more_body", False)
         if not more_body or len(body) > max_bytes:

@@ -185,6 +185,8 @@ BACKLOG_SECONDS: Final = OwnGauge(
     multiprocess_mode="livemax",
 )
 
+HUNG_UP: Final = Counter("latchstring_hung_up", "Requests whose client hung up before the body was complete.")
+
 TASK_FAILURES: Final = Counter("latchstring_task_failures", "Turns of background tasks that failed.", ["task"])
 TASK_OVERDUE: Final = OwnGauge(
     "latchstring_task_overdue",

@@ -6,9 +6,10 @@ Example: `{"type":"about:blank","title":"Not signed in","status":401,"code":"ses
 import json
 import logging
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, runtime_checkable
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MEDIA_TYPE: Final = b"application/problem+json"
@@ -103,12 +104,20 @@ class ProblemAnswers:
     A `Problem` is told as it is. `translations` maps foreign exception classes to the problem to tell instead, the
     first match in order. Anything else is a 500 with a random id that is also in the log, next to the stack trace the
     client never sees. An exception after the response began is raised on: the server must cut the connection, so that
-    no half answer looks whole.
+    no half answer looks whole. A client that hangs up before its body is complete (Starlette's ClientDisconnect) is no
+    error and gets no answer; `hung_up` is called, and nothing is logged, for anybody could fill the log with it.
     """
 
-    def __init__(self, app: ASGIApp, translations: Mapping[type[Exception], Problem] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        translations: Mapping[type[Exception], Problem] | None = None,
+        *,
+        hung_up: Callable[[], object] = lambda: None,
+    ) -> None:
         self._app = app
         self._translations = tuple((translations or {}).items())
+        self._hung_up = hung_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -124,6 +133,8 @@ class ProblemAnswers:
 
         try:
             await self._app(scope, receive, watched_send)
+        except ClientDisconnect:
+            self._hung_up()
         except Exception as error:
             if started:
                 raise

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -28,11 +28,7 @@ def routes(clock: Clock, append: AppendRecord, verdicts: Verdicts, floods: Flood
     """The ASGI routes behind the hot ones; `append` is the journal's."""
 
     async def take_long_batch(request: Request) -> Response:
-        try:
-            body, body_bytes = await read_body(request)
-        except ClientDisconnect:
-            # Nobody hears this answer, and half a body is no hit.
-            return Response(status_code=400)
+        body, body_bytes = await read_body(request)
         head = head_of(request.scope)
         if floods.refuses(head, BATCH):
             return _response(too_many(batch.lines_for(batch.allowed_origin(head.headers))))

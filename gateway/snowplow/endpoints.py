@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from starlette.convertors import Convertor, register_url_convertor
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
@@ -95,10 +95,7 @@ class _Long:
     async def _otherwise(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = head_of(scope)
         if head.method == b"POST":
-            try:
-                head.body, body_bytes = await read_body(Request(scope, receive))
-            except ClientDisconnect:
-                return
+            head.body, body_bytes = await read_body(Request(scope, receive))
             reply = await settled(self._collector.take(head, body_bytes, self._stands_for), self._append)
         else:
             reply = _no_hit(head)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from harness.asgi import ask, hang_up
 from harness.valkey import Valkey
 from harness.waiting import wait_until_async
 from harness.worker_app import NAVIGATION, Jar, Worker, dump, now_ms, running_worker, settings_for
+from latchstring_gateway import activation_wiring, metrics
+from latchstring_gateway.backend_routes import backend_routes
+from latchstring_gateway.page_routes import page_routes
 from latchstring_gateway.service_keys import ServiceKeys
 from latchstring_gateway.store import keys
 
@@ -263,3 +268,96 @@ async def test_the_dashboard_is_a_page_of_the_worker(worker: Worker) -> None:
     cookie = own.headers["set-cookie"].partition(";")[0]
     page = await worker.client.get("/dashboard", headers={"cookie": cookie})
     assert (page.status_code, "What people look at" in page.text) == (200, True)
+
+
+def _written(worker: Worker) -> list[tuple[str, str]]:
+    """Method and URL of everything that may take a body."""
+    routes = [*backend_routes(worker.rooms), *page_routes(worker.rooms)]
+    activation = activation_wiring.build(worker.rooms)
+    routes += [*activation.apps, *activation.pages]
+    fixed = [("POST", url) for url in ("/b", "/com.snowplowanalytics.snowplow/tp2", "/health/live", "/verify")]
+    found = {
+        (method, re.sub(r"{[^}]*}", "x", route.path))
+        for route in routes
+        for method in (route.methods or set()) - {"GET", "HEAD"}
+    }
+    return sorted({*found, *fixed})
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded"])
+async def test_a_client_that_hangs_up_in_mid_body_costs_no_log_line(
+    worker: Worker, media_type: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """34 plain lines of traceback for each, at every URL that reads a body: anybody could flood the log."""
+    jar = await worker.signed_in()
+    said = {
+        "authorization": f"Bearer {worker.service_key}",
+        "content-type": media_type,
+        "content-length": "1000",
+        "cookie": jar.header(),
+        "sec-fetch-site": "same-origin",
+    }
+    headers = [(name.encode(), value.encode()) for name, value in said.items()]
+    written, before = _written(worker), metrics.HUNG_UP._value.get()
+    unanswered = set()
+    caplog.clear()
+    capfd.readouterr()
+
+    for method, url in written:
+        answer = await hang_up(worker.edge.asgi, method=method, path=url, query_string=b"", headers=headers)
+        assert answer.status < 500, (method, url)
+        if not answer.status:
+            unanswered.add(url)
+
+    assert caplog.records == []
+    assert not re.search(r"Traceback|error|warning", "".join(capfd.readouterr()))
+    read = {
+        "application/json": {"/v1/sessions", "/v1/trials/check", "/b"},
+        "application/x-www-form-urlencoded": {
+            "/latch/oauth/token",
+            "/latch/oauth/device_authorization",
+            "/latch/choices",
+        },
+    }
+    assert read[media_type] <= unanswered
+    assert metrics.HUNG_UP._value.get() == before + len(unanswered)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n'),
+        ("multipart/form-data", b"--x--"),
+        ("application/x-www-form-urlencoded; charset=utf-16", "a=ä".encode("utf-16")),
+        ("application/x-www-form-urlencoded", b"a=%ff%fe"),
+        ("application/x-www-form-urlencoded", b"&".join(b"f%d=1" % number for number in range(10_000))),
+        ("application/x-www-form-urlencoded", b"&" * 16_000),
+        ("application/x-www-form-urlencoded", b"a=1&a=2"),
+        ("application/json; charset=utf-16", '{"account":"ada"}'.encode("utf-16")),
+        ("application/json", b"[" * 60_000),
+        ("application/json", b'{"account":' + b"9" * 60_000 + b"}"),
+        ("application/json", b'{"a":1,' * 9_000),
+        ("application/json", b"\xff\xfe"),
+        ("", b"x"),
+    ],
+    ids=lambda value: repr(value[:32]),
+)
+async def test_a_body_that_cannot_be_read_is_a_4xx_wherever_it_is_sent(
+    worker: Worker, media_type: str, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a code, and nothing in the log; never a 500, and nothing is half done."""
+    jar = await worker.signed_in()
+    said = {
+        "authorization": f"Bearer {worker.service_key}",
+        "content-type": media_type,
+        "cookie": jar.header(),
+        "sec-fetch-site": "same-origin",
+    }
+    headers = [(name.encode(), value.encode()) for name, value in said.items() if value]
+    caplog.clear()
+
+    for method, url in _written(worker):
+        answer = await ask(worker.edge.asgi, chunks=[body], method=method, path=url, query_string=b"", headers=headers)
+        assert answer.status < 500, (method, url, answer.body)
+
+    assert caplog.records == []

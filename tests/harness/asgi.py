@@ -32,6 +32,15 @@ async def ask(app: ASGIApp, *, chunks: Iterable[bytes] = (b"",), **scope: Any) -
         {"type": "http.request", "body": body, "more_body": number < len(bodies)}
         for number, body in enumerate(bodies, start=1)
     ]
+    return await _drive(app, incoming, scope)
+
+
+async def hang_up(app: ASGIApp, **scope: Any) -> Answered:
+    """Send the beginning of a body and no more; status 0 if the app answers nothing."""
+    return await _drive(app, [{"type": "http.request", "body": b"{", "more_body": True}], scope)
+
+
+async def _drive(app: ASGIApp, incoming: list[Message], scope: dict[str, Any]) -> Answered:
     sent: list[Message] = []
 
     async def receive() -> Message:

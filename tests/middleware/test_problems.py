@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import httpx
 import pytest
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from harness.asgi import ask
@@ -150,3 +151,21 @@ def test_an_error_of_this_package_is_a_problem() -> None:
 
     assert isinstance(error, Problem)
     assert str(error) == "bad: mend it"
+
+
+async def test_a_client_that_hangs_up_in_mid_body_gets_no_answer_and_no_log_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each one wrote a stack trace of 34 lines, so that anybody could flood the log."""
+    times: list[None] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+        raise AssertionError("not reached")
+
+    answers = ProblemAnswers(app, hung_up=lambda: times.append(None))
+    answer = await ask(answers, chunks=[])
+
+    assert answer.messages == []
+    assert len(times) == 1
+    assert caplog.records == []
