@@ -4,7 +4,7 @@ from typing import Final
 
 from httptools import HttpParserError, parse_url
 
-from ..wire import Header
+from ..wire import Header, Headers
 
 #: Headers that decide about the way, as bits; a request with none of them needs no further look.
 CONNECTION: Final = 1
@@ -75,6 +75,10 @@ def read_name(spelling: bytes) -> tuple[bytes, int]:
     return name, noted
 
 
+#: llhttp reads both alike.
+_CONNECTION_NAMES: Final = frozenset((b"connection", b"proxy-connection"))
+
+
 class Ignored(list[Header]):
     """A list of headers that stays empty."""
 
@@ -89,3 +93,15 @@ def is_target(url: bytes) -> bool:
     except HttpParserError:
         return False
     return bool(path) and path.isascii()
+
+
+def without_offer(method: bytes, target: bytes, version: str, headers: Headers) -> bytes:
+    """A head with these header lines, but for the token that makes Upgrade an offer (RFC 9110 section 7.8)."""
+    lines = [b"%s %s HTTP/%s" % (method, target, version.encode())]
+    for name, value in headers:
+        if name in _CONNECTION_NAMES:
+            kept = b",".join(token for token in value.split(b",") if token.strip().lower() != b"upgrade")
+            lines.append(b"%s: %s" % (name, kept))
+        else:
+            lines.append(b"%s: %s" % (name, value))
+    return b"\r\n".join((*lines, b"", b""))

@@ -14,6 +14,7 @@ answer buffer.
 """
 
 import asyncio
+import re
 from abc import abstractmethod
 from typing import ClassVar, Final
 
@@ -21,9 +22,9 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from .. import logs
-from ..wire import Reply
+from ..wire import Headers, Reply
 from .door import BAD_REQUEST, CRASHED, HEAD_TOO_LARGE, TOO_SLOW, Door
-from .heads import CHUNKED
+from .heads import CHUNKED, CONNECTION, LENGTH, without_offer
 from .message_ends import MessageEnds
 
 _log = logs.get("server")
@@ -38,6 +39,7 @@ STALLED: Final = 5
 CLOSED: Final = 6
 
 _G: Final = ord("G")
+_EMPTY_LINES: Final = re.compile(rb"[\r\n]*")
 #: Longer heads are read line by line, so that looking through one for a few headers stays cheap.
 _LONGEST_UNREAD_BYTES: Final = 8_192
 #: What a refused client may go on sending before it is cut off; some reading lets it see why.
@@ -66,8 +68,9 @@ class Intake(asyncio.Protocol):
     #: uvicorn's fields.
     # fmt: off
     __slots__ = (
-        "_begun", "_ends", "_head_bytes", "_held", "_held_from", "_idle_since", "_length", "_max_head_bytes",
-        "_noted", "_peer", "_since", "_state", "_unsent", "_unsent_since", "parser", "transport",
+        "_begun", "_ends", "_head_bytes", "_held", "_held_from", "_idle_since", "_keep_alive", "_length",
+        "_max_head_bytes", "_noted", "_offered", "_peer", "_since", "_state", "_unsent", "_unsent_since",
+        "parser", "transport",
     )
     # fmt: on
 
@@ -77,6 +80,8 @@ class Intake(asyncio.Protocol):
     loop: asyncio.AbstractEventLoop
     parser: HttpRequestParser
     transport: asyncio.Transport
+    url: bytes
+    headers: Headers
 
     def __init__(self) -> None:
         door = self.door
@@ -90,6 +95,9 @@ class Intake(asyncio.Protocol):
         #: Of the message that is being parsed: what its headers decide, and the length of its body.
         self._noted = 0
         self._length = 0
+        self._keep_alive = True
+        #: The headers of a request that offers another protocol than is spoken here, while its head is read again.
+        self._offered: Headers | None = None
         #: When the head or the body began that is not complete.
         self._since = 0
         self._held = b""
@@ -98,8 +106,12 @@ class Intake(asyncio.Protocol):
         self._unsent_since = 0
 
     @abstractmethod
-    def _upgraded(self) -> None:
-        """The parser has seen the head of a request to upgrade."""
+    def _upgrade(self) -> None:
+        """Leave the connection to another protocol, if it is spoken here."""
+
+    @abstractmethod
+    def _pass_body_on(self) -> None:
+        """Give the app what of its body has come."""
 
     @abstractmethod
     def _answer_unread(self, data: bytes) -> bool:
@@ -137,7 +149,8 @@ class Intake(asyncio.Protocol):
             if self._state == OPEN:
                 # Empty lines before a request are allowed (RFC 9112, 2.2) and are not the beginning of one.
                 if data[start] in b"\r\n":
-                    start = len(data) - len(data[start:].lstrip(b"\r\n"))
+                    # Not lstrip: it would copy the whole packet for each request in it.
+                    start = len(data) if (text := _EMPTY_LINES.match(data, start)) is None else text.end()
                     continue
                 self._state = HEAD
                 self._since = self.door.tick
@@ -162,8 +175,9 @@ class Intake(asyncio.Protocol):
         """Feed the parser, whose callbacks set `_state`; False if it stopped at the beginning of a second message."""
         try:
             self.parser.feed_data(piece)
-        except HttpParserUpgrade:
-            self._upgraded()
+            self._pass_body_on()
+        except HttpParserUpgrade as offer:
+            self._upgraded(piece[offer.args[0] :])
         except HttpParserCallbackError as error:
             if isinstance(error.__context__, SecondMessage):
                 return False
@@ -183,6 +197,41 @@ class Intake(asyncio.Protocol):
             self._refuse(BAD_REQUEST)
         else:
             self._feed(data, data.find(b"\r\n\r\n") + 4 + self._length)
+
+    def _upgraded(self, rest: bytes) -> None:
+        """The parser has seen a head that offers another protocol, and stopped before `rest`."""
+        if self._offered is None or self._state == CLOSED:
+            self._upgrade()
+            return
+        self._read_without_offer()
+        if rest and self._state != CLOSED:
+            self._feed(rest, 0)
+
+    def _read_without_offer(self) -> None:
+        """Read the head again as that of an ordinary request: a server may ignore an offer (RFC 9110 section 7.8).
+
+        llhttp, which cannot, takes what follows the head of such a request for another protocol: its body would be
+        lost, or pass for a request. So a parser of its own gets the same head without the token that makes it an offer.
+        """
+        head = without_offer(self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._begun = False
+        self._parse(head)
+        self._offered = None
+
+    def _note_length_and_connection(self) -> int:
+        """The length of the body, 0 if there is none or none was told."""
+        self._keep_alive = self.parser.should_keep_alive()
+        if self._noted & CONNECTION and self.parser.get_http_version() == "1.0":
+            # uvicorn keeps no HTTP/1.0 connection, whatever the client asks for.
+            self._keep_alive = False
+        if self._noted & CHUNKED:
+            self._ends.expect_chunks()
+        if self._noted & LENGTH:
+            self._length = next(int(value) for name, value in self.headers if name == b"content-length")
+            self._ends.body_left = self._length
+        return self._length
 
     def _hold(self, data: bytes, start: int) -> None:
         self._held, self._held_from = data, start

@@ -14,7 +14,7 @@ from .. import logs
 from ..hot_route import AppendRecord, peer_of
 from ..wire import NOT_RECORDED, Handler, Head, HotRoutes, Reply, UnreadHead
 from .door import BAD_REQUEST, CRASHED, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS, Door, encode
-from .heads import BODY_FOLLOWS, CONNECTION, LENGTH, LONG_WAY, PLAIN, Ignored, is_target, read_name
+from .heads import BODY_FOLLOWS, LENGTH, LONG_WAY, OTHER, PLAIN, Ignored, is_target, read_name
 from .intake import ASGI_BODY, BODY, BUSY, CLOSED, OPEN, STALLED, GatedFlow, Intake, SecondMessage
 from .limits import ServerLimits
 from .pending import PendingRecord
@@ -25,12 +25,7 @@ _log = logs.get("server")
 class FastProtocol(Intake, HttpToolsProtocol):
     """One connection; `fast_protocol` makes the class for a server."""
 
-    # fmt: off
-    __slots__ = (
-        "_body", "_body_handler", "_keep_alive", "_pending", "_routes", "_scout", "cycle", "headers", "server_state",
-        "url",
-    )
-    # fmt: on
+    __slots__ = ("_body", "_body_handler", "_pending", "_routes", "_scout", "cycle", "headers", "server_state", "url")
 
     flow: GatedFlow
 
@@ -47,8 +42,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
         self._scout = self.door.scout
         self.url = b""
         self.headers = []
-        self._keep_alive = True
-        self._body = b""
+        self._body: list[bytes] = []
         self._body_handler: Handler | None = None
         self._pending = PendingRecord()
 
@@ -80,7 +74,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
         else:
             super().shutdown()
 
-    def _upgraded(self) -> None:
+    def _upgrade(self) -> None:
         if self._should_upgrade():
             self.door.dismiss(self.sweep)
             self.handle_websocket_upgrade()
@@ -91,6 +85,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
             raise SecondMessage
         self._begun = True
         self._length = 0
+        self._body = []
         self.url = b""
         self.headers = []
         self._noted = 0
@@ -109,6 +104,16 @@ class FastProtocol(Intake, HttpToolsProtocol):
         if len(self.headers) > self.door.limits.max_headers:
             self._refuse(HEAD_TOO_LARGE)
             return
+        if self._noted & OTHER and self.parser.should_upgrade() and not self._should_upgrade():
+            if self._offered is not None:
+                # Something that the parser takes for an offer and we do not.
+                self._refuse(BAD_REQUEST)
+            # The parser stops here, and the head is read again.
+            self._offered = self.headers
+            return
+        if self._offered is not None:
+            # The app sees what was sent.
+            self.headers = self._offered
         route = self._routes.get(self.url.partition(b"?")[0])
         if route is None or b"#" in self.url:
             self._note_length_and_connection()
@@ -120,43 +125,35 @@ class FastProtocol(Intake, HttpToolsProtocol):
             if self._noted & LENGTH:
                 self._state = BODY
                 self._since = self.door.tick
-                self._body = b""
                 self._body_handler = route.handler
                 return
             if self._answer(route.handler, b""):
                 return
         self._take_the_long_way()
 
-    def _note_length_and_connection(self) -> int:
-        """The length of the body, 0 if there is none or none was told."""
-        self._keep_alive = self.parser.should_keep_alive()
-        if self._noted & CONNECTION and self.parser.get_http_version() == "1.0":
-            # uvicorn keeps no HTTP/1.0 connection, whatever the client asks for.
-            self._keep_alive = False
-        if self._noted & LENGTH:
-            self._length = next(int(value) for name, value in self.headers if name == b"content-length")
-            self._ends.body_left = self._length
-        return self._length
-
     def on_body(self, body: bytes) -> None:
-        """Keep the body for a hot handler, or pass it to the app."""
+        """Keep it for a hot handler, or until the app gets all of a piece, which may hold many chunks."""
         if self._ends.body_left:
             self._ends.body_left -= len(body)
-        if self._state == BODY:
-            self._body += body
-        elif self._state != CLOSED:
+        if self._state != CLOSED:
+            self._body.append(body)
+
+    def _pass_body_on(self) -> None:
+        if self._body and self._state == ASGI_BODY:
+            body, self._body = b"".join(self._body), []
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Answer a hot request with a body; or the next request may come."""
         self._ends.body_left = 0
         if self._state == ASGI_BODY:
+            self._pass_body_on()
             self._state = BUSY
             super().on_message_complete()
             if self.cycle is None or self.cycle.response_complete:
                 self._next_request()
         elif self._state == BODY and self._body_handler is not None:
-            body, self._body = self._body, b""
+            body, self._body = b"".join(self._body), []
             if not self._answer(self._body_handler, body):
                 self._take_the_long_way()
                 self._state = BUSY
@@ -253,7 +250,7 @@ class FastProtocol(Intake, HttpToolsProtocol):
         """Build the scope that was put off, and let uvicorn run the app (or queue it behind the one in flight)."""
         url, headers, noted = self.url, self.headers, self._noted
         if not is_target(url) or (noted & BODY_FOLLOWS and self.parser.should_upgrade()):
-            # After an upgrade llhttp takes the body for the next request: a way to smuggle one past a proxy.
+            # After the head of an upgrade llhttp takes no body: a way to smuggle a request past a proxy.
             _log.debug("malformed request", peer=self._peer, reason="a bad target, or an upgrade with a body")
             self._refuse(BAD_REQUEST)
             return

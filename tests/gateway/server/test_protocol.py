@@ -33,7 +33,7 @@ EXTRA_HEADERS = [
     b"Content-Length: 0\r\n",
     b"Upgrade: h2c\r\n",
 ]
-# uvicorn throws away what came in one packet with such a request; the fast door answers it.
+# uvicorn throws away what came in one packet with such a request; the fast door reads it.
 UPGRADE = b"connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
 
 
@@ -44,7 +44,7 @@ def requests(draw: st.DrawFn, extra_headers: list[bytes]) -> bytes:
     target = draw(st.sampled_from(TARGETS))
     headers = draw(st.sampled_from(extra_headers))
     version = draw(st.sampled_from([b"1.1", b"1.1", b"1.1", b"1.0"]))
-    # Two lengths are refused, and so is an upgrade with a body: both have tests of their own.
+    # Two lengths are refused; of an upgrade with a body uvicorn loses the body. Both have tests of their own.
     plain = b"Content-Length" not in headers and b"Upgrade" not in headers
     body = draw(st.binary(min_size=1, max_size=80)) if plain and method in (b"POST", b"PUT") else b""
     if body and draw(st.booleans()):
@@ -282,16 +282,60 @@ async def test_a_trailer_is_no_header_of_a_get_either() -> None:
         connection.close()
 
 
-@pytest.mark.parametrize("target", [b"/fast", b"/other"])
-async def test_an_upgrade_with_a_body_is_refused(target: bytes) -> None:
-    """What the parser would take for a second request, hidden in the body of an upgrade, is never answered."""
+#: What a JDK 17 HttpClient sends with its defaults, and other ways to offer what is not spoken here.
+OFFERS = [
+    b"Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAA\r\nUpgrade: h2c\r\n",
+    b"connection: keep-alive, upgrade\r\nupgrade: websocket\r\n",
+    b"Connection: upgrade\r\nConnection: Upgrade\r\nUpgrade: x, y\r\nUpgrade: z\r\n",
+    b"Proxy-Connection: upgrade\r\nUpgrade: TLS/1.0\r\n",
+]
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer[-14:-2].decode())
+@pytest.mark.parametrize("target", [b"/other", b"/fast", b"/body", b"/declined-body"])
+@pytest.mark.parametrize("packets", ["one", "bytes"])
+async def test_an_offer_of_another_protocol_is_ignored_and_the_body_read(
+    target: bytes, offer: bytes, packets: str
+) -> None:
+    """The JDK's HttpClient offers h2c with every POST, and was answered 400 (RFC 9110, 7.8, lets it be ignored)."""
+    plain, offered = Connection("fast"), Connection("fast")
+    inner = request(b"/fast")
+    messages = [
+        request(target, b"POST", b"%s", inner),
+        request(target, b"POST", b"Transfer-Encoding: chunked\r\n%s") + b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner),
+        request(target, b"PUT", b"%s", b"x" * 3_000),
+        request(target, b"GET", b"%s"),
+        request(b"/other", b"POST", b"%s", b"last"),
+    ]
+
+    for connection, lines in ((plain, b""), (offered, offer)):
+        # All in one packet, as one who hides a request in a body would send them.
+        data = b"".join(message.replace(b"%s", lines, 1) for message in messages)
+        for piece in [data] if packets == "one" else (data[i : i + 1] for i in range(len(data))):
+            connection.feed(piece)
+        for _ in messages:
+            await connection.settle()
+
+    assert offered.sent == plain.sent
+    assert offered.sent.count(b"HTTP/1.1 ") == len(messages), "what is hidden in a body is no request"
+    assert not offered.over
+    plain.close()
+    offered.close()
+
+
+@pytest.mark.parametrize(
+    "head", [b"CONNECT /other HTTP/1.1\r\nContent-Length: 40", b"CONNECT a:443 HTTP/1.1\r\nHost: a"]
+)
+async def test_a_tunnel_is_refused_with_everything_behind_it(head: bytes) -> None:
+    """What the parser takes for the bytes of a tunnel is neither a body nor a request."""
     connection = Connection("fast")
 
-    connection.feed(request(target, b"POST", b"Upgrade: x\r\nConnection: upgrade\r\n", request(b"/fast")))
+    connection.feed(head + b"\r\n\r\n" + request(b"/fast"))
     await connection.settle()
 
     assert connection.sent.startswith(b"HTTP/1.1 400 ")
     assert connection.sent.count(b"HTTP/1.1") == 1
+    connection.close()
 
 
 async def test_default_headers_are_those_of_the_moment() -> None:
