@@ -61,6 +61,7 @@ def _found(census: KeyCensus, key_id: str, *, behind: list[str], workers: int) -
         "devices": census.devices[key_id],
         "devices_active": census.devices.total(),
         "devices_without_note": census.devices[UNNOTED],
+        "unreadable": census.unreadable,
         "workers": workers,
         "workers_without_successor": behind,
     }
@@ -82,6 +83,8 @@ def _in_words(found: dict[str, object]) -> str:
             f"  not counted: {found['sessions_without_note']} sessions and {found['devices_without_note']} devices from"
             " before keys were noted"
         )
+    if found["unreadable"]:
+        lines.append(f"  not counted: {found['unreadable']} records that are none of a session or device")
     behind = found["workers_without_successor"]
     if isinstance(behind, list) and behind:
         lines.append(f"NOT YET: {len(behind)} of {found['workers']} workers know no other key that signs:")

@@ -13,7 +13,8 @@ for i = 3, #ARGV do
     redis.call('DEL', name)
   else
     local kind = begins(name, prefix .. 'session:') and 1 or begins(name, prefix .. 'device:') and 2
-    if kind and redis.call('HGET', name, 'account') == account then
+    -- Somebody else's key of another type is an error here, and nobody's.
+    if kind and redis.pcall('HGET', name, 'account') == account then
       redis.call('DEL', name)
       told[kind] = told[kind] + 1
     end

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..store.client import Store
+from ..store.names import hashes, is_ours, keys_everywhere, names_everywhere
 
 #: Keys of the store looked at in one step: about a millisecond of its time.
 _STEP: Final = 1_000
@@ -20,11 +21,14 @@ UNNOTED: Final = ""
 
 @dataclass(slots=True)
 class KeyCensus:
-    """Live sessions (and the remembered ones among them) and active devices, by key id."""
+    """Live sessions (and the remembered ones among them) and active devices, by key id; `unreadable` are records under
+    our names that are none of ours.
+    """
 
     sessions: Counter[str] = field(default_factory=Counter)
     remembered: Counter[str] = field(default_factory=Counter)
     devices: Counter[str] = field(default_factory=Counter)
+    unreadable: int = 0
 
 
 async def take_census(store: Store, *, now_ms: int, progress: Callable[[int, int], None]) -> KeyCensus:
@@ -34,56 +38,48 @@ async def take_census(store: Store, *, now_ms: int, progress: Callable[[int, int
     during the scan (SCAN's own guarantee). Raises StoreAway.
     """
     census = KeyCensus()
-    total = int(await store.guard(store.redis.dbsize()))
-    cursor, done = 0, 0
-    while True:
-        cursor, found = await store.guard(store.redis.scan(cursor, count=_STEP))
-        kinds = [(str(name).split(":", 2)[1], str(name)) for name in found]
-        await _count_devices(store, census, [name for kind, name in kinds if kind == "device"])
-        await _count_sessions(store, census, [name for kind, name in kinds if kind == "session"], now_ms)
-        done += len(kinds)
+    total, done = await keys_everywhere(store), 0
+    async for names in names_everywhere(store, "*", at_once=_STEP):
+        await _count_devices(store, census, [name for name in names if is_ours(name, "device")])
+        await _count_sessions(store, census, [name for name in names if is_ours(name, "session")], now_ms)
+        done += len(names)
         progress(min(done, total), total)
-        if not int(cursor):
-            return census
+    return census
 
 
 async def _count_devices(store: Store, census: KeyCensus, names: list[str]) -> None:
-    for state, key in await _read(store, [(name, ("state", "key")) for name in names]):
-        if state == "active":
-            census.devices[key or UNNOTED] += 1
+    for row in await hashes(store, names):
+        census.unreadable += bool(row) and "state" not in row
+        if row.get("state") == "active":
+            census.devices[row.get("key", UNNOTED)] += 1
 
 
 async def _count_sessions(store: Store, census: KeyCensus, names: list[str], now_ms: int) -> None:
-    fields = ("state", "n", "fresh_until_ms", "remember_until_ms", "absolute_ms")
-    standing = [
-        name
-        for name, (state, n, fresh_until, remember_until, absolute) in zip(
-            names, await _read(store, [(name, fields) for name in names]), strict=True
-        )
-        # One that was imported and has not been seen yet has no token of ours (n is 0).
-        if state == "live"
-        and n != "0"
-        and now_ms < min(int(absolute or 0), max(int(fresh_until or 0), int(remember_until or 0)))
-    ]
-    rows = await _read(store, [(name, ("key", "remembered", "generation", "account", "device")) for name in standing])
+    standing = []
+    for name, row in zip(names, await hashes(store, names), strict=True):
+        try:
+            if row and _stands(row, now_ms):
+                standing.append((name.partition("session:")[0], row))
+        except (KeyError, ValueError):
+            census.unreadable += 1
     # A removed device and a signed-out or disabled account end a session without a word in its own record.
-    prefixes = [name.partition("session:")[0] for name in standing]
-    places = list(zip(prefixes, rows, strict=True))
-    devices = await _read(store, [(f"{at}device:{row[4]}", ("state",)) for at, row in places])
-    accounts = await _read(store, [(f"{at}account:{row[3]}", ("generation", "disabled")) for at, row in places])
-    floors = await _read(store, [(f"{at}generations", ("floor",)) for at in prefixes])
-    for row, (state,), (generation, disabled), (floor,) in zip(rows, devices, accounts, floors, strict=True):
-        key, remembered, own_generation = row[0], row[1], int(row[2] or 0)
-        if state == "active" and disabled != "1" and own_generation >= max(int(generation or 0), int(floor or 0)):
-            census.sessions[key or UNNOTED] += 1
-            census.remembered[key or UNNOTED] += remembered == "1"
+    devices = await hashes(store, [f"{at}device:{row['device']}" for at, row in standing])
+    accounts = await hashes(store, [f"{at}account:{row['account']}" for at, row in standing])
+    floors = await hashes(store, [f"{at}generations" for at, _row in standing])
+    for (_at, row), device, account, floor in zip(standing, devices, accounts, floors, strict=True):
+        least = max(int(account.get("generation", 0)), int(floor.get("floor", 0)))
+        if device.get("state") == "active" and account.get("disabled") != "1" and int(row["generation"]) >= least:
+            key = row.get("key", UNNOTED)
+            census.sessions[key] += 1
+            census.remembered[key] += row["remembered"] == "1"
 
 
-async def _read(store: Store, wanted: list[tuple[str, tuple[str, ...]]]) -> list[list[str | None]]:
-    if not wanted:
-        return []
-    pipe = store.redis.pipeline(transaction=False)
-    for name, fields in wanted:
-        pipe.hmget(name, fields)
-    found: list[list[str | None]] = await store.guard(pipe.execute())
-    return found
+def _stands(row: dict[str, str], now_ms: int) -> bool:
+    """Whether the session is live by its own record; raises KeyError or ValueError if it is no record of a session."""
+    if row["state"] != "live":
+        return False
+    ends_ms = min(int(row["absolute_ms"]), max(int(row["fresh_until_ms"]), int(row["remember_until_ms"])))
+    # Read here, so that what is missing is found out now.
+    _place = (row["account"], row["device"], row["remembered"], int(row["generation"]))
+    # One that was imported and has not been seen yet has no token of ours (n is 0).
+    return row["n"] != "0" and now_ms < ends_ms

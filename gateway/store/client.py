@@ -69,6 +69,8 @@ class Node:
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
             "decode_responses": True,
+            # Somebody else's key may have any name.
+            "encoding_errors": "replace",
         }
         pool = Pool(**{**usual, **options, **where, "max_connections": MAX_CONNECTIONS, "timeout": timeout_seconds})
         self.redis: Redis = Redis(connection_pool=pool)

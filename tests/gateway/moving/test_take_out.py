@@ -84,3 +84,19 @@ async def test_what_was_exported_comes_in_again_as_it_was(worker: Worker, tmp_pa
     assert [(position.imported, position.rejected) for position in empty] == [(4, 0), (3, 0)]
     assert after_same == first
     assert after_empty == first
+
+
+async def test_somebody_elses_keys_in_the_store_stop_no_export(worker: Worker) -> None:
+    """A stray key of another type, or a record that lacks a field, ended it in a traceback."""
+    await worker.signed_in("ada")
+    tag = keys.prefix(7)
+    for name in (b"{zzz}:session:x", b"{\xff\xfe}:session:x", b"session", tag.encode() + b"session:\xff"):
+        await worker.store.redis.set(name, "a string")
+    for kind in ("session", "device"):
+        await worker.store.redis.set(f"{tag}{kind}:string", "x")
+        await worker.store.redis.rpush(f"{tag}{kind}:list", "x")
+        await worker.store.redis.hset(f"{tag}{kind}:lacking", "state", "live" if kind == "session" else "active")
+        await worker.store.redis.hset(f"{tag}{kind}:foreign", mapping={"a": "b"})
+
+    assert await _accounts(worker.store, "sessions") == ["ada"]
+    assert await _accounts(worker.store, "devices") == ["ada"]

@@ -7,6 +7,7 @@ from harness.worker_app import SESSION, Worker, now_ms
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.ids import to_text
 from latchstring_gateway.sessions.key_census import UNNOTED, KeyCensus, take_census
+from latchstring_gateway.store import keys
 from latchstring_gateway.tokens.rotation import rotate
 
 pytestmark = pytest.mark.store
@@ -109,3 +110,20 @@ async def test_progress_ends_at_the_whole(worker: Worker) -> None:
     await take_census(worker.store, now_ms=now_ms(), progress=lambda done, total: seen.append((done, total)))
 
     assert seen[-1][0] == seen[-1][1] > 0
+
+
+async def test_somebody_elses_keys_in_the_store_stop_no_census(worker: Worker) -> None:
+    """A key without a colon ended `keys retire --dry-run` in a traceback, as did one of another type."""
+    key = worker.rooms.ring.signing_key().id
+    await worker.signed_in()
+    tag = keys.prefix(7)
+    for name in (b"nocolon", b"\xff\xfe", b"{zzz}:device:x", tag.encode() + b"device:\xff"):
+        await worker.store.redis.set(name, "a string")
+    for kind in ("session", "device"):
+        await worker.store.redis.set(f"{tag}{kind}:string", "x")
+        await worker.store.redis.hset(f"{tag}{kind}:foreign", mapping={"a": "b"})
+    await worker.store.redis.hset(f"{tag}session:lacking", mapping={"state": "live"})
+
+    census = await census_of(worker)
+
+    assert (dict(census.sessions), dict(census.devices), census.unreadable) == ({key: 1}, {key: 1}, 3)
