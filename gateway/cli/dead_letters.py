@@ -15,12 +15,12 @@ from rich.text import Text
 from .. import settings
 from ..beacons import payload
 from ..clock import SystemClock
+from ..housekeeping.replay import replay as replay_letters
 from ..settings import SettingsError
 from ..shipping.catalogue import read_catalogue
 from ..shipping.dead_letters import DeadLetter
 from ..shipping.locks import LockedError
 from ..shipping.pseudonyms import PseudonymKeyError
-from ..shipping.replay import replay as replay_letters
 from ..shipping.run import JOURNAL, WAREHOUSE
 from ..supervise.people import letters_policy
 from .ledger import AsJson, DataDir

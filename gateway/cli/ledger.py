@@ -34,7 +34,7 @@ def ledger(data_dir: DataDir = DEFAULT_DATA_DIR, *, as_json: AsJson = False) -> 
     """
     found = read_ledger(data_dir)
     if as_json:
-        print(msgspec.json.encode({"adds_up": found.adds_up, "total": found.total, **_plain(found)}).decode())
+        print(msgspec.json.encode({"adds_up": found.adds_up, **_plain(found)}).decode())
     else:
         _print_ledger(found, Console())
     if not found.adds_up:
@@ -43,9 +43,11 @@ def ledger(data_dir: DataDir = DEFAULT_DATA_DIR, *, as_json: AsJson = False) -> 
 
 def _plain(found: Ledger) -> dict[str, object]:
     return {
-        "rows": found.rows,
+        "total": msgspec.structs.asdict(found.total),
+        "rows": [msgspec.structs.asdict(row) for row in found.rows],
         "segments": found.segments,
         "excluded": dict(found.excluded),
+        "dropped": dict(found.dropped),
         "damaged_ranges": found.damaged_ranges,
         "damaged_bytes": found.damaged_bytes,
         "power_losses": found.power_losses,
@@ -65,12 +67,15 @@ def _print_ledger(found: Ledger, console: Console) -> None:
         for name in columns:
             table.add_column(name.capitalize(), footer=number(getattr(total, name)), justify="right", overflow="fold")
         for row in found.rows:
-            hour = row.hour.replace("T", " ") + ":00"
+            hour = hour_text(row.hour)
             table.add_row(hour, Text(printable(row.source)), *(number(getattr(row, name)) for name in columns))
         console.print(table)
     if found.excluded:
         reasons = ", ".join(f"{reason} {events:,}" for reason, events in sorted(found.excluded.items()))
         console.print(Text(f"Excluded: {printable(reasons)}."))
+    if found.dropped:
+        reasons = ", ".join(f"{reason} {events:,}" for reason, events in sorted(found.dropped.items()))
+        console.print(Text(f"Bad, and too many to keep more than their number: {printable(reasons)}."))
     for loss in found.power_losses:
         after = "an unknown time" if loss.after_ms is None else utc_time(loss.after_ms)
         console.print(
@@ -83,6 +88,11 @@ def _print_ledger(found: Ledger, console: Console) -> None:
         console.print(Text(f"Does not add up: {printable(problem)}", style="bold red"))
     if found.rows and found.adds_up:
         console.print(Text(f"Adds up: every hit of {found.segments} committed segments is accounted for."))
+
+
+def hour_text(hour: str) -> str:
+    """An hour of the ledger for a reader; a month stays one, which is all that is kept of old ones."""
+    return f"{hour.replace('T', ' ')}:00" if "T" in hour else hour
 
 
 def number(value: int) -> str:

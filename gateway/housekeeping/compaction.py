@@ -6,7 +6,7 @@ see either them or it; a fold that is never finished leaves files that no record
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from ..ids import new_id
 from ..shipping.catalogue import Catalogue
 from ..shipping.columns import SCHEMA
-from ..shipping.commits import Commit, Exclusion, FileEntry, added_up
-from ..shipping.dead_letters import write_dead_letters
+from ..shipping.commits import Commit, Exclusion, FileEntry, Run, added_up
 from ..shipping.durable import make_durably
+from .garbage import DAY_LETTER_BYTES, HOUR_LETTER_BYTES, merge_letters
 from .mail_scanners import bursts, marked
 
 #: Memory for sorting; what needs more goes to the disk.
@@ -39,11 +39,13 @@ ORDER BY e.page, e.received_at, e."offset", e.unit
 """
 
 
-def to_compact(catalogue: Catalogue, closed_before: str) -> tuple[str, list[Commit]] | None:
+def to_compact(
+    catalogue: Catalogue, closed_before: str, *, but: Collection[str] = ()
+) -> tuple[str, list[Commit]] | None:
     """The span and the commits that are best folded next, or None.
 
     `closed_before` is an hour ("2026-11-24T09"); all before it are over. Commits of a day that is over come together,
-    with what came late; else those of an hour.
+    with what came late; else those of an hour. Spans in `but` are left alone.
     """
     today = closed_before[:10]
     spans: dict[str, list[Commit]] = {}
@@ -53,9 +55,16 @@ def to_compact(catalogue: Catalogue, closed_before: str) -> tuple[str, list[Comm
             spans.setdefault(day if day < today else commit.last_hour, []).append(commit)
     for span, commits in sorted(spans.items()):
         is_first = span < today and not any(commit.span == span for commit in commits)
-        if len(commits) >= (2 if is_first else _ENOUGH):
+        if span not in but and len(commits) >= (2 if is_first else _ENOUGH):
             return span, commits
-    return None
+    # What was adjusted is worked in, one record at a time.
+    return next(
+        ((c.span, [c]) for c in catalogue.commits if c.span not in but and _is_to_work_in(catalogue, c, today)), None
+    )
+
+
+def _is_to_work_in(catalogue: Catalogue, commit: Commit, today: str) -> bool:
+    return bool(commit.span) and commit.span < today and not commit.expired and bool(catalogue.adjustments_of(commit))
 
 
 def compact(catalogue: Catalogue, span: str, commits: list[Commit], *, now_ms: int) -> Commit:
@@ -72,12 +81,14 @@ def compact(catalogue: Catalogue, span: str, commits: list[Commit], *, now_ms: i
         rows: list[int] = []
         make_durably(catalogue.warehouse / path, partial(_write_sorted, files, catalogue, rows))
         events.append(FileEntry(path, rows[0]))
-    letters = [letter for commit in commits for letter in catalogue.letters(commit)]
-    letters.sort(key=lambda letter: (letter.received_at_ms, letter.record_id, letter.unit))
+    limit = DAY_LETTER_BYTES if len(span) == len("2026-11-24") else HOUR_LETTER_BYTES
+    merged = merge_letters(catalogue, commits, span[:10], name, max_bytes=limit)
     return msgspec.structs.replace(
         summary(name, span, commits, catalogue, now_ms=now_ms),
         events=events,
-        dead_letters=write_dead_letters(catalogue.warehouse, span[:10], name, letters),
+        dead_letters=merged.entry,
+        reasons=dict(sorted(merged.reasons.items())),
+        dropped=dict(sorted(merged.dropped.items())),
     )
 
 
@@ -91,21 +102,36 @@ def summary(name: str, span: str, commits: list[Commit], catalogue: Catalogue, *
         events=[],
         dead_letters=None,
         counts=added_up(count for commit in commits for count in catalogue.counts_of(commit)),
-        exclusions=_exclusions(found for commit in commits for found in catalogue.exclusions_of(commit)),
-        runs=[run for commit in commits for run in commit.runs],
-        damaged=[found for commit in commits for found in commit.damaged],
+        exclusions=exclusions_added_up(found for commit in commits for found in catalogue.exclusions_of(commit)),
+        runs=joined(run for commit in commits for run in commit.runs),
+        damaged=[],
+        damage=(sum(c.damaged_ranges for c in commits), sum(c.damaged_bytes for c in commits)),
         torn_bytes=sum(commit.torn_bytes for commit in commits),
         finished=all(commit.finished for commit in commits),
         rebooted=False,
         last_received_at_ms=max((c.last_received_at_ms for c in commits if c.last_received_at_ms), default=None),
         rate=max(commit.rate for commit in commits),
         folded=sorted({folded for commit in commits for folded in (commit.segment, *commit.folded)}),
+        segments=sum(commit.segment_count for commit in commits),
         span=span,
         losses=[loss for commit in commits for loss in commit.power_losses()],
     )
 
 
-def _exclusions(exclusions: Iterable[Exclusion]) -> list[Exclusion]:
+def joined(runs: Iterable[Run]) -> list[Run]:
+    """Runs of record numbers, those that touch put together: one for each life of a worker, as a rule."""
+    found: list[Run] = []
+    for run in sorted(runs, key=lambda run: (run.journal, run.first, run.last)):
+        last = found[-1] if found else None
+        if last is not None and last.journal == run.journal and run.first <= last.last + 1:
+            found[-1] = Run(run.journal, last.first, max(last.last, run.last))
+        else:
+            found.append(run)
+    return found
+
+
+def exclusions_added_up(exclusions: Iterable[Exclusion]) -> list[Exclusion]:
+    """Excluded events by source, hour and reason, each once, in order."""
     sums: Counter[tuple[str, str, str]] = Counter()
     for found in exclusions:
         sums[found.source, found.hour, found.reason] += found.events

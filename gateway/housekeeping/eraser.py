@@ -19,9 +19,9 @@ from ..clock import Clock
 from ..ids import new_id, to_text
 from ..shipping import cells
 from ..shipping.adjustments import Adjustment, Adjustments, Unit
-from ..shipping.catalogue import Catalogue, read_catalogue
+from ..shipping.catalogue import Catalogue, Records
 from ..shipping.claim import segments_in
-from ..shipping.commits import Commit, Commits, Count, Exclusion, added_up
+from ..shipping.commits import Commit, Count, Exclusion, added_up
 from ..shipping.erasures import Erasure, Erasures
 from ..shipping.leftovers import leftovers
 from ..shipping.locks import KEEPER, LockedError, locked
@@ -51,6 +51,7 @@ class Eraser:
         *,
         committed: Callable[[Commit], object] = lambda _: None,
         may_go: Callable[[str], bool] = lambda _: True,
+        records: Records | None = None,
     ) -> None:
         self._warehouse = warehouse
         self._journal = journal
@@ -59,7 +60,8 @@ class Eraser:
         self._committed = committed
         self._may_go = may_go
         self._erasures = Erasures(warehouse)
-        self._commits = Commits(warehouse)
+        self._records = records or Records(warehouse)
+        self._commits = self._records.commits
         #: Erasure and commit, as far as searched by this process.
         self._searched: set[tuple[str, str]] = set()
 
@@ -100,7 +102,7 @@ class Eraser:
     def _mark(self, erasure: Erasure) -> bool:
         until_ns = self._clock.boot_ns() + _STEP_NS
         search = Search(erasure, self._pseudonyms)
-        catalogue = read_catalogue(self._warehouse)
+        catalogue = self._records.catalogue()
         for commit in catalogue.commits:
             if (erasure.id, commit.segment) in self._searched:
                 continue
@@ -111,7 +113,7 @@ class Eraser:
         # Nothing was folded since the first of them, so all that was taken out for it still says so.
         changes = [
             change
-            for found in read_catalogue(self._warehouse).adjustments
+            for found in self._records.catalogue().adjustments
             if found.erasure == erasure.id
             for change in found.changes
         ]
@@ -167,7 +169,7 @@ class Eraser:
         )
 
     def _rewrite(self, erasure: Erasure) -> bool:
-        catalogue = read_catalogue(self._warehouse)
+        catalogue = self._records.catalogue()
         to_rewrite = [
             commit
             for commit in catalogue.commits

@@ -28,6 +28,8 @@ class Ledger:
     segments: int = 0
     #: Events by the reason for which a policy kept them out of the warehouse.
     excluded: Counter[str] = field(default_factory=Counter)
+    #: Dead letters by reason of which the number alone was kept (housekeeping/garbage.py); part of `bad`.
+    dropped: Counter[str] = field(default_factory=Counter)
     damaged_ranges: int = 0
     damaged_bytes: int = 0
     power_losses: list[Loss] = field(default_factory=list)
@@ -58,15 +60,16 @@ def ledger(data_dir: Path) -> Ledger:
     result = Ledger()
     sums: dict[tuple[str, str], Count] = {}
     for commit in catalogue.commits:
-        result.segments += len(commit.folded) or 1
+        result.segments += commit.segment_count
         if not commit.expired:
             _check(commit, catalogue, result)
         for count in catalogue.counts_of(commit):
             _add(sums.setdefault((count.source, count.hour), Count(count.source, count.hour)), count)
         for exclusion in catalogue.exclusions_of(commit):
             result.excluded[exclusion.reason] += exclusion.events
-        result.damaged_ranges += len(commit.damaged)
-        result.damaged_bytes += sum(end - start for start, end in commit.damaged)
+        result.dropped.update(commit.dropped)
+        result.damaged_ranges += commit.damaged_ranges
+        result.damaged_bytes += commit.damaged_bytes
         result.power_losses += [_measured(loss, catalogue.commits) for loss in commit.power_losses()]
         for segment in (commit.segment, *commit.folded):
             pending.segments.pop(segment, None)
@@ -121,7 +124,7 @@ def _check(commit: Commit, catalogue: Catalogue, result: Ledger) -> None:
     if rows != good:
         result.problems.append(f"segment {commit.segment}: {good} good hits committed, {rows} rows found")
     letters = sum(_lines(entry, catalogue.warehouse, result) for entry in catalogue.letters_of(commit))
-    letters -= sum(len(found.gone_letters) for found in adjustments)
+    letters += sum(commit.dropped.values()) - sum(len(found.gone_letters) for found in adjustments)
     if letters != bad:
         result.problems.append(f"segment {commit.segment}: {bad} bad hits committed, {letters} dead letters found")
 

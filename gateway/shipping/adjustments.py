@@ -7,6 +7,7 @@ when warehouses were put together leave `good` for `duplicate`; dead letters tha
 their rows are in a file of the adjustment's own; what was erased leaves `good` or `bad` for `excluded`.
 """
 
+import os
 from pathlib import Path
 from typing import Final, Literal
 
@@ -41,7 +42,7 @@ class Duplicate(msgspec.Struct, frozen=True):
     winner: Place
 
 
-class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
+class Adjustment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A change to what a commit record says."""
 
     version: int = 1
@@ -62,6 +63,13 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     gone_rows: list[Unit] = []
     gone_letters: list[Unit] = []
     duplicates: list[Duplicate] = []
+    #: What is added to the dead letters by reason, mostly negative; None in records from before they were counted.
+    reasons: dict[str, int] | None = None
+
+    @property
+    def touches_letters(self) -> bool:
+        """Whether it says anything of dead letters."""
+        return bool(self.gone_letters) or self.dead_letters is not None
 
 
 class Adjustments:
@@ -69,23 +77,27 @@ class Adjustments:
 
     def __init__(self, warehouse: Path) -> None:
         self._directory = warehouse / DIRECTORY
+        self._known: dict[str, Adjustment] = {}
 
     def ids(self) -> set[str]:
         """The ids of all adjustments."""
         if not self._directory.is_dir():
             return set()
-        return {path.name.removesuffix(_SUFFIX) for path in self._directory.iterdir() if path.name.endswith(_SUFFIX)}
+        with os.scandir(self._directory) as found:
+            return {entry.name.removesuffix(_SUFFIX) for entry in found if entry.name.endswith(_SUFFIX)}
 
     def all(self) -> list[Adjustment]:
-        """All adjustment records, oldest first."""
-        found = []
+        """All adjustment records, oldest first; each is read from its file once."""
+        found: dict[str, Adjustment] = {}
         for adjustment in self.ids():
             try:
-                found.append(msgspec.json.decode(self._path(adjustment).read_bytes(), type=Adjustment))
+                known = self._known.get(adjustment)
+                found[adjustment] = known or msgspec.json.decode(self._path(adjustment).read_bytes(), type=Adjustment)
             except FileNotFoundError:
                 # Its commit does not count any more either.
                 continue
-        return sorted(found, key=lambda a: (a.made_at_ms, a.id))
+        self._known = found
+        return sorted(found.values(), key=lambda a: (a.made_at_ms, a.id))
 
     def add(self, adjustment: Adjustment) -> None:
         """When this returns it is durable and counts; until then nothing has happened."""

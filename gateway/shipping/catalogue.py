@@ -1,13 +1,15 @@
 """What counts in a warehouse at one moment: commit records, what takes their place, and what was adjusted since."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from .adjustments import Adjustment, Adjustments, Unit
 from .commits import Commit, Commits, Count, Exclusion, FileEntry
-from .dead_letters import DeadLetter, read_dead_letters
+from .dead_letters import DeadLetter, day_of, read_dead_letters
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,22 @@ class Catalogue:
         records: list[Commit | Adjustment] = [commit, *self.adjustments_of(commit)]
         return [entry for entry in (record.dead_letters for record in records) if entry is not None]
 
-    def letters(self, commit: Commit) -> Iterator[DeadLetter]:
-        """The dead letters of one commit that count. Of a hit that was judged again, the later word counts."""
+    @cached_property
+    def holders(self) -> dict[str, Commit]:
+        """The commit that counts for each segment, former commit and adjustment."""
+        by_id = {found.segment: found for found in self.commits}
+        folded = {segment: found for found in self.commits for segment in found.folded}
+        return folded | by_id | {adjustment.id: by_id[adjustment.commit] for adjustment in self.adjustments}
+
+    def letters(self, commit: Commit, *, since_day: str = "") -> Iterator[DeadLetter]:
+        """The dead letters of one commit that count, those in files of `since_day` ("2026-11-24") and later.
+
+        Of a hit that was judged again, the later word counts.
+        """
         adjustments = self.adjustments_of(commit)
         records: list[Commit | Adjustment] = [commit, *adjustments]
         for place, record in enumerate(records):
-            if record.dead_letters is not None:
+            if record.dead_letters is not None and day_of(record.dead_letters.path) >= since_day:
                 gone = {unit for found in adjustments[place:] for unit in found.gone_letters}
                 for letter in read_dead_letters(self.warehouse / record.dead_letters.path):
                     if Unit(letter.record_id, letter.unit) not in gone:
@@ -60,6 +72,19 @@ class Catalogue:
     def counts_of(self, commit: Commit) -> list[Count]:
         """What one commit has counted, and what was adjusted of it."""
         return [*commit.counts, *(change for found in self.adjustments_of(commit) for change in found.changes)]
+
+    def reasons_of(self, commit: Commit) -> Counter[str]:
+        """The dead letters of one commit by reason, adjustments and dropped ones included.
+
+        Of records from before they were counted, the letters themselves are read.
+        """
+        adjustments = self.adjustments_of(commit)
+        if commit.reasons is None or any(found.reasons is None and found.touches_letters for found in adjustments):
+            return Counter(commit.dropped) + Counter(letter.reason for letter in self.letters(commit))
+        reasons = Counter(commit.reasons)
+        for found in adjustments:
+            reasons.update(found.reasons or {})
+        return +reasons
 
     def exclusions_of(self, commit: Commit) -> list[Exclusion]:
         """What one commit has excluded, adjustments included."""
@@ -73,12 +98,25 @@ class Catalogue:
         return found
 
 
-def read_catalogue(warehouse: Path) -> Catalogue:
-    """The records as they stand; what is added while they are read is in it or not, as a whole.
+class Records:
+    """The records of one warehouse, for whoever looks again and again: each look reads what is new."""
 
-    An adjustment whose commit was committed since is left for the next reader: it counts with its commit.
-    """
-    adjustments = Adjustments(warehouse).all()
-    commits = Commits(warehouse).all()
-    ids = {commit.segment for commit in commits}
-    return Catalogue(warehouse, commits, [found for found in adjustments if found.commit in ids])
+    def __init__(self, warehouse: Path) -> None:
+        self._warehouse = warehouse
+        self.commits: Final = Commits(warehouse)
+        self.adjustments: Final = Adjustments(warehouse)
+
+    def catalogue(self) -> Catalogue:
+        """The records as they stand; what is added while they are read is in it or not, as a whole.
+
+        An adjustment whose commit was committed since is left for the next reader: it counts with its commit.
+        """
+        adjustments = self.adjustments.all()
+        commits = self.commits.all()
+        ids = {commit.segment for commit in commits}
+        return Catalogue(self._warehouse, commits, [found for found in adjustments if found.commit in ids])
+
+
+def read_catalogue(warehouse: Path) -> Catalogue:
+    """The records as they stand, for whoever looks once."""
+    return Records(warehouse).catalogue()

@@ -10,7 +10,7 @@ read.
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -84,10 +84,10 @@ def has_cells(catalogue: Catalogue, commit: Commit) -> bool:
     return not catalogue.adjustments_of(commit) and path_of(catalogue.warehouse, commit.segment).exists()
 
 
-def due(catalogue: Catalogue) -> Commit | None:
-    """A commit whose cells should be made, or None."""
+def due(catalogue: Catalogue, *, but: Collection[str] = ()) -> Commit | None:
+    """A commit whose cells should be made, or None; those in `but` are left alone."""
     for commit in catalogue.commits:
-        ready = commit.span and commit.events and not catalogue.adjustments_of(commit)
+        ready = commit.segment not in but and commit.span and commit.events and not catalogue.adjustments_of(commit)
         if ready and not path_of(catalogue.warehouse, commit.segment).exists():
             return commit
     return None

@@ -7,7 +7,9 @@ lists theirs: once it is there, they and their files no longer count, and are re
 any more.
 """
 
-from collections.abc import Iterable
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +28,11 @@ class FileEntry(msgspec.Struct, frozen=True):
     rows: int
 
 
-class Count(msgspec.Struct):
-    """What became of the hits of one source and hour ("2026-11-24T09", by receipt, UTC)."""
+class Count(msgspec.Struct, omit_defaults=True):
+    """What became of the hits of one source and hour ("2026-11-24T09", by receipt, UTC).
+
+    Of hours whose events are gone by age only the sum of their month ("2026-11") is kept.
+    """
 
     source: str
     hour: str
@@ -65,7 +70,7 @@ class Loss(msgspec.Struct, frozen=True):
     rate: int
 
 
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
+class Commit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that a segment has become, or several."""
 
     version: int = 1
@@ -77,8 +82,10 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: FileEntry | None
     counts: list[Count]
     runs: list[Run]
-    #: Ranges of the segments that are no records; those segments are then kept in quarantine/.
+    #: Ranges of the segment that are no records; it is then kept in quarantine/.
     damaged: list[tuple[int, int]]
+    #: The number and bytes of those of the folded ones.
+    damage: tuple[int, int] = (0, 0)
     torn_bytes: int
     #: Whether its writer finished it; False after a kill or a power loss.
     finished: bool
@@ -89,19 +96,41 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     #: Hits a second just before that.
     rate: int = 0
     exclusions: list[Exclusion] = []
-    #: The ids of all commits whose place this one takes, those of which they had taken the place included.
+    #: The ids of all commits whose place this one takes, those of which they had taken the place included; dropped once
+    #: nothing can refer to them any more (housekeeping/trim.py), as are `runs`.
     folded: list[str] = []
+    #: How many segments they were; 0 in records from before this was counted: then as many as `folded` has.
+    segments: int = 0
     #: The day ("2026-11-24") or hour ("2026-11-24T09") that was folded.
     span: str = ""
     #: Of the folded ones, since `rebooted` and `rate` are one segment's.
     losses: list[Loss] = []
     #: Files and dead letters are gone by age; the counts stay.
     expired: bool = False
+    #: Dead letters by reason, those of `dropped` included; None in records from before they were counted.
+    reasons: dict[str, int] | None = None
+    #: Dead letters by reason of which the number alone was kept: more than an hour or a day may have.
+    dropped: dict[str, int] = {}
 
     @property
     def last_hour(self) -> str:
         """The latest hour of receipt in it; empty if it has counted nothing."""
         return max((count.hour for count in self.counts), default="")
+
+    @property
+    def segment_count(self) -> int:
+        """How many segments are in it."""
+        return self.segments or len(self.folded) or 1
+
+    @property
+    def damaged_ranges(self) -> int:
+        """How many ranges of its segments were no records."""
+        return self.damage[0] + len(self.damaged)
+
+    @property
+    def damaged_bytes(self) -> int:
+        """How many bytes those were."""
+        return self.damage[1] + sum(end - start for start, end in self.damaged)
 
     def power_losses(self) -> list[Loss]:
         """Each segment in it that was cut off by the machine."""
@@ -120,24 +149,38 @@ def added_up(counts: Iterable[Count]) -> list[Count]:
 
 
 class Commits:
-    """The commit records of one warehouse."""
+    """The commit records of one warehouse. Each is read once, so what a look costs depends on what is new since."""
 
     def __init__(self, warehouse: Path) -> None:
         self._directory = warehouse / DIRECTORY
+        self._known: dict[str, Commit] = {}
+        #: How many records and bytes were read from files so far.
+        self.records_read = 0
+        self.bytes_read = 0
 
     def ids(self) -> set[str]:
         """The ids of all committed segments."""
         if not self._directory.is_dir():
             return set()
-        return {path.name.removesuffix(_SUFFIX) for path in self._directory.iterdir() if path.name.endswith(_SUFFIX)}
+        with os.scandir(self._directory) as found:
+            return {entry.name.removesuffix(_SUFFIX) for entry in found if entry.name.endswith(_SUFFIX)}
 
     def has(self, segment: str) -> bool:
         """Whether a segment is committed."""
         return self._path(segment).exists()
 
     def read(self, segment: str) -> Commit:
-        """One commit record; FileNotFoundError if there is none."""
-        return msgspec.json.decode(self._path(segment).read_bytes(), type=Commit)
+        """One commit record, from its file; FileNotFoundError if there is none."""
+        data = self._path(segment).read_bytes()
+        self.records_read += 1
+        self.bytes_read += len(data)
+        return msgspec.json.decode(data, type=Commit)
+
+    def each(self) -> Iterator[Commit]:
+        """All commit records that there are, in no order, superseded ones too; holds one at a time."""
+        for segment in self.ids():
+            with contextlib.suppress(FileNotFoundError):
+                yield self.read(segment)
 
     def all(self) -> list[Commit]:
         """All commit records that count, oldest first."""
@@ -146,14 +189,16 @@ class Commits:
     def everything(self) -> list[tuple[Commit, bool]]:
         """All commit records, oldest first, and whether another one has taken their place."""
         while True:
+            ids = self.ids()
             try:
-                found = [self.read(commit) for commit in self.ids()]
+                found = {one: self._known.get(one) or self.read(one) for one in ids}
             except FileNotFoundError:
                 # One was removed since, so the one that took its place is there by now.
                 continue
-            superseded = {commit for fold in found for commit in fold.folded}
-            found.sort(key=lambda c: (c.committed_at_ms, c.segment))
-            return [(commit, commit.segment in superseded) for commit in found]
+            self._known = found
+            superseded = {folded for commit in found.values() for folded in commit.folded if folded in found}
+            commits = sorted(found.values(), key=lambda c: (c.committed_at_ms, c.segment))
+            return [(commit, commit.segment in superseded) for commit in commits]
 
     def remove(self, commit: str) -> None:
         """Remove a record that does not count any more."""
@@ -162,6 +207,11 @@ class Commits:
     def add(self, commit: Commit) -> None:
         """Commit: when this returns it is durable; until then nothing has happened. Replaces no other record."""
         write_durably(self._path(commit.segment), msgspec.json.encode(commit))
+
+    def slim(self, commit: Commit) -> None:
+        """Write a record again that says the same of its events, and less of what it was made of."""
+        self.add(commit)
+        self._known.pop(commit.segment, None)
 
     def _path(self, segment: str) -> Path:
         return self._directory / f"{segment}{_SUFFIX}"

@@ -37,11 +37,21 @@ def base64_text(data: bytes) -> str:
     return b64encode(data).decode()
 
 
+def path_of(day: str, name: str) -> str:
+    """Where the dead letters of a record lie, relative to the warehouse."""
+    return f"{DIRECTORY}/dt={day}/{name}.jsonl"
+
+
+def day_of(path: str) -> str:
+    """The day of a file of dead letters, as "2026-11-24"."""
+    return path.partition("/dt=")[2][:10]
+
+
 def write_dead_letters(warehouse: Path, day: str, segment: str, letters: list[DeadLetter]) -> FileEntry | None:
     """Write the dead letters of a segment, durable; None if there are none."""
     if not letters:
         return None
-    path = f"{DIRECTORY}/dt={day}/{segment}.jsonl"
+    path = path_of(day, segment)
     write_durably(warehouse / path, b"".join(msgspec.json.encode(letter) + b"\n" for letter in letters))
     return FileEntry(path, len(letters))
 

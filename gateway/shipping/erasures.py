@@ -125,7 +125,9 @@ class Erasures:
     def begin_again(self) -> None:
         """Search for all of them once more: something came into the warehouse that they have not seen."""
         for erasure in self.all():
-            self.write(msgspec.structs.replace(erasure, state="waiting", segments=None, completed_at_ms=None))
+            again = msgspec.structs.replace(erasure, state="waiting", segments=None, completed_at_ms=None)
+            if again != erasure:
+                self.write(again)
 
     def forget(self, before_ms: int) -> None:
         """Drop those that were complete before that: nothing of that age is kept anywhere any more."""

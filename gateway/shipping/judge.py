@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, NoReturn
 
 from ..beacons import payload
 from ..beacons.floods import refused_in
+from .claims import Verdict
 from .columns import EVENT, OFFSET, RECORD_ID, SENDER, SOURCE, UNIT, Row
 from .commits import Count, Exclusion, FileEntry
 from .dead_letters import DeadLetter, base64_text, write_dead_letters
@@ -19,7 +20,7 @@ from .faults import DECODER_FAILED, count_fault, failed, fault_of
 from .keeping import Excluded, Kept, Policy, Ruling
 from .opened import Opened, Wishes
 from .parquet import EventRows
-from .seen import Seen, Verdict
+from .seen import Seen
 from .tally import UNKNOWN, Tally, hour_of
 from .times import happened_at, lateness
 
@@ -44,6 +45,10 @@ class Judged:
     def exclusions(self) -> list[Exclusion]:
         """The excluded events by source, hour and reason."""
         return [Exclusion(*key, events) for key, events in sorted(self.excluded.items())]
+
+    def reasons(self) -> dict[str, int]:
+        """The dead letters by reason."""
+        return dict(Counter(letter.reason for letter in self.letters))
 
     def write_letters(self, warehouse: Path, name: str) -> FileEntry | None:
         """Write the dead letters, durable; None if there are none."""

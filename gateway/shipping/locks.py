@@ -1,19 +1,19 @@
 """Locks of a warehouse, each a file that is held (`flock`) and let go by the system when its holder dies.
 
 warehouse/shipper-1.lock     one shipper's number; -2, … of the others
-warehouse/shippers.lock      held together by all who make files; by one alone, while it sweeps after the dead
-warehouse/keeper.lock        held by the one who folds, replays or puts together
+warehouse/keeper.lock        held by the one who compacts, erases, sweeps, replays or takes into the index
 """
 
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-SHIPPERS: Final = "shippers.lock"
 KEEPER: Final = "keeper.lock"
+_LOOK_SECONDS: Final = 0.01
 
 
 class LockedError(RuntimeError):
@@ -24,14 +24,16 @@ class LockedError(RuntimeError):
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock alone. LockedError if somebody else has it."""
+def locked(path: Path, *, patience_seconds: float = 0.0) -> Iterator[None]:
+    """Hold a lock alone. LockedError if somebody else has it for longer than that."""
     descriptor = _open(path)
+    looks = round(patience_seconds / _LOOK_SECONDS)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockedError(path) from None
+        while not _taken(descriptor):
+            if looks <= 0:
+                raise LockedError(path)
+            looks -= 1
+            time.sleep(_LOOK_SECONDS)
         yield
     finally:
         os.close(descriptor)
@@ -48,29 +50,12 @@ def alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def shared(path: Path) -> Iterator[None]:
-    """Hold a lock together with others; waits for one who has it alone."""
-    descriptor = _open(path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def first_alone(held: contextlib.ExitStack, path: Path) -> Iterator[bool]:
-    """Hold a lock together with others until `held` ends; within the block alone, if nobody else had it (True)."""
-    descriptor = _open(path)
-    held.callback(os.close, descriptor)
+def _taken(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        alone = True
     except BlockingIOError:
-        alone = False
-    yield alone
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
+        return False
+    return True
 
 
 def _open(path: Path) -> int:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..beacons import payload
+from .claims import Claim, event_claim, hit_claim
 from .enrich import Sender
 from .event import Event, Unit
-from .seen import Claim, event_claim, hit_claim
 
 
 class Opened(NamedTuple):

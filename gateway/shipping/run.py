@@ -1,8 +1,9 @@
 """The shipper: takes every segment that nobody writes, ships it, commits it, deletes it; one or several at a time.
 
+What becomes of a warehouse afterwards is not its business: see housekeeping/house.py.
+
 warehouse/shipper-1.lock     held by the first shipper, -2 by the second, …
 warehouse/shipper-1.trying   the segment that it is at work on (held_up.py)
-warehouse/shippers.lock      held by all of them together; by one alone, while it sweeps
 """
 
 import contextlib
@@ -19,25 +20,18 @@ from ..background import Turns, Work
 from ..beacons.segment import ids_of_name
 from ..clock import Clock
 from ..devices.place import Places
-from ..housekeeping.eraser import Eraser
-from ..housekeeping.retention import Keeper
 from ..ids import to_text
-from . import cells
+from .catch_up import catch_up
 from .claim import claimed, read_whole, segments_in, sweep_unborn
 from .commits import Commits
-from .durable import TEMPORARY_SUFFIX, make_directory
+from .durable import make_directory
 from .enrich import Senders
-from .erasures import Erasures
 from .held_up import HeldUp
 from .keeping import Policies, nobody
-from .leftovers import leftovers
-from .locks import KEEPER, SHIPPERS, LockedError, alone, first_alone, locked
-from .pseudonyms import Pseudonyms
-from .restore import restore
+from .locks import LockedError, locked
 from .seen import Seen
 from .ship import SegmentShipper
 from .steps import Step
-from .telling import tell_ledger
 
 JOURNAL: Final = "journal"
 WAREHOUSE: Final = "warehouse"
@@ -45,8 +39,6 @@ WAREHOUSE: Final = "warehouse"
 #: How long the loop rests when there is nothing to ship.
 REST_SECONDS: Final = 0.5
 _FORGET_EVERY_MS: Final = 3_600_000
-#: How often the metrics hear of the ledger's sums.
-_TELL_SECONDS: Final = 5.0
 #: Within which each step of the loop has a turn, with room for a segment that is long and a disk that is slow.
 _WITHIN_SECONDS: Final = 120.0
 _DISK_REMEDY: Final = "see that journal and warehouse can be read and written, and that the disk is not full"
@@ -68,9 +60,7 @@ class Shipper:
     Any number of shippers share the work, each under a number of its own. Raises AnotherShipperError when entered while
     another process has the same. `trusted` are the proxies whose word about client address and request id is taken;
     an address is looked up in `places`, and its network kept or not.
-    `policies` say what may be kept of each event, `forget` hears the time once an hour, `keep_days` says for how long
-    (0: for ever), `sends` whether a sender sends everything on, before which nothing may go. The first of them also
-    keeps the warehouse small.
+    `policies` say what may be kept of each event, `forget` hears the time once an hour.
     """
 
     def __init__(
@@ -82,11 +72,8 @@ class Shipper:
         places: Places | None = None,
         keep_network: bool = True,
         policies: Policies = nobody,
-        pseudonyms: Pseudonyms | None = None,
         forget: Callable[[int], object] = lambda _now_ms: None,
         number: int = 1,
-        keep_days: int = 0,
-        sends: bool = False,
     ) -> None:
         self._number = number
         self._journal = data_dir / JOURNAL
@@ -94,14 +81,9 @@ class Shipper:
         self._clock = clock
         self._senders = Senders(trusted, places, keep_network=keep_network)
         self._policies = policies
-        self._pseudonyms = pseudonyms
-        self._eraser: Eraser | None = None
         self._forget_more = forget
-        self._keep_days = keep_days
-        self._sends = sends
-        self._erasures = Erasures(self._warehouse)
         self._open = contextlib.ExitStack()
-        self._forgot_at_ms: dict[Callable[[int], object], int] = {}
+        self._forgot_at_ms = 0
 
     def __enter__(self) -> "Shipper":
         make_directory(self._warehouse)
@@ -117,30 +99,8 @@ class Shipper:
             self._segments = SegmentShipper(
                 self._warehouse, self._clock, self._senders, self._commits, self._seen, self._policies
             )
-            may_go = self._seen.is_sent if self._sends else lambda _: True
-            committed = self._seen.holds_already
-            self._keeper = Keeper(
-                self._warehouse, self._clock, keep_days=self._keep_days, committed=committed, may_go=may_go
-            )
-            if self._pseudonyms is not None:
-                self._eraser = Eraser(
-                    self._warehouse,
-                    self._journal,
-                    self._clock,
-                    self._pseudonyms,
-                    committed=committed,
-                    may_go=may_go,
-                )
             sweep_unborn(self._journal)
-            with first_alone(opening, self._warehouse / SHIPPERS) as is_alone:
-                # Another shipper's half-made files are no leftovers.
-                if is_alone:
-                    self._sweep_uncommitted()
-            # Nobody may fold or erase what is being put together.
-            with alone(self._warehouse / KEEPER):
-                if restore(self._seen, self._warehouse, self._journal, self._clock):
-                    # It may have come from a backup, or from a node that knew nothing of them.
-                    self._erasures.begin_again()
+            catch_up(self._seen, self._commits, self._journal, now_ms=self._clock.wall_ms())
             self._held_up = HeldUp(self._clock, self._warehouse / f"shipper-{self._number}.trying")
             self._open = opening.pop_all()
         return self
@@ -211,24 +171,11 @@ class Shipper:
             return bool(done)
 
         shipping = Step(ships, ship, self._clock)
-        tidying = Step(task("tidy", _DISK_REMEDY), self.tidy, self._clock)
-        beside = [Step(task("forget", _DISK_REMEDY), self._forget, self._clock, every_seconds=60)]
-        if self._number == 1:
-            publishing = task("ledger_metrics", "run latchstring ledger: it names what cannot be read")
-            beside.append(Step(publishing, self._publish, self._clock, every_seconds=_TELL_SECONDS))
+        forgetting = Step(task("forget", _DISK_REMEDY), self._forget, self._clock, every_seconds=60)
         while not stop.is_set():
-            for one in beside:
-                one.turn()
-            # Hits come first: a warehouse is kept when nothing waits to be shipped.
-            if shipping.turn() or not tidying.turn():
-                stop.wait(REST_SECONDS)
-
-    def _publish(self) -> None:
-        tell_ledger(self._warehouse)
-
-    def tidy(self) -> bool:
-        """Erase, or keep the warehouse small, if this is the first shipper; False if nothing was due."""
-        return self._number == 1 and ((self._eraser is not None and self._eraser.advance()) or self._keeper.keep())
+            forgetting.turn()
+            shipping.turn()
+            stop.wait(REST_SECONDS)
 
     def _ship(self, path: Path, descriptor: int) -> None:
         segment = to_text(ids_of_name(path.name)[0])
@@ -241,27 +188,9 @@ class Shipper:
                 _log.error("segment_damaged", segment=segment, ranges=len(commit.damaged), rebooted=commit.rebooted)
         path.unlink()
 
-    def _sweep_uncommitted(self) -> None:
-        """Remove what a shipper that died has left: files that no commit record names, and half-made ones."""
-        cells.remove_unfinished(self._warehouse)
-        for path in (*leftovers(self._warehouse), *self._warehouse.rglob(f"*{TEMPORARY_SUFFIX}")):
-            path.unlink(missing_ok=True)
-
     def _forget(self) -> None:
-        """Forget what is too old, once an hour; what cannot be forgotten keeps nothing else from it."""
+        """Let others forget what is too old, once an hour."""
         now_ms = self._clock.wall_ms()
-        failures: list[Exception] = []
-        for act in (self._seen.forget, self._forget_erasures, self._forget_more):
-            if now_ms - self._forgot_at_ms.get(act, 0) > _FORGET_EVERY_MS:
-                try:
-                    act(now_ms)
-                except Exception as error:
-                    failures.append(error)
-                else:
-                    self._forgot_at_ms[act] = now_ms
-        if failures:
-            raise failures[0]
-
-    def _forget_erasures(self, now_ms: int) -> None:
-        if self._keep_days:
-            self._erasures.forget(now_ms - self._keep_days * 86_400_000)
+        if not 0 <= now_ms - self._forgot_at_ms <= _FORGET_EVERY_MS:
+            self._forget_more(now_ms)
+            self._forgot_at_ms = now_ms

@@ -8,20 +8,20 @@ a segment is committed, in transactions that all shippers wait for, so of two co
 exactly one is counted. A shipper that dies after a claim finds it its own when the segment is shipped again. Copies
 that a journal wrote twice are known by runs of record numbers.
 
-The index may be deleted: what is committed is read back from the files (`restore.py`), the rest is claimed anew.
+The index may be deleted: what is committed is read back from the files (`housekeeping/index_rebuild.py`), the rest is
+claimed anew.
 """
 
 import contextlib
 import fcntl
-import hashlib
 import os
-import sqlite3
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final
 
+from .claims import Claim, Owner, Verdict, other_claim
 from .commits import Commit, Run
+from .seen_file import KNOWN, OWN, TAKEN_IN, open_index
 
 FILE: Final = "seen.sqlite"
 _LOCK: Final = "seen.lock"
@@ -33,73 +33,9 @@ KEEP_MS: Final = WINDOW_MS + 86_400_000
 #: How long a shipper waits for the others' transactions, which take a few hundredths of a second each.
 _PATIENCE_SECONDS: Final = 60.0
 _CHUNK: Final = 500
-#: Copied for each key, which takes half the time of making one anew.
-_HIT: Final = hashlib.blake2b(digest_size=16, person=b"hit")
-_EVENT: Final = hashlib.blake2b(digest_size=16, person=b"event")
-_ONE: Final = struct.Struct("<q")
-_TWO: Final = struct.Struct("<qq")
+_ADD_RUN: Final = "INSERT INTO spans (journal, first, last, segment) VALUES (?, ?, ?, ?)"
 #: The owner of a run that belongs to segments that are committed, whichever they are.
 _COMMITTED: Final = 0
-
-_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS segments (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, committed INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS seen (
-    key INTEGER PRIMARY KEY, print INTEGER NOT NULL, at_ms INTEGER NOT NULL,
-    segment INTEGER NOT NULL, offset INTEGER NOT NULL, unit INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS runs (
-    journal TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, segment INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS sent (id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS runs_by_end ON runs (journal, last);
-CREATE INDEX IF NOT EXISTS runs_by_segment ON runs (segment);
-"""
-
-
-class Claim(NamedTuple):
-    """A key, the place that wants to count it, and the print of what stands there."""
-
-    key: int
-    offset: int
-    #: Which event of the hit; -1 for the hit itself.
-    unit: int
-    print: int
-    at_ms: int
-
-
-class Owner(NamedTuple):
-    """Where the one that counts stands."""
-
-    segment: str
-    at_ms: int
-    offset: int
-    unit: int
-
-
-#: "duplicate": the same was counted. "conflict": something else was counted under the same event id.
-Verdict: TypeAlias = Literal["duplicate", "conflict"]
-
-
-def hit_claim(hit_id: str, *, at_ms: int, offset: int) -> Claim:
-    """The claim of a hit to the request id that a proxy gave it."""
-    hashed = _HIT.copy()
-    hashed.update(hit_id.encode())
-    key, print_ = _TWO.unpack(hashed.digest())
-    return Claim(key, offset, -1, print_, at_ms)
-
-
-def event_claim(event_id: str, fingerprint: bytes, *, at_ms: int, offset: int, unit: int) -> Claim:
-    """The claim of an event to its own id; of two with the same key, those with the same print say the same."""
-    hashed = _EVENT.copy()
-    hashed.update(event_id.encode())
-    key, rest = _TWO.unpack(hashed.digest())
-    # The rest of the id's hash keeps apart, should ever two ids have one key, events that say the same under both.
-    return Claim(key, offset, unit, rest ^ _ONE.unpack_from(fingerprint)[0], at_ms)
-
-
-def _other(claim: Claim) -> Claim:
-    """The same claim, by the key for events whose own id is another event's already."""
-    said = _TWO.pack(claim.key, claim.print)
-    return claim._replace(key=_ONE.unpack(hashlib.blake2b(said, digest_size=8, person=b"other").digest())[0])
 
 
 class Seen:
@@ -111,13 +47,7 @@ class Seen:
             self._open(warehouse)
 
     def _open(self, warehouse: Path) -> None:
-        self._base = sqlite3.connect(warehouse / FILE, isolation_level=None, timeout=_PATIENCE_SECONDS)
-        # A power loss may take the last transactions, never half of one. What is committed by then is restored; what is
-        # not is claimed again.
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.execute("PRAGMA synchronous = NORMAL")
-        self._base.execute("PRAGMA cache_size = -65536")
-        self._base.executescript(_TABLES)
+        self._base = open_index(warehouse / FILE, patience_seconds=_PATIENCE_SECONDS)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -147,7 +77,8 @@ class Seen:
 
     def number(self, segment: str) -> int:
         """The number by which the index knows a segment."""
-        self._base.execute("INSERT OR IGNORE INTO segments (id) VALUES (?)", (segment,))
+        again = "ON CONFLICT (id) DO UPDATE SET committed = 0 WHERE committed = -1"
+        self._base.execute(f"INSERT INTO segments (id) VALUES (?) {again}", (segment,))  # noqa: S608 - a constant
         return int(self._base.execute("SELECT number FROM segments WHERE id = ?", (segment,)).fetchone()[0])
 
     def claim(self, segment: int, claims: Sequence[Claim]) -> dict[int, Verdict]:
@@ -157,21 +88,22 @@ class Seen:
         if self._base.total_changes - before == len(claims):
             return {}
         owners = self._owners(claim.key for claim in claims)
+        given_up = {number for (number,) in self._base.execute("SELECT number FROM segments WHERE committed = -1")}
         verdicts: dict[int, Verdict] = {}
         for index, claim in enumerate(claims):
             print_, owner = owners[claim.key]
             if owner == (segment, claim.at_ms, claim.offset, claim.unit):
                 continue
-            if abs(claim.at_ms - owner[1]) > WINDOW_MS:
+            if abs(claim.at_ms - owner[1]) > WINDOW_MS or owner[0] in given_up:
                 owners[claim.key] = (claim.print, self._take_over(segment, claim))
             elif print_ == claim.print:
                 verdicts[index] = "duplicate"
             else:
-                verdicts[index] = "conflict" if self._claim_other(segment, claim) else "duplicate"
+                verdicts[index] = "conflict" if self._claimother_claim(segment, claim) else "duplicate"
         return verdicts
 
-    def _claim_other(self, segment: int, claim: Claim) -> bool:
-        other = _other(claim)
+    def _claimother_claim(self, segment: int, claim: Claim) -> bool:
+        other = other_claim(claim)
         before = self._base.total_changes
         self._insert(segment, [other])
         if self._base.total_changes > before:
@@ -192,7 +124,7 @@ class Seen:
 
     def take_over(self, segment: int, claim: Claim) -> None:
         """Make a segment the owner of what another one has claimed; inside a transaction."""
-        for found in (claim, _other(claim)):
+        for found in (claim, other_claim(claim)):
             owned = self._owners([found.key]).get(found.key)
             if owned is not None and owned[0] == claim.print:
                 self._take_over(segment, found)
@@ -218,28 +150,26 @@ class Seen:
 
     def owner(self, claim: Claim) -> Owner | None:
         """Who counts what this claim is for; None if nobody does within the window."""
-        for key in (claim.key, _other(claim).key):
+        for key in (claim.key, other_claim(claim).key):
             found = self._owners([key]).get(key)
             if found is not None and found[0] == claim.print and abs(found[1][1] - claim.at_ms) <= WINDOW_MS:
                 number, at_ms, offset, unit = found[1]
-                (segment,) = self._base.execute("SELECT id FROM segments WHERE number = ?", (number,)).fetchone()
-                return Owner(segment, at_ms, offset, unit)
+                segment = self._base.execute("SELECT id FROM segments WHERE number = ?", (number,)).fetchone()
+                return None if segment is None else Owner(segment[0], at_ms, offset, unit)
         return None
 
     def others(self, segment: int, run: Run) -> list[Run]:
         """The runs of other segments that share record numbers with `run`; inside a transaction."""
         rows = self._base.execute(
-            "SELECT journal, first, last FROM runs WHERE journal = ? AND last >= ? AND first <= ? AND segment != ?",
+            "SELECT journal, first, last FROM spans WHERE journal = ? AND last >= ? AND first <= ? AND segment != ?",
             (run.journal, run.first, run.last, segment),
         )
         return [Run(*row) for row in rows]
 
     def take_runs(self, segment: int, runs: Iterable[Run]) -> None:
         """The record numbers of a segment so far; inside a transaction."""
-        self._base.execute("DELETE FROM runs WHERE segment = ?", (segment,))
-        self._base.executemany(
-            "INSERT INTO runs VALUES (?, ?, ?, ?)", [(run.journal, run.first, run.last, segment) for run in runs]
-        )
+        self._base.execute("DELETE FROM spans WHERE segment = ?", (segment,))
+        self._base.executemany(_ADD_RUN, [(run.journal, run.first, run.last, segment) for run in runs])
 
     def committed(self, segment: int, runs: Iterable[Run], *, also: Iterable[str] = ()) -> None:
         """A segment is committed, and so are those that were folded into it: what it has claimed stays so."""
@@ -255,10 +185,10 @@ class Seen:
         """A run that goes on where another ends becomes one with it: a journal that never failed has one in all."""
         before = (run.journal, run.first - 1, _COMMITTED)
         where = "WHERE journal = ? AND last = ? AND segment = ?"
-        row = self._base.execute(f"SELECT first FROM runs {where}", before).fetchone()  # noqa: S608 - a constant
-        self._base.execute(f"DELETE FROM runs {where}", before)  # noqa: S608 - a constant
+        row = self._base.execute(f"SELECT first FROM spans {where}", before).fetchone()  # noqa: S608 - a constant
+        self._base.execute(f"DELETE FROM spans {where}", before)  # noqa: S608 - a constant
         first = row[0] if row else run.first
-        self._base.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", (run.journal, first, run.last, _COMMITTED))
+        self._base.execute(_ADD_RUN, (run.journal, first, run.last, _COMMITTED))
 
     def is_sent(self, record: str) -> bool:
         """Whether a commit or an adjustment was sent to the sink."""
@@ -279,20 +209,70 @@ class Seen:
             self.mark_sent(commit.segment)
 
     def is_committed(self, segment: str) -> bool:
-        """Whether a segment is marked as committed."""
-        found = self._base.execute("SELECT 1 FROM segments WHERE id = ? AND committed = 1", (segment,))
-        return found.fetchone() is not None
+        """Whether a segment is known to be committed."""
+        return self._state(segment) in (TAKEN_IN, KNOWN, OWN)
 
-    def segments(self, *, committed: bool) -> dict[str, int]:
-        """Ids and numbers of the segments that are marked as committed, or of those that are not."""
-        rows = self._base.execute("SELECT id, number FROM segments WHERE committed = ?", (int(committed),))
-        return dict(rows.fetchall())
+    def is_taken_in(self, segment: str) -> bool:
+        """Whether a segment is committed and all it counted is in here."""
+        return self._state(segment) == TAKEN_IN
+
+    def _state(self, segment: str) -> int | None:
+        found = self._base.execute("SELECT committed FROM segments WHERE id = ?", (segment,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def know(self, segments: Iterable[str], runs: Iterable[Run]) -> None:
+        """Segments are committed, and these are their records' numbers; what they counted is taken in later."""
+        states = "CASE committed WHEN -1 THEN 2 WHEN 0 THEN 3 ELSE committed END"
+        add = f"ON CONFLICT (id) DO UPDATE SET committed = {states}"
+        with self.transaction():
+            for run in runs:
+                self._add_run(run)
+            rows = [(segment,) for segment in segments]
+            self._base.executemany(f"INSERT INTO segments (id, committed) VALUES (?, 2) {add}", rows)  # noqa: S608
+
+    def open_segments(self) -> dict[str, int]:
+        """Ids and numbers of the segments that a shipper of this warehouse began and has not said to be committed."""
+        return dict(self._base.execute("SELECT id, number FROM segments WHERE committed IN (0, 3)"))
 
     def give_up(self, segment: int) -> None:
         """Free what a segment has claimed that will never be committed; inside a transaction."""
-        for table, column in (("seen", "segment"), ("runs", "segment"), ("segments", "number")):
-            self._base.execute(f"DELETE FROM {table} WHERE {column} = ?", (segment,))  # noqa: S608 - constants
+        self.take_runs(segment, [])
+        self._base.execute("UPDATE segments SET committed = -1 WHERE number = ?", (segment,))
 
-    def forget(self, now_ms: int) -> None:
-        """Drop keys that no retry can match any more."""
-        self._base.execute("DELETE FROM seen WHERE at_ms < ?", (now_ms - KEEP_MS,))
+    def forget_sent(self, record: str) -> None:
+        """A commit or an adjustment is gone from the warehouse."""
+        self._base.execute("DELETE FROM sent WHERE id = ?", (record,))
+
+    def forget_keys(self, before_ms: int, *, keys: int) -> bool:
+        """Look at the next so many keys and drop those older than `before_ms`; True when all have been looked at.
+
+        Only the dropping holds up others, a millisecond or two for 1,000 keys; the place is kept for the next call.
+        """
+        (after,) = self._base.execute("SELECT value FROM cursors WHERE name = 'keys'").fetchone() or (-(2**63),)
+        upto = self._base.execute(
+            "SELECT key FROM seen WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?", (after, keys - 1)
+        ).fetchone()
+        last = 2**63 - 1 if upto is None else upto[0]
+        with self.transaction():
+            self._base.execute(
+                "DELETE FROM seen WHERE key > ? AND key <= ? AND"
+                " (at_ms < ? OR segment IN (SELECT number FROM segments WHERE committed = -1))",
+                (after, last, before_ms),
+            )
+            done = upto is None
+            self._base.execute("INSERT OR REPLACE INTO cursors VALUES ('keys', ?)", (-(2**63) if done else last,))
+        return done
+
+    def forget_segments(self, now_ms: int, before_ms: int, *, but: Collection[str], rows: int) -> None:
+        """Drop at most so many segments and runs that were first noticed here before `before_ms`.
+
+        `but` are segments that still stand in the journal. Call it again until nothing is left to do, some day.
+        """
+        with self.transaction():
+            for table, settled in (("segments", "committed IN (-1, 1)"), ("spans", "segment = 0")):
+                new = f"SELECT rowid FROM {table} WHERE noticed_ms = 0 AND {settled} LIMIT ?"  # noqa: S608 - constants
+                self._base.execute(f"UPDATE {table} SET noticed_ms = ? WHERE rowid IN ({new})", (now_ms, rows))  # noqa: S608
+            old = "SELECT id FROM segments WHERE noticed_ms BETWEEN 1 AND ? AND committed IN (-1, 1) LIMIT ?"
+            found = [row for row in self._base.execute(old, (before_ms, rows)).fetchall() if row[0] not in but]
+            self._base.executemany("DELETE FROM segments WHERE id = ?", found)
+            self._base.execute("DELETE FROM spans WHERE noticed_ms BETWEEN 1 AND ?", (before_ms,))

@@ -113,6 +113,6 @@ def _gone_row(row: Unit) -> bytes:
 
 
 def _count_line(commit: str, count: Count) -> bytes:
-    fields = msgspec.to_builtins(count)
+    fields = msgspec.structs.asdict(count)
     del fields["pending"]
     return msgspec.json.encode({"commit": commit, **fields}) + b"\n"

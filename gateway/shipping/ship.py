@@ -89,6 +89,7 @@ class SegmentShipper:
             records=scan.records,
             events=judge.found.rows.write(self._warehouse, segment),
             dead_letters=judge.found.write_letters(self._warehouse, segment),
+            reasons=judge.found.reasons(),
             counts=judge.found.tally.counts(),
             exclusions=judge.found.exclusions(),
             runs=numbers.runs(),

@@ -1,1 +1,1 @@
-"""Keeps the store, the HTTP workers, the shipper and the hook deliverer running, and lets none outlive the others."""
+"""Keeps the processes of a node running: store, workers, shippers, housekeeping, hooks; none outlives the others."""

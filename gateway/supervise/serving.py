@@ -1,4 +1,4 @@
-"""`latchstring serve`: the embedded store, the HTTP workers on one socket, the shipper and the hook deliverer."""
+"""`latchstring serve`: the embedded store, HTTP workers on one socket, shippers, housekeeping, hook deliverer."""
 
 import asyncio
 import socket
@@ -38,6 +38,7 @@ class Plan:
     embedded_store: bool
     worker_argv: Sequence[str] = module_argv("http_worker")
     shipper_argv: Sequence[str] = module_argv("shipper")
+    housekeeping_argv: Sequence[str] = module_argv("housekeeping")
     deliverer_argv: Sequence[str] = module_argv("deliverer")
     sender_argv: Sequence[str] = module_argv("sender")
     #: How long a worker may finish what it has begun; uvicorn itself gives up after 10.
@@ -48,7 +49,8 @@ def serve(plan: Plan, *, on_child_gone: GoneHook | None = None) -> int:
     """Run everything until a signal; the exit code. Call from the main thread, outside any event loop.
 
     StoreInUse, EmbeddedStoreError, CannotListen before anything is started. Children are named store, deliverer,
-    shipper, shipper-2, sender, worker-1, worker-2 and so on, and find their own name in LATCHSTRING_CHILD.
+    shipper, shipper-2, housekeeping, sender, worker-1, worker-2 and so on, and find their own name in
+    LATCHSTRING_CHILD.
     """
     with ExitStack() as held:
         store = None
@@ -83,5 +85,7 @@ def gateway_groups(plan: Plan, store: EmbeddedStore | None, listener: socket.soc
         for number in range(1, plan.shippers + 1)
         for name in ["shipper" if number == 1 else f"shipper-{number}"]
     ]
+    house = Child(name="housekeeping", argv=plan.housekeeping_argv, env={"LATCHSTRING_CHILD": "housekeeping"})
     sender = Child(name="sender", argv=plan.sender_argv, env={"LATCHSTRING_CHILD": "sender"})
-    return [[store_child(store)] if store else [], [deliverer], [*shippers, *([sender] if plan.sends else [])], workers]
+    behind = [*shippers, house, *([sender] if plan.sends else [])]
+    return [[store_child(store)] if store else [], [deliverer], behind, workers]

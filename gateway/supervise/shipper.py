@@ -57,11 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         places=chosen.open_places(),
         keep_network=chosen.addresses == "network",
         policies=policy.now,
-        pseudonyms=pseudonyms,
         forget=daily.forget,
         number=number,
-        keep_days=chosen.keep_days,
-        sends=bool(chosen.clickhouse),
     )
     try:
         with shipper:

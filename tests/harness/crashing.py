@@ -23,7 +23,7 @@ import structlog
 
 from harness.evidence import breaks
 from harness.hits import NOW_MS, TRUSTED, pixel
-from harness.people import forgetting_shipper
+from harness.people import erasing_house, forgetting_shipper
 from latchstring_gateway.beacons.group import Done
 from latchstring_gateway.beacons.journal import Fsync, Journal
 from latchstring_gateway.beacons.segment_file import Disk
@@ -210,10 +210,10 @@ def erase(data_dir: Path, die_at_call: int) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     clock = ManualClock()
     _die_before_call(die_at_call)
-    with forgetting_shipper(data_dir, clock) as shipper:
+    with forgetting_shipper(data_dir, clock) as shipper, erasing_house(data_dir, clock) as house:
         for _ in range(3):
             shipper.ship_once()
-            while shipper.tidy():
+            while house.tidy():
                 pass
             clock.advance(LONGEST_REPORT_MS / 1_000 + 1)
 

@@ -20,6 +20,7 @@ from harness.hits import NOW_MS, TRUSTED, batch, pixel, snowplow, write_segment
 from harness.valkey import Valkey
 from harness.worker_app import Jar, running_worker, settings_for
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.house import House
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.store.client import Store
 
@@ -69,8 +70,9 @@ def _fill_warehouse(data_dir: Path) -> None:
     with Shipper(data_dir, clock, TRUSTED) as shipper:
         shipper.ship_once()
         clock.advance(2 * 86_400)
-        while shipper.tidy():
-            pass
+        with House(data_dir, clock) as house:
+            while house.tidy():
+                pass
         write_segment(data_dir, [pixel(b"p=/later", at_ms=NOW_MS + 2 * _DAY_MS)])
         shipper.ship_once()
     write_segment(data_dir, [pixel(b"p=/waiting", at_ms=NOW_MS + 2 * _DAY_MS), pixel(b"p=bad")])

@@ -5,13 +5,23 @@ from pathlib import Path
 
 from harness.hits import TRUSTED
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.house import House
 from latchstring_gateway.shipping.run import Shipper
 
 
 def ship(data_dir: Path) -> int:
-    """Ship what is in a node's journal."""
+    """Ship what is in a node's journal, and take into its index what was brought to its warehouse."""
     with Shipper(data_dir, ManualClock(), TRUSTED) as shipper:
-        return shipper.ship_once()
+        done = shipper.ship_once()
+    take_in(data_dir)
+    return done
+
+
+def take_in(data_dir: Path) -> None:
+    """Take into the index of a node what is missing there."""
+    with House(data_dir, ManualClock()) as house:
+        while house.take_in():
+            pass
 
 
 def bring_journal(source: Path, target: Path) -> None:

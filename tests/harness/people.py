@@ -12,6 +12,7 @@ from netaddr import IPSet
 from harness.evidence import breaks
 from harness.hits import NOW_MS, TRUSTED
 from latchstring_gateway.clock import Clock, ManualClock
+from latchstring_gateway.housekeeping.house import House
 from latchstring_gateway.ids import new_id
 from latchstring_gateway.shipping.erasures import Erased, Erasure, Erasures, subjects
 from latchstring_gateway.shipping.policy import PeoplePolicy
@@ -62,10 +63,15 @@ def people(**options: Any) -> PeoplePolicy:
     return PeoplePolicy(RING, PSEUDONYMS, **options)
 
 
-def forgetting_shipper(data_dir: Path, clock: Clock, **options: Any) -> Shipper:
-    """A shipper that knows people, and erases them."""
+def forgetting_shipper(data_dir: Path, clock: Clock) -> Shipper:
+    """A shipper that knows people, and who was erased."""
     policy = people(erased=None if breaks("forgets-who-was-erased") else Erased(Erasures(data_dir / "warehouse")))
-    return Shipper(data_dir, clock, TRUSTED, policies=policy.now, pseudonyms=PSEUDONYMS, **options)
+    return Shipper(data_dir, clock, TRUSTED, policies=policy.now)
+
+
+def erasing_house(data_dir: Path, clock: Clock, **options: Any) -> House:
+    """Housekeeping that erases them."""
+    return House(data_dir, clock, pseudonyms=PSEUDONYMS, **options)
 
 
 def ask_to_erase(

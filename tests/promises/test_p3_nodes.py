@@ -11,6 +11,7 @@ from harness.crashing import counted
 from harness.evidence import Evidence, breaks, pick
 from harness.hits import NOW_MS, batch, pixel, write_segment
 from harness.nodes import bring_journal, bring_warehouse, ship
+from latchstring_gateway.housekeeping.duplicates import Settled
 from latchstring_gateway.reports.ledger import ledger
 
 pytestmark = [pytest.mark.beacons, pytest.mark.timeout(pick(short=180, long=900))]
@@ -50,7 +51,9 @@ def test_hit_that_was_retried_at_another_node_counts_once(
 ) -> None:
     """Whether journals or warehouses are brought together, whichever way round."""
     if breaks("duplicates-stand"):
-        monkeypatch.setattr("latchstring_gateway.shipping.restore.settle", lambda *_, **__: [])
+        monkeypatch.setattr(
+            "latchstring_gateway.housekeeping.index_rebuild.settle", lambda *_, **__: Settled([], [], is_complete=True)
+        )
     chance = Random(8)
     sent = wrong = 0
     for trial in range(_ROUNDS):

@@ -11,6 +11,7 @@ import pytest
 from harness.hits import batch, pixel, write_segment
 from harness.people import files_with
 from latchstring_gateway.clock import SystemClock
+from latchstring_gateway.housekeeping.house import House
 from latchstring_gateway.ids import to_text
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.erasures import Erased, Erasure, Erasures
@@ -35,9 +36,7 @@ def _run(data_dir: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
 def _shipper(data_dir: Path) -> Shipper:
     pseudonyms = Pseudonyms.at(data_dir)
     policy = PeoplePolicy(None, pseudonyms, erased=Erased(Erasures(data_dir / "warehouse")))
-    return Shipper(
-        data_dir, SystemClock(), TrustedProxies.parse("127.0.0.1"), policies=policy.now, pseudonyms=pseudonyms
-    )
+    return Shipper(data_dir, SystemClock(), TrustedProxies.parse("127.0.0.1"), policies=policy.now)
 
 
 @pytest.fixture
@@ -79,8 +78,9 @@ def test_beside_a_shipper_it_waits_for_what_is_pending(data_dir: Path) -> None:
         assert (done.returncode, told["state"], told["waits_for_segments"]) == (3, "waiting", 1)
 
         shipper.ship_once()
-        while shipper.tidy():
-            pass
+        with House(data_dir, SystemClock(), pseudonyms=Pseudonyms.at(data_dir)) as house:
+            while house.tidy():
+                pass
 
     (told,) = json.loads(_run(data_dir, "erasures", told["id"], "--json").stdout)
     assert (told["state"], told["events"], told["dead_letters"]) == ("leaving", 1, 1)

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
+from harness.nodes import take_in
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.housekeeping.compaction import compact, to_compact
 from latchstring_gateway.reports.events import committed_events
@@ -83,6 +84,7 @@ def test_segment_that_was_folded_is_not_shipped_again(tmp_path: Path) -> None:
     path.write_bytes(data)
     write_segment(tmp_path, [pixel(b"p=/a", hit_id=b"h")])
     _ship(tmp_path)
+    take_in(tmp_path)
 
     assert not path.exists()
     assert ledger(tmp_path).total == Count("all", "", received=3, good=2, duplicate=1)

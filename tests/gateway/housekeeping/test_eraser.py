@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from harness.hits import NOW_MS, TRUSTED, batch, pixel, write_segment
+from harness.nodes import take_in
 from harness.people import (
     PSEUDONYMS,
     ask_to_erase,
     choices,
     cookies,
+    erasing_house,
     files_with,
     forgetting_shipper,
     people,
@@ -56,10 +58,10 @@ def _ship(data_dir: Path, clock: ManualClock) -> None:
 
 def _until_complete(data_dir: Path, clock: ManualClock) -> None:
     """Let a shipper erase, and the time pass that the longest report may take."""
-    with forgetting_shipper(data_dir, clock) as shipper:
+    with forgetting_shipper(data_dir, clock) as shipper, erasing_house(data_dir, clock) as house:
         for _ in range(3):
             shipper.ship_once()
-            while shipper.tidy():
+            while house.tidy():
                 pass
             clock.advance(LONGEST_REPORT_MS / 1_000 + 1)
 
@@ -121,8 +123,8 @@ def test_until_the_longest_report_has_ended_old_files_stand(tmp_path: Path) -> N
     write_segment(tmp_path, [pixel(b"p=/hers&" + _YES + b"user=" + _SECRET.encode()), pixel(b"p=/others")])
     _ship(tmp_path, clock)
     erasure = ask_to_erase(tmp_path, users=[_SECRET])
-    with forgetting_shipper(tmp_path, clock) as shipper:
-        while shipper.tidy():
+    with erasing_house(tmp_path, clock) as house:
+        while house.tidy():
             pass
 
     assert _pages(tmp_path) == ["/others"]
@@ -177,8 +179,8 @@ def test_an_erasure_waits_for_what_was_begun_without_it(tmp_path: Path) -> None:
     hit = pixel(b"p=/hers&" + _YES + b"user=" + _SECRET.encode())
     path = write_segment(tmp_path, [hit])
     erasure = ask_to_erase(tmp_path, users=[_SECRET])
-    with forgetting_shipper(tmp_path, clock) as shipper:
-        while shipper.tidy():
+    with erasing_house(tmp_path, clock) as house:
+        while house.tidy():
             pass
         assert _read(tmp_path, erasure).state == "waiting"
         assert _read(tmp_path, erasure).segments == [path.name.partition(".")[0]]
@@ -230,6 +232,7 @@ def test_duplicates_in_the_same_file_go_with_her_rows(tmp_path: Path) -> None:
             tmp_path / "two" / "warehouse" / name, tmp_path / "one" / "warehouse" / name, dirs_exist_ok=True
         )
     _ship(tmp_path / "one", clock)
+    take_in(tmp_path / "one")
     assert _pages(tmp_path / "one") == ["/hers", "/others", "/others"]
 
     ask_to_erase(tmp_path / "one", users=[_SECRET])
@@ -264,10 +267,8 @@ def test_quarantine_and_leftovers_go(tmp_path: Path) -> None:
         path.write_text(_SECRET)
     ask_to_erase(tmp_path, users=[_SECRET])
 
-    with forgetting_shipper(tmp_path, clock) as shipper:
-        # Made while the shipper runs, so its start does not sweep it.
-        left.write_text(_SECRET)
-        while shipper.tidy():
+    with erasing_house(tmp_path, clock) as house:
+        while house.tidy():
             pass
 
     assert files_with(warehouse, _SECRET) == []

@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-import pytest
-
-from harness.hits import NOW_MS, TRUSTED, pixel, write_segment
+from harness.hits import TRUSTED, pixel, write_segment
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.housekeeping.retention import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.reports.answer import Value
 from latchstring_gateway.reports.ask import ask
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.reports.question import question
-from latchstring_gateway.shipping.commits import Count
 from latchstring_gateway.shipping.locks import KEEPER, locked
 from latchstring_gateway.shipping.run import Shipper
 
@@ -89,16 +86,3 @@ def test_only_one_keeps_at_a_time(tmp_path: Path) -> None:
     with locked(tmp_path / "warehouse" / KEEPER):
         assert not Keeper(tmp_path / "warehouse", clock).keep()
     assert Keeper(tmp_path / "warehouse", clock).keep()
-
-
-def test_shipper_keeps_its_warehouse_when_nothing_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has to set up a job for it; the first shipper does it, the second does not."""
-    clock = _warehouse(tmp_path)
-    clock.advance(2 * _DAY_SECONDS)
-    with Shipper(tmp_path, clock, TRUSTED, number=2) as second:
-        assert not second.tidy()
-    with Shipper(tmp_path, clock, TRUSTED) as first:
-        assert first.tidy()
-
-    assert ledger(tmp_path).total == Count("all", "", received=20, good=10, bad=10)
-    assert clock.wall_ms() > NOW_MS

@@ -9,6 +9,7 @@ import pytest
 from harness.hits import pixel, write_segment
 from harness.worker_app import Jar, Worker, dump, now_ms, running_worker, settings_for
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.house import House
 from latchstring_gateway.ids import Account, is_id
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.erasures import Erased, Erasures
@@ -33,9 +34,10 @@ def _ship(data_dir: Path) -> None:
     pseudonyms = Pseudonyms.at(data_dir)
     policy = PeoplePolicy(None, pseudonyms, erased=Erased(Erasures(data_dir / "warehouse")))
     trusted = TrustedProxies.parse("127.0.0.1")
-    with Shipper(data_dir, ManualClock(), trusted, policies=policy.now, pseudonyms=pseudonyms) as shipper:
+    with Shipper(data_dir, ManualClock(), trusted, policies=policy.now) as shipper:
         shipper.ship_once()
-        while shipper.tidy():
+    with House(data_dir, ManualClock(), pseudonyms=pseudonyms) as house:
+        while house.tidy():
             pass
 
 

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from harness.hits import NOW_MS, TRUSTED, batch, pixel, snowplow, write_segment
 from latchstring_gateway.beacons.payload import BATCH, FORMAT, PIXEL, RawHit, encode
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.replay import replay
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping import own_wire, snowplow_event
 from latchstring_gateway.shipping import snowplow as snowplow_wire
@@ -20,7 +21,6 @@ from latchstring_gateway.shipping.enrich import Sender
 from latchstring_gateway.shipping.event import Event, Fault
 from latchstring_gateway.shipping.faults import failed, fault_of
 from latchstring_gateway.shipping.keeping import Kept, Policy, Ruling, kept_letter, nameless, nobody
-from latchstring_gateway.shipping.replay import replay
 from latchstring_gateway.shipping.run import Shipper
 
 _ADDRESS = [(b"x-forwarded-for", b"203.0.113.77")]

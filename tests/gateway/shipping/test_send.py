@@ -11,8 +11,9 @@ from harness.clickhouse import SCHEMA, Running, clickhouse
 from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
 from harness.mails import mail_hit
 from harness.nodes import ship
-from harness.people import ask_to_erase, forgetting_shipper
+from harness.people import ask_to_erase, erasing_house, forgetting_shipper
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.house import House
 from latchstring_gateway.housekeeping.retention import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import ledger
@@ -158,14 +159,14 @@ def test_nothing_is_folded_or_expires_before_it_was_sent(tmp_path: Path, server:
     clock = ManualClock()
     for number in range(10):
         write_segment(tmp_path, [pixel(b"p=/%d" % number)])
-    with Shipper(tmp_path, clock, TRUSTED, keep_days=30, sends=True) as shipper:
+    with Shipper(tmp_path, clock, TRUSTED) as shipper, House(tmp_path, clock, keep_days=30, sends=True) as house:
         shipper.ship_once()
         clock.advance(40 * 86_400)
-        assert not shipper.tidy()
+        assert not house.tidy()
 
         assert _send(tmp_path, server) == 10
         clock.advance(120)
-        while shipper.tidy():
+        while house.tidy():
             pass
     assert [commit.expired for commit in Commits(tmp_path / "warehouse").all()] == [True]
     assert _send(tmp_path, server) == 0
@@ -248,11 +249,11 @@ def test_erased_events_are_deleted_there_before_they_are_rewritten_here(tmp_path
     """Not hidden but gone, from what reports ask and from the table; the ledger counts them as excluded."""
     clock = ManualClock()
     write_segment(tmp_path, [pixel(b"p=/hers&consent=granted&user=ada"), pixel(b"p=/others")])
-    with forgetting_shipper(tmp_path, clock, sends=True) as shipper:
+    with forgetting_shipper(tmp_path, clock) as shipper, erasing_house(tmp_path, clock, sends=True) as house:
         shipper.ship_once()
         _send(tmp_path, server)
         erasure = ask_to_erase(tmp_path, users=["ada"])
-        while shipper.tidy():
+        while house.tidy():
             pass
         waiting = Erasures(tmp_path / "warehouse").read(erasure)
         assert waiting is not None
@@ -273,7 +274,7 @@ def test_erased_events_are_deleted_there_before_they_are_rewritten_here(tmp_path
         assert _pages(server) == [["/others", "1"]]
         assert _ledger(server) == [["pixel", "2", "1", "0", "0", "1"]]
         for _ in range(2):
-            while shipper.tidy():
+            while house.tidy():
                 pass
             clock.advance(LONGEST_REPORT_MS / 1_000 + 1)
         done = Erasures(tmp_path / "warehouse").read(erasure)

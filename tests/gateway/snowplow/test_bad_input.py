@@ -11,7 +11,7 @@ import pytest
 
 from harness.tracked import tracked
 from latchstring_gateway.clock import SystemClock
-from latchstring_gateway.shipping.replay import replay
+from latchstring_gateway.housekeeping.replay import replay
 
 pytestmark = pytest.mark.beacons
 

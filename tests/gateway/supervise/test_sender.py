@@ -52,7 +52,10 @@ def test_wrong_settings_are_told_and_the_password_is_not(tmp_path: Path) -> None
 
 def test_service_runs_one_sender_if_there_is_a_sink_and_as_many_shippers_as_were_asked_for(tmp_path: Path) -> None:
     """The first shipper is called as it always was; the sender comes with them."""
-    for sends, names in ((False, {"shipper", "shipper-2"}), (True, {"shipper", "shipper-2", "sender"})):
+    for sends, names in (
+        (False, {"shipper", "shipper-2", "housekeeping"}),
+        (True, {"shipper", "shipper-2", "housekeeping", "sender"}),
+    ):
         plan = Plan(data_dir=tmp_path, listen="", workers=1, shippers=2, sends=sends, embedded_store=False)
         with socket.socket() as listener:
             groups = gateway_groups(plan, None, listener)

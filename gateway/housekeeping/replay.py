@@ -1,34 +1,39 @@
 """Dead letters judged again by the present parser: those that are events by now leave `bad`, each once.
 
-One commit record at a time gets one adjustment record with rows of its own. Either all of it has happened or nothing:
-the adjustment is durable before the index says that its events were counted, and the index is brought up to it after a
-crash. What is still refused stays as it is.
+So many letters of a commit at a time get one adjustment record with rows of its own. Either all of it has happened or
+nothing: the adjustment is durable before the index says that its events were counted, and the index is brought up to it
+after a crash. What is still refused stays as it is.
 """
 
 import base64
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from latchstring_middleware.forwarded import TrustedProxies
 
 from ..beacons import payload
 from ..clock import Clock
 from ..ids import new_id
-from .adjustments import Adjustment, Adjustments, Unit
-from .catalogue import Catalogue, read_catalogue
-from .commits import Commit, Count, added_up
-from .dead_letters import DeadLetter
-from .decode import units
-from .enrich import Senders
-from .event import Event
-from .judge import Judge
-from .keeping import Policies, Policy, nobody
-from .locks import KEEPER, SHIPPERS, locked, shared
-from .opened import Opened, wishes
-from .restore import restore
-from .seen import Seen
-from .tally import hour_of
+from ..shipping.adjustments import Adjustment, Adjustments, Unit
+from ..shipping.catalogue import Catalogue, Records
+from ..shipping.commits import Commit, Count, added_up
+from ..shipping.dead_letters import DeadLetter
+from ..shipping.decode import units
+from ..shipping.enrich import Senders
+from ..shipping.event import Event
+from ..shipping.judge import Judge
+from ..shipping.keeping import Policies, Policy, nobody
+from ..shipping.locks import KEEPER, locked
+from ..shipping.opened import Opened, wishes
+from ..shipping.seen import Seen
+from ..shipping.tally import hour_of
+from .index_rebuild import IndexRebuild, in_pieces
+
+#: So many become one adjustment; shippers wait for the time that takes, a few tenths of a second.
+LETTERS_AT_A_TIME: Final = 2_000
 
 
 @dataclass(slots=True)
@@ -49,24 +54,31 @@ def replay(
     *,
     reasons: Collection[str] = (),
     policies: Policies = nobody,
+    patience_seconds: float = 1.0,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Replayed:
     """Judge dead letters again, of certain reasons or all; safe to repeat, and while shippers work.
 
-    `progress` hears how many of how many letters are done. Raises LockedError while another process folds or replays,
-    OSError or sqlite3.Error if the warehouse cannot take it; what was done by then is done.
+    `progress` hears how many of how many letters are done. Raises LockedError if another process is at work on the
+    warehouse for longer than `patience_seconds`, OSError or sqlite3.Error if the warehouse cannot take it; what was
+    done by then is done.
     """
     result = Replayed()
-    with shared(warehouse / SHIPPERS), locked(warehouse / KEEPER):
-        seen = Seen(warehouse)
+    with locked(warehouse / KEEPER, patience_seconds=patience_seconds):
+        seen, records = Seen(warehouse), Records(warehouse)
         try:
-            restore(seen, warehouse, journal, clock)
-            catalogue = read_catalogue(warehouse)
+            rebuild = IndexRebuild(warehouse, journal, clock, seen, records)
+            while rebuild.step():
+                pass
+            catalogue = records.catalogue()
             total = sum(entry.rows for entry in catalogue.letter_files())
             done = 0
             for commit in catalogue.commits:
-                letters = [one for one in catalogue.letters(commit) if not reasons or one.reason in reasons]
-                _replay_commit(seen, catalogue, commit, letters, policies(), clock, result)
+                letters = (one for one in catalogue.letters(commit) if not reasons or one.reason in reasons)
+                after_ms = max((found.made_at_ms for found in catalogue.adjustments_of(commit)), default=0)
+                for piece in in_pieces(letters, LETTERS_AT_A_TIME):
+                    after_ms = max(clock.wall_ms(), after_ms + 1)
+                    _replay_some(seen, catalogue, commit, piece, policies(), after_ms, result)
                 done += sum(entry.rows for entry in catalogue.letters_of(commit))
                 progress(done, total)
         finally:
@@ -74,13 +86,13 @@ def replay(
     return result
 
 
-def _replay_commit(
+def _replay_some(
     seen: Seen,
     catalogue: Catalogue,
     commit: Commit,
     letters: list[DeadLetter],
     policy: Policy,
-    clock: Clock,
+    made_at_ms: int,
     result: Replayed,
 ) -> None:
     senders = Senders(TrustedProxies([]))
@@ -90,8 +102,6 @@ def _replay_commit(
     if not opened:
         return
     name, warehouse = new_id(), catalogue.warehouse
-    # Later than any other word on this commit, whatever the clock says.
-    before_ms = max((found.made_at_ms for found in catalogue.adjustments_of(commit)), default=0)
     with seen.transaction():
         judge = Judge(seen, policy, seen.number(name), claims_hits=False)
         hits = [hit for _, hit in opened]
@@ -100,10 +110,12 @@ def _replay_commit(
         counts = found.tally.counts()
         # Each letter was one bad event; its hour and source may be known better by now.
         before = [Count(letter.source, hour_of(letter.received_at_ms), received=-1, bad=-1) for letter, _ in opened]
+        changed = Counter(letter.reason for letter in found.letters)
+        changed.subtract(letter.reason for letter, _ in opened)
         Adjustments(warehouse).add(
             Adjustment(
                 id=name,
-                made_at_ms=max(clock.wall_ms(), before_ms + 1),
+                made_at_ms=made_at_ms,
                 commit=commit.segment,
                 why="replay",
                 changes=added_up([*counts, *before]),
@@ -111,6 +123,7 @@ def _replay_commit(
                 events=found.rows.write(warehouse, name),
                 dead_letters=found.write_letters(warehouse, name),
                 gone_letters=[Unit(letter.record_id, letter.unit) for letter, _ in opened],
+                reasons=dict(changed),
             )
         )
         seen.mark_committed(name)

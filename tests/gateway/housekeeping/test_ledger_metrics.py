@@ -5,10 +5,11 @@ from pathlib import Path
 from harness.hits import TRUSTED, batch, pixel, write_segment
 from latchstring_gateway import metrics
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.ledger_metrics import LedgerMetrics
+from latchstring_gateway.shipping.catalogue import Records
 from latchstring_gateway.shipping.event import Event
 from latchstring_gateway.shipping.keeping import Excluded, Kept, Ruling, kept_letter, nameless
 from latchstring_gateway.shipping.run import Shipper
-from latchstring_gateway.shipping.telling import tell_ledger
 
 
 def _no_secrets(event: Event) -> Kept | Excluded:
@@ -28,7 +29,7 @@ def test_sums_of_all_that_is_committed_are_told(tmp_path: Path) -> None:
     ) as shipper:
         shipper.ship_once()
 
-    tell_ledger(tmp_path / "warehouse")
+    LedgerMetrics(Records(tmp_path / "warehouse")).publish()
 
     assert _told("pixel") == {"received": 3, "good": 1, "bad": 0, "duplicate": 1, "excluded": 1}
     assert _told("batch") == {"received": 2, "good": 1, "bad": 1, "duplicate": 0, "excluded": 0}

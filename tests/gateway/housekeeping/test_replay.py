@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
+from harness.nodes import take_in
 from latchstring_gateway.beacons.payload import FORMAT, RawHit, encode
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.housekeeping.compaction import compact
+from latchstring_gateway.housekeeping.replay import Replayed, replay
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.adjustments import Adjustments
@@ -16,7 +18,6 @@ from latchstring_gateway.shipping.commits import Commits, Count
 from latchstring_gateway.shipping.decode import DECODERS
 from latchstring_gateway.shipping.event import Event, Rejected, Unit
 from latchstring_gateway.shipping.locks import KEEPER, LockedError, locked
-from latchstring_gateway.shipping.replay import Replayed, replay
 from latchstring_gateway.shipping.run import Shipper
 
 
@@ -124,6 +125,7 @@ def test_retry_of_what_was_replayed_is_a_duplicate(data_dir: Path, thoughts: Non
                 file.unlink()
         write_segment(data_dir, [_telepathy(b"/a"), _telepathy(b"/new", b"h1")])
         _ship(data_dir)
+        take_in(data_dir)
     catalogue = read_catalogue(data_dir / "warehouse")
     Commits(data_dir / "warehouse").add(compact(catalogue, "2027-01-15", catalogue.commits, now_ms=NOW_MS))
     write_segment(data_dir, [_telepathy(b"/b")])

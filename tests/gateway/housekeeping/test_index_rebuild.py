@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import pytest
-
 from harness.hits import NOW_MS, TRUSTED, batch, pixel, write_segment
+from harness.nodes import take_in
 from latchstring_gateway.clock import ManualClock
-from latchstring_gateway.shipping import restore as restoring
-from latchstring_gateway.shipping.claim import segments_in
+from latchstring_gateway.reports.ledger import ledger
+from latchstring_gateway.shipping.claims import hit_claim
 from latchstring_gateway.shipping.commits import Commits
 from latchstring_gateway.shipping.run import Shipper
-from latchstring_gateway.shipping.seen import Seen, hit_claim
+from latchstring_gateway.shipping.seen import Seen
 
 
 def _ship(data_dir: Path) -> int:
@@ -30,10 +29,12 @@ def test_lost_index_is_rebuilt_from_the_committed_files(tmp_path: Path) -> None:
     write_segment(tmp_path, again)
     write_segment(tmp_path, hits[:1], journal_id=b"journal!")
     assert _ship(tmp_path) == 2
+    take_in(tmp_path)
 
-    counts = [count for commit in Commits(tmp_path / "warehouse").all() for count in commit.counts]
+    found = ledger(tmp_path)
+    assert found.problems == []
     assert not path.exists()
-    assert (sum(c.good for c in counts), sum(c.bad for c in counts), sum(c.duplicate for c in counts)) == (2, 1, 4)
+    assert (found.total.good, found.total.bad, found.total.duplicate) == (2, 1, 4)
 
 
 def test_claims_of_a_segment_that_is_nowhere_are_freed_and_those_of_one_that_waits_are_not(tmp_path: Path) -> None:
@@ -51,31 +52,3 @@ def test_claims_of_a_segment_that_is_nowhere_are_freed_and_those_of_one_that_wai
 
     counts = [count for commit in Commits(tmp_path / "warehouse").all() for count in commit.counts]
     assert (sum(c.good for c in counts), sum(c.duplicate for c in counts)) == (2, 1)
-
-
-@pytest.mark.parametrize("moment", ["segments_in", "read_catalogue"])
-def test_a_second_shipper_that_starts_frees_no_claim_of_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    """The second one listed the journal and then read the index: a segment that was begun in between, with claims in
-    the index already, passed for one that is nowhere. Its claims were freed, and a retry counted twice.
-    """
-    with Shipper(tmp_path, ManualClock(), TRUSTED):
-        first = Seen(tmp_path / "warehouse")
-        then = getattr(restoring, moment)
-
-        def and_the_first_begins_a_segment(where: Path) -> object:
-            found = then(where)
-            if len(segments_in(tmp_path / "journal")) == 0:
-                begun = write_segment(tmp_path, [pixel(b"p=/a", hit_id=b"h1")]).name.partition(".")[0]
-                with first.transaction():
-                    assert not first.claim(first.number(begun), [hit_claim("h1", at_ms=NOW_MS, offset=53)])
-            return found
-
-        monkeypatch.setattr(restoring, moment, and_the_first_begins_a_segment)
-        with Shipper(tmp_path, ManualClock(), TRUSTED, number=2):
-            pass
-
-        owner = first.owner(hit_claim("h1", at_ms=NOW_MS, offset=9))
-        first.close()
-    assert owner is not None

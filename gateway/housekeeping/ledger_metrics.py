@@ -1,0 +1,55 @@
+"""What a warehouse tells the metrics: the ledger's sums of all that is committed."""
+
+from collections import Counter
+from typing import Final, NamedTuple
+
+from .. import metrics
+from ..shipping.adjustments import Adjustment
+from ..shipping.catalogue import Records
+from ..shipping.commits import Commit, Count, Exclusion
+
+_OUTCOMES: Final = ("received", "good", "bad", "duplicate", "excluded")
+
+
+class _Sums(NamedTuple):
+    """By source and outcome; excluded by reason."""
+
+    counts: Counter[tuple[str, str]]
+    excluded: Counter[str]
+
+
+class LedgerMetrics:
+    """Publishes the sums of one warehouse. Each record is added up once, whenever it is read."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._known: dict[str, _Sums] = {}
+
+    def publish(self) -> None:
+        """Hand over the sums, adjustments included; `received` is the sum of the others."""
+        catalogue = self._records.catalogue()
+        records: list[Commit | Adjustment] = [*catalogue.commits, *catalogue.adjustments]
+        known, total = dict[str, _Sums](), _Sums(Counter(), Counter())
+        for record in records:
+            name = record.id if isinstance(record, Adjustment) else record.segment
+            sums = self._known.get(name)
+            if sums is None:
+                sums = _sums(record.changes if isinstance(record, Adjustment) else record.counts, record.exclusions)
+            known[name] = sums
+            total.counts.update(sums.counts)
+            total.excluded.update(sums.excluded)
+        self._known = known
+        for (source, outcome), events in total.counts.items():
+            metrics.LEDGER.labels(source, outcome).set(events)
+        for reason, events in total.excluded.items():
+            metrics.EXCLUDED.labels(reason).set(events)
+
+
+def _sums(counts: list[Count], exclusions: list[Exclusion]) -> _Sums:
+    sums = _Sums(Counter(), Counter())
+    for count in counts:
+        for outcome in _OUTCOMES:
+            sums.counts[count.source, outcome] += getattr(count, outcome)
+    for exclusion in exclusions:
+        sums.excluded[exclusion.reason] += exclusion.events
+    return sums

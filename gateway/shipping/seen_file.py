@@ -1,0 +1,54 @@
+"""The file of the index of what was counted: its tables, and opening it (seen.py says what stands in them)."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS segments (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, committed INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS seen (
+    key INTEGER PRIMARY KEY, print INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    segment INTEGER NOT NULL, offset INTEGER NOT NULL, unit INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS spans (
+    journal TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, segment INTEGER NOT NULL,
+    noticed_ms INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS sent (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS spans_by_end ON spans (journal, last);
+CREATE INDEX IF NOT EXISTS spans_by_segment ON spans (segment);
+CREATE INDEX IF NOT EXISTS segments_given_up ON segments (number) WHERE committed = -1;
+CREATE INDEX IF NOT EXISTS segments_open ON segments (number) WHERE committed IN (0, 3);
+"""
+#: What was kept of runs before they had an age.
+_OLD_RUNS: Final = """
+INSERT INTO spans (journal, first, last, segment) SELECT journal, first, last, segment FROM runs;
+DROP TABLE runs;
+"""
+#: The states of a segment (`segments.committed`). Its shipper died and it is nowhere; not committed; committed, and all
+#: it counted is in here; committed, and its rows have still to be read (housekeeping/index_rebuild.py); the same, and a
+#: shipper of this warehouse had begun it.
+GIVEN_UP: Final = -1
+OPEN: Final = 0
+TAKEN_IN: Final = 1
+KNOWN: Final = 2
+OWN: Final = 3
+#: What the log of SQLite may take on the disk between turns.
+_LOG_BYTES: Final = 64 * 1024 * 1024
+
+
+def open_index(path: Path, *, patience_seconds: float) -> sqlite3.Connection:
+    """Open the index, made if need be. Others may not open it at the same moment. Raises sqlite3.Error."""
+    base = sqlite3.connect(path, isolation_level=None, timeout=patience_seconds)
+    # A power loss may take the last transactions, never half of one. What is committed by then is restored; what is
+    # not is claimed again.
+    base.execute("PRAGMA journal_mode = WAL")
+    base.execute("PRAGMA synchronous = NORMAL")
+    base.execute("PRAGMA cache_size = -65536")
+    base.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES:d}")
+    base.executescript(_TABLES)
+    if base.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
+        base.executescript(f"BEGIN; {_OLD_RUNS} COMMIT;")
+    if not any(name == "noticed_ms" for _, name, *_ in base.execute("PRAGMA table_info(segments)")):
+        base.execute("ALTER TABLE segments ADD COLUMN noticed_ms INTEGER NOT NULL DEFAULT 0")
+    return base
