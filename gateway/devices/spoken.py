@@ -4,6 +4,8 @@ from typing import Final, NamedTuple
 
 from ..pages.language import Language, gettext_noop, isolated
 from ..pages.words import country
+from ..recognition.describe import NO_BRAND, NOUNS
+from ..recognition.makers import BRANDS
 from .place import Place
 
 
@@ -45,6 +47,17 @@ _PLAIN_LABELS: Final = frozenset(
 )
 
 
+#: What a device is called of which no more than the brand is known: "Samsung TV" (recognition/describe.py).
+_BRANDED: Final = {
+    NOUNS["tv"]: gettext_noop("%(brand)s TV"),
+    NOUNS["stick"]: gettext_noop("%(brand)s TV box"),
+    NOUNS["set_top"]: gettext_noop("%(brand)s TV receiver"),
+    NOUNS["console"]: gettext_noop("%(brand)s console"),
+    NOUNS["speaker"]: gettext_noop("%(brand)s speaker"),
+    NOUNS["car"]: gettext_noop("%(brand)s car"),
+}
+
+
 def picture_of(kind: str) -> str:
     """The kind whose picture and words stand for this one, which may be of a later version."""
     return kind if kind in _KINDS else "other"
@@ -66,16 +79,28 @@ def label_in(label: str, client: str, os: str, language: Language) -> str:
         return language.gettext("Unnamed device")
     if client and os and label == f"{client} on {os}":
         return _software(client, os, language)
-    return language.gettext(label) if label in _PLAIN_LABELS else label
+    return language.gettext(label) if label in _PLAIN_LABELS else make_in(label, language)
+
+
+def make_in(make: str, language: Language) -> str:
+    """Brand and model, or a name we have made of the brand and what it is; any other name stays as it is."""
+    brand, _, noun = make.partition(" ")
+    if noun not in _BRANDED:
+        return make
+    if brand == NO_BRAND:
+        return language.gettext(noun)
+    return language.gettext(_BRANDED[noun], brand=isolated(brand)) if brand in BRANDS else make
 
 
 def details_in(model: str, client: str, os: str, label: str, language: Language) -> str:
     """Model and software ("ThinkPad, Firefox on Linux"), without what the label in the registry says already."""
     plain = f"{client} on {os}" if client and os else client or os
     software = _software(client, os, language) if plain != label else ""
-    if model and model != label and software:
-        return language.gettext("%(model)s, %(software)s", model=isolated(model), software=software)
-    return software or (isolated(model) if model and model != label else "")
+    if not model or model in (label, f"{NO_BRAND} {NOUNS['tv']}"):
+        return software
+    made = make_in(model, language)
+    made = made if made != model else isolated(model)
+    return language.gettext("%(model)s, %(software)s", model=made, software=software) if software else made
 
 
 def place_in(place: Place, language: Language) -> str:

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from .kinds import Kind
 
-#: Some makers write Andr0id, to be told apart from phones.
+#: Some makers write Andr0id, to be told apart from phones; Amazon's Vega OS has Kepler in the same place.
 _DEVICE: Final = re.compile(
-    r"Andr[o0]id[ /-]?[\d.]*(?:\.\w+)?;\s*(?:[a-z]{2}(?:[-_][A-Za-z]{2,4})?;\s*)?"
+    r"(?:Andr[o0]id|Kepler)[ /-]?[\d.]*(?:\.\w+)?;\s*(?:[a-z]{2}(?:[-_][A-Za-z]{2,4})?;\s*)?"
     r"([^;()]*?)(?:;?\s*Build/([^;() ]*)|[;)]|$)"
 )
 #: Amazon's names of its devices: AFTM, AFTKA, AFTWMST22 and so on; most are TVs of other makers.
@@ -29,6 +29,8 @@ _HANDHELD_CONSOLES: Final = re.compile(
 )
 _ECHO: Final = re.compile(r"AEO[A-Z]{2}")
 _CAR_RADIOS: Final = re.compile(r"MPC-\d|YT[579]\d{3}|QUAD-CORE T3|8227L|F9212|UltraOcta|AirTouch")
+#: Cars with Android built in: Volvo and Polestar say IHU, others their name.
+_CARS: Final = re.compile(r"IHU\b|(?i:polestar|volvo|renault|aaos|androidautomotive)")
 #: The branches of Android for TVs have a T behind the letter of their version: RTT0.210618.003.
 _TV_BRANCH: Final = re.compile(r"[N-Z]T[A-Z][A-Z0-9]?\.[0-9]{6}\.")
 #: Builds that only the reference designs of TVs and boxes carry, and one that is a TV's if the agent is not mobile.
@@ -114,12 +116,24 @@ def kind_formed(device: AndroidDevice, *, mobile: bool) -> Kind | None:
     return "tv" if is_tv else None
 
 
+def kind_of_amazon(model: str) -> Kind | None:
+    """The kind of a device by Amazon's name for it: AFTCA002, AEOAT; what else stands there is its build."""
+    name = model.partition(" ")[0]
+    if _FIRE.fullmatch(name):
+        return "car" if name.startswith(_FIRE_CARS) else "stick" if name in _FIRE_PLAYERS else "tv"
+    return "speaker" if _ECHO.fullmatch(name) else None
+
+
+def is_fire_device(model: str) -> bool:
+    """Whether a model is one of Amazon's TVs and players."""
+    return _FIRE.fullmatch(model.partition(" ")[0]) is not None
+
+
 def _kind_of_series(model: str) -> Kind | None:
-    if _FIRE.fullmatch(model):
-        return "car" if model.startswith(_FIRE_CARS) else "stick" if model in _FIRE_PLAYERS else "tv"
-    if _ECHO.fullmatch(model):
-        return "speaker"
-    if _CAR_RADIOS.match(model):
+    amazon = kind_of_amazon(model)
+    if amazon is not None:
+        return amazon
+    if _CAR_RADIOS.match(model) or _CARS.match(model):
         return "car"
     if _HANDHELD_CONSOLES.match(model):
         return "console"

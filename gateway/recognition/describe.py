@@ -4,18 +4,20 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from .android import AndroidDevice, android_device, kind_formed, kind_named
+from .android import AndroidDevice, android_device, is_fire_device, kind_formed, kind_named, kind_of_amazon
 from .engine import ParsedAgent
 from .hints import NO_HINTS, Hints
 from .kinds import TELEVISION, Kind
 from .makers import Make, make_of
 from .rules import kind_said
+from .systems import browser_of, system_of
 
 #: Longer agents are cut before they are parsed, and before they are remembered.
 MAX_AGENT_CHARS: Final = 1_024
 #: Agents that are remembered: 20 MB at the very most, when each is as long as it may be.
 _MAX_KNOWN: Final = 4_096
-_NOUNS: Final = {
+#: What a device is called of which no more is known; behind a brand, "Samsung TV".
+NOUNS: Final = {
     "tv": "TV",
     "console": "Console",
     "stick": "TV box",
@@ -26,6 +28,8 @@ _NOUNS: Final = {
     "speaker": "Speaker",
     "car": "Car",
 }
+#: What the second look of former versions took for the brand of some TVs.
+NO_BRAND: Final = "Unknown"
 #: Kinds that people know by their make, not by a browser.
 _KNOWN_BY_MAKE: Final = TELEVISION | {"console", "speaker", "car"}
 
@@ -44,7 +48,7 @@ class Description:
     def make(self) -> str:
         """Brand and model in words: "Sony PlayStation 5"; a TV of which only the brand is known is an "LG TV"."""
         if not self.model and self.brand and self.kind in _KNOWN_BY_MAKE:
-            return f"{self.brand} {_NOUNS[self.kind]}"
+            return f"{self.brand} {NOUNS[self.kind]}"
         return self.model if self.model.startswith(self.brand) else f"{self.brand} {self.model}".strip()
 
     def stated(self, make: Make) -> "Description":
@@ -78,7 +82,9 @@ def _describe(agent: str, hints: Hints) -> Description:
     make = make_of(text, lowered, android) if kind in _KNOWN_BY_MAKE else Make("", "")
     if not make.brand:
         make = _make_by_engine(parsed, make)
-    os, client = _os(parsed, kind, lowered) or hints.platform, hints.client or _client(parsed)
+    is_fire = android is not None and is_fire_device(android.model)
+    os = system_of(_family(parsed.os.family), kind, lowered, is_fire=is_fire) or hints.platform
+    client = hints.client or browser_of(_family(parsed.browser.family), kind, os)
     return Description(kind, make.brand, make.model, os, client)
 
 
@@ -89,6 +95,10 @@ def kind_in_words(agent: str) -> Kind | None:
 
 
 def _kind(parsed: ParsedAgent, lowered: str, android: AndroidDevice | None) -> Kind:
+    # Of Amazon's devices the model tells more than the words, and what runs on them calls itself mobile.
+    said = kind_of_amazon(android.model) if android is not None else None
+    if said is not None:
+        return said
     said = kind_said(lowered)
     if said is not None:
         return said
@@ -113,24 +123,18 @@ def _make_by_engine(parsed: ParsedAgent, make: Make) -> Make:
     return make if brand.startswith(("Generic", "Other", "Spider")) or not brand else Make(brand, model.strip(" -_;"))
 
 
-def _os(parsed: ParsedAgent, kind: Kind, lowered: str) -> str:
-    if kind in TELEVISION:
-        # Of an HbbTV agent the engine takes the maker for the system.
-        for word, name in (("web0s", "webOS"), ("tizen", "Tizen"), ("vidaa", "VIDAA"), ("andr0id", "Android")):
-            if word in lowered:
-                return name
-        return str(parsed.os.family) if parsed.os.family in ("Android", "Linux", "tvOS", "FireOS", "Fire OS") else ""
-    return "" if parsed.os.family == "Other" else str(parsed.os.family)
-
-
-def _client(parsed: ParsedAgent) -> str:
-    return "" if parsed.browser.family == "Other" else str(parsed.browser.family)
+def _family(found: object) -> str:
+    """The engine's word, blank for none."""
+    return "" if found == "Other" else str(found)
 
 
 def label_of(kind: str, make: str, os: str, client: str) -> str:
     """The label of a device of which these are known."""
     if kind in _KNOWN_BY_MAKE and make:
         return make
+    if kind in TELEVISION and os in ("", "Linux"):
+        # "Safari on Linux" is nothing that anybody has before their sofa.
+        return NOUNS[kind]
     if client and os:
         return f"{client} on {os}"
-    return client or os or _NOUNS.get(kind, "Unknown device")
+    return client or os or NOUNS.get(kind, "Unknown device")

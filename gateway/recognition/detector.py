@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .describe import MAX_AGENT_CHARS, Description, describe, kind_in_words
+from .describe import MAX_AGENT_CHARS, NO_BRAND, Description, describe, kind_in_words
 from .kinds import TELEVISION, Kind
 
 #: CPU time: an agent takes hundredths of it; one that takes this much was made for it, and ends the process.
@@ -45,6 +45,9 @@ def look_again(agent: str) -> Description:
 
 def better(quick: Description, kind: Kind | None, brand: str, model: str) -> Description:
     """What both say together. Where the detector knows no maker, or none of our finer kinds, ours stands."""
+    if brand == NO_BRAND:
+        # What it calls the maker of a TV that it knows by its system only.
+        brand, model = "", ""
     if kind is None or (kind == "tv" and quick.kind in TELEVISION) or (not brand and quick.kind in TELEVISION):
         kind = quick.kind
     if not brand:

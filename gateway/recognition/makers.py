@@ -39,6 +39,10 @@ _WORDS: Final[tuple[tuple[str, Make], ...]] = (
     ("appletv", Make("Apple", "Apple TV")),
     ("apple tv", Make("Apple", "Apple TV")),
     ("roku/", Make("Roku", "")),
+    ("devicetype/smartspeaker", Make("Google", "Nest Hub")),
+    ("google tv streamer", Make("Google", "Google TV Streamer")),
+    ("skyglass", Make("Sky", "Sky Glass")),
+    ("sky glass", Make("Sky", "Sky Glass")),
     ("crkey", Make("Google", "Chromecast")),
     ("chromecast", Make("Google", "Chromecast")),
     ("shield android tv", Make("NVIDIA", "Shield TV")),
@@ -48,7 +52,10 @@ _WORDS: Final[tuple[tuple[str, Make], ...]] = (
 #: What HbbTV asks of a TV to say (ETSI TS 102 796, section 7.3.2.4): capabilities, maker, model and so on.
 _HBBTV: Final = re.compile(r"HbbTV/[\d.]+ ?\([^;)]*;\s*([^;)]*);\s*([^;)]*)[;)]", re.IGNORECASE)
 _LG: Final = re.compile(r"LG Browser/[\d.]+ ?\([^;)]*LGE; ([^;)]*);")
-_NETRANGE: Final = re.compile(r"\((\w+),([^,)]+),(?:wired|wireless)", re.IGNORECASE)
+_NETRANGE: Final = re.compile(r"\((\w+), ?([^,)]+), ?(?:wired|wireless)", re.IGNORECASE)
+#: The same of receivers, whose third part may be blank.
+_OPERATOR: Final = re.compile(r"\((sky|comcast|lgi), ?([^,)]+),", re.IGNORECASE)
+_VIDAA: Final = re.compile(r"VIDAA/[\d.]+ ?\((\w+);SmartTV;([\w-]+)")
 _MODEL: Final = re.compile(r"Model/(\w+)-([\w.-]+)")
 #: By words that leave the model to nobody.
 _BRANDS: Final[tuple[tuple[str, str], ...]] = (
@@ -64,6 +71,7 @@ _BRANDS: Final[tuple[tuple[str, str], ...]] = (
     ("vizio", "Vizio"),
     ("philips", "Philips"),
     ("vidaa", "Hisense"),
+    ("roku", "Roku"),
 )
 _FIRE_TVS: Final = {
     "AFTM": "Fire TV Stick",
@@ -80,7 +88,9 @@ _FIRE_TVS: Final = {
     "AFTGAZL": "Fire TV Cube",
 }
 _FIRE: Final = re.compile(r"(?<![A-Za-z0-9])AFT[A-Z0-9]{1,10}(?![A-Za-z0-9])")
-_UPPER_CASE_NAMES: Final = frozenset({"LG", "TCL", "JVC", "AOC", "KTC", "RCA", "NEC", "NVIDIA"})
+#: Brands of which we make a name where no model is told: "Samsung TV".
+BRANDS: Final = frozenset({make.brand for _, make in _WORDS} | {brand for _, brand in _BRANDS} | {"Amazon"})
+_UPPER_CASE_NAMES: Final = frozenset({"LGI", "LG", "TCL", "JVC", "AOC", "KTC", "RCA", "NEC", "NVIDIA"})
 
 
 def make_of(agent: str, lowered: str, android: AndroidDevice | None) -> Make:
@@ -95,11 +105,12 @@ def make_of(agent: str, lowered: str, android: AndroidDevice | None) -> Make:
     lg = _LG.search(agent)
     if lg:
         return Make("LG", _tidy(lg[1]))
-    for form in (_HBBTV, _NETRANGE, _MODEL):
+    for form in (_HBBTV, _VIDAA, _NETRANGE, _OPERATOR, _MODEL):
         told = form.search(agent)
         if told and told[1].strip():
             return Make(_brand(told[1]), _tidy(told[2]))
-    return Make(brand, android.model if android else "")
+    model = android.model if android else ""
+    return Make(brand, "" if model.lower() == brand.lower() else model)
 
 
 def _brand(said: str) -> str:

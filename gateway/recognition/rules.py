@@ -20,7 +20,13 @@ _RULES: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
             "atari vcs", "switch oled", "aplix_", "razer edge", "ayaneo", "anbernic", "logitech g cloud",
         ),
     ),
-    ("car", ("tesla/", "qtcarbrowser", "android automotive", "carplay", "rear seat entertainment", "carpad")),
+    (
+        "car",
+        (
+            "tesla/", "qtcarbrowser", "android automotive", "androidautomotive", "aaos;", "carplay",
+            "rear seat entertainment", "carpad",
+        ),
+    ),
     ("speaker", ("(zps", "(play:", "devicetype/smartspeaker", "yandexstation", "echo/1.0", "alexamediaplayer")),
     (
         "set_top",
@@ -29,7 +35,7 @@ _RULES: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
             "freebox", "kreatv", "magentatv", "vodafonetv", "skystream", "sky_tv", "sky_stb", "olleh tv", "arris",
             "technicolor", "ziggo", "(kstb", ";kstb", "ipc1100", "(mmi,", "entone", "amino", "bouygtel", "orange-stb",
             "xfinity", "directv", " tivo", "tivo_", "mag200", "mag250", "mag254", "mag322", "mag420", "mag425",
-            "mag520", "mag524", "fetchtv", "netgem", "youview", "humax", "astro;",
+            "mag520", "mag524", "fetchtv", "netgem", "youview", "humax", "astro;", "eostv/", "(lgi,", "(comcast,",
         ),
     ),
     (
@@ -37,7 +43,7 @@ _RULES: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
         (
             "crkey", "chromecast", "roku", "appletv", "apple tv", "tvos/", "tvos ", "firetv", "fire tv", "amazon;aft",
             "nexus player", "shield android tv", "mibox", "mi box", "mitv stick", "streaming stick", "streaming box",
-            "brightsign", "westerndigital/streamer", "dune hd", "zappiti", "popcorn hour",
+            "google tv streamer", "brightsign", "westerndigital/streamer", "dune hd", "zappiti", "popcorn hour",
         ),
     ),
     (
@@ -49,7 +55,8 @@ _RULES: Final[tuple[tuple[Kind, tuple[str, ...]], ...]] = (
             "tv bro", "tvbro", "sonydtv", "sonycebrowser", "sonybdp", "kepler/", "avdn/", "philipstv", "infinet",
             "viera/", "; viera", "aquosbrowser", "aquos-as", "aquos-dmp", "tclwebkit", "vstvb", "mb95/", "mb97/",
             "beyondtv", "coolita", "whaletv", "titanos", "webtv/", "gibbon/", "escape 5.", "panasonic.bd",
-            "panasonic.tv", "smarthub", "tizen tv",
+            "panasonic.tv", "smarthub", "tizen tv", "skyglass", "sky glass", "xumo", "linux; webos/", "tivo os",
+            "whale tv",
         ),
     ),
 )  # fmt: skip

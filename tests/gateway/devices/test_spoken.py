@@ -24,7 +24,9 @@ def test_a_kind_is_called_so_within_a_sentence_and_at_its_beginning() -> None:
         ("Firefox on Linux", "Firefox", "Linux", "<bdi>Firefox</bdi> على <bdi>Linux</bdi>"),
         ("Unknown device", "", "", "جهاز غير معروف"),
         ("", "", "", "جهاز بلا اسم"),
-        ("LG TV", "", "webOS", "LG TV"),
+        ("LG TV", "", "webOS", "تلفاز <bdi>LG</bdi>"),
+        ("Unknown TV", "Safari", "Tizen", "تلفاز"),
+        ("Acme TV", "", "", "Acme TV"),
         ("Mia on Linux", "Firefox", "Linux", "Mia on Linux"),
         ("Living-room TV", "", "", "Living-room TV"),
     ],
@@ -39,6 +41,16 @@ def test_whatever_recognition_calls_a_device_is_translated() -> None:
     labels = {label_of(kind, "", "", "") for kind in KINDS}
 
     assert [label for label in labels if label_in(label, "", "", ARABIC) == label] == []
+
+
+def test_a_tv_of_which_only_the_brand_is_known_is_named_in_the_readers_language() -> None:
+    """It was "Unknown TV, Safari on Tizen", in Arabic and Dutch as well."""
+    assert label_in("Samsung TV", "Samsung Internet", "Tizen", DUTCH) == "<bdi>Samsung</bdi>-tv"
+    assert label_in("Tesla Car", "", "", english()) == "<bdi>Tesla</bdi> car"
+    software = "<bdi>Samsung Internet</bdi> op <bdi>Tizen</bdi>"
+    assert details_in("Samsung TV", "Samsung Internet", "Tizen", "Samsung TV", DUTCH) == software
+    assert details_in("Samsung TV", "Samsung Internet", "Tizen", "Den", DUTCH) == f"<bdi>Samsung</bdi>-tv, {software}"
+    assert details_in("Unknown TV", "Samsung Internet", "Tizen", "Den", DUTCH) == software
 
 
 def test_details_repeat_nothing_of_the_label() -> None:

@@ -92,3 +92,11 @@ def test_the_better_of_both_is_kept(
 def test_no_agent_is_too_strange(agent: str) -> None:
     """As for the first look."""
     assert look_again(agent).label
+
+
+def test_a_maker_that_the_detector_does_not_know_is_none() -> None:
+    """It calls the maker of a Tizen TV "Unknown", and so did the card."""
+    tizen = "Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.0) AppleWebKit/537.36 76.0.3809.146/6.0 TV Safari/537.36"
+
+    assert look_again(tizen).label == describe(tizen).label == "Samsung TV"
+    assert better(describe(tizen), "tv", "Unknown", "").make == "Samsung TV"
