@@ -21,7 +21,7 @@ check: ## Linters and unit tests, under 90 seconds
 
 test: ## Everything: linters and all suites, with real store, proxies, browser and load (SUITES="unit store" for some)
 	@scripts/set-up dev
-	@scripts/system-packages "the tests" chromium:chromium curl:curl libatomic1:libatomic.so.1 nginx-light:nginx
+	@scripts/system-packages "the tests" chromium:chromium curl:curl libatomic1:libatomic.so.1 nginx-light:nginx prometheus:prometheus
 	@scripts/node-packages tests/harness/tough_cookie
 	@scripts/node-packages tests/harness/snowplow_trackers
 	@scripts/node-packages tests/harness/tv_clients

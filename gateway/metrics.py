@@ -186,6 +186,14 @@ BACKLOG_SECONDS: Final = OwnGauge(
 )
 
 HUNG_UP: Final = Counter("latchstring_hung_up", "Requests whose client hung up before the body was complete.")
+DISK_FREE: Final = OwnGauge(
+    "latchstring_disk_free_bytes", "What is left of the journal's file system.", multiprocess_mode="livemin"
+)
+DISK_RESERVE: Final = OwnGauge(
+    "latchstring_disk_reserve_bytes",
+    "With less than this free, hits are answered 503 (LATCHSTRING_DISK_RESERVE_BYTES).",
+    multiprocess_mode="livemax",
+)
 
 TASK_FAILURES: Final = Counter("latchstring_task_failures", "Turns of background tasks that failed.", ["task"])
 TASK_OVERDUE: Final = OwnGauge(
@@ -201,6 +209,8 @@ for _status in ("complete", "partial", "unconfirmed"):
     REVOCATIONS.labels(_status)
 for _outcome in ("reuse", "unknown"):
     CREDENTIALS.labels(_outcome)
+for _stage in ("decode", "enrich", "policy", "row"):
+    DECODER_FAILURES.labels(_stage)
 
 
 class HotCount:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from .group import Outcome
-from .segment import SUFFIX
+from .segment import HEADER_BYTES, SUFFIX
 
 #: How often the directory is measured. Between two measurements a worker knows of its own writes only: so the limit may
 #: be passed by what the other workers write in this time.
@@ -18,7 +18,8 @@ MEASURE_EVERY_NS: Final = 1_000_000_000
 
 class Backlog:
     """The segments of one journal directory, of all workers: `size_bytes`, and `oldest_ms`, when the longest waiting
-    segment was last written to (milliseconds since the epoch, None without segments).
+    segment with a hit in it was last written to (milliseconds since the epoch, None without one). `free_bytes` is what
+    was left of the file system at the last measurement, None before the first.
 
     Once `most_bytes` (0 sets no limit) is reached, or less than `reserve_bytes` of the file system are left, it counts
     as full until a measurement finds otherwise.
@@ -27,7 +28,8 @@ class Backlog:
     def __init__(self, directory: Path, *, most_bytes: int, reserve_bytes: int) -> None:
         self._directory = directory
         self._most_bytes = most_bytes
-        self._reserve_bytes = reserve_bytes
+        self.reserve_bytes = reserve_bytes
+        self.free_bytes: int | None = None
         self._is_low = False
         self._measured_ns = 0
         self._grown_bytes = 0
@@ -59,14 +61,17 @@ class Backlog:
         size, oldest_ns = 0, None
         with contextlib.suppress(OSError):
             found_system = os.statvfs(self._directory)
-            self._is_low = found_system.f_bavail * found_system.f_frsize < self._reserve_bytes
+            self.free_bytes = found_system.f_bavail * found_system.f_frsize
+            self._is_low = self.free_bytes < self.reserve_bytes
         with contextlib.suppress(FileNotFoundError), os.scandir(self._directory) as entries:
             for entry in entries:
                 if entry.name.endswith(SUFFIX):
                     with contextlib.suppress(FileNotFoundError):
                         found = entry.stat()
                         size += found.st_size
-                        oldest_ns = found.st_mtime_ns if oldest_ns is None else min(oldest_ns, found.st_mtime_ns)
+                        # One that a worker holds open and that nobody has hit yet is no backlog, however old.
+                        if found.st_size > HEADER_BYTES:
+                            oldest_ns = min(found.st_mtime_ns, oldest_ns or found.st_mtime_ns)
         # What was written meanwhile may be in it or not: better counted twice than not at all.
         self.size_bytes = size + self._grown_bytes - grown_bytes
         self.oldest_ms = None if oldest_ns is None else oldest_ns // 1_000_000

@@ -28,5 +28,8 @@ def journal_metrics(journal: Journal, floods: Floods, clock: Clock) -> Callable[
         waits_ms = 0 if backlog.oldest_ms is None else max(0, clock.wall_ms() - backlog.oldest_ms)
         metrics.BACKLOG_BYTES.set(backlog.size_bytes)
         metrics.BACKLOG_SECONDS.set(waits_ms / 1_000)
+        if backlog.free_bytes is not None:
+            metrics.DISK_FREE.set(backlog.free_bytes)
+            metrics.DISK_RESERVE.set(backlog.reserve_bytes)
 
     return tell

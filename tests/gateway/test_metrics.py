@@ -110,6 +110,14 @@ def test_every_reason_for_a_refusal_is_listed() -> None:
     assert known - _documented_values("latchstring_verify_total", "outcome") == set()
 
 
+def test_every_gauge_is_exposed_only_where_it_is_set() -> None:
+    """An untouched gauge of prometheus_client is a 0 of every process that imports it."""
+    gauges = [metric for metric in _METRICS.values() if isinstance(metric, Gauge)]
+
+    assert gauges
+    assert [gauge._name for gauge in gauges if not isinstance(gauge, metrics.OwnGauge)] == []
+
+
 def test_a_process_exposes_only_the_gauges_that_it_has_set(tmp_path: Path) -> None:
     """fence_holds, journal_healthy, key_file_usable and keys_in_step were 0 on every healthy node, always.
 

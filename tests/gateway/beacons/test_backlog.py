@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from latchstring_gateway.beacons.backlog import MEASURE_EVERY_NS, Backlog
+from latchstring_gateway.beacons.segment import HEADER_BYTES
 
 
 def _backlog(directory: Path, *, most_bytes: int = 0, reserve_bytes: int = 0) -> Backlog:
@@ -12,14 +13,25 @@ def _backlog(directory: Path, *, most_bytes: int = 0, reserve_bytes: int = 0) ->
 
 def test_all_segments_count_and_nothing_else(tmp_path: Path) -> None:
     """Size and the age of the longest waiting one; half-made files and strangers are no hits."""
-    for name, size, at_ms in (("a.b.segment", 100, 5_000), ("c.d.segment", 50, 3_000), ("e.making", 999, 1_000)):
+    for name, size, at_ms in (("a.b.segment", 200, 5_000), ("c.d.segment", 150, 3_000), ("e.making", 999, 1_000)):
         (tmp_path / name).write_bytes(bytes(size))
         os.utime(tmp_path / name, ns=(at_ms * 1_000_000, at_ms * 1_000_000))
     backlog = _backlog(tmp_path)
 
     backlog.measure()
 
-    assert (backlog.size_bytes, backlog.oldest_ms) == (150, 3_000)
+    assert (backlog.size_bytes, backlog.oldest_ms) == (350, 3_000)
+
+
+def test_an_open_segment_without_a_hit_is_no_backlog(tmp_path: Path) -> None:
+    """On a node without hits the age of the backlog rose for ever: each worker holds a segment open from its start."""
+    (tmp_path / "a.b.segment").write_bytes(bytes(HEADER_BYTES))
+    backlog = _backlog(tmp_path)
+
+    backlog.measure()
+
+    assert (backlog.size_bytes, backlog.oldest_ms) == (HEADER_BYTES, None)
+    assert backlog.free_bytes is not None
 
 
 def test_directory_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
