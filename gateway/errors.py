@@ -51,6 +51,11 @@ class NotSignedIn(EdgeError):
     status = 401
     title = "Not signed in"
 
+    def __init__(self, code: str, detail: str, *, challenge: str = "") -> None:
+        super().__init__(code, detail)
+        #: For WWW-Authenticate; blank for the one that names the scheme alone.
+        self.challenge = challenge
+
 
 class NotAllowed(EdgeError):
     """The caller is known and may not do this."""

@@ -94,7 +94,12 @@ class ServiceKeys:
         row = await self._store.guard(self._store.redis.hget(keys.SERVICE_KEYS, key_id)) if well_formed else None
         expected = json.loads(row)["sha256"] if row else _hash("")
         if not hmac.compare_digest(_hash(secret), expected) or not row:
-            raise NotSignedIn("bad_service_credential", "expected Authorization: Bearer with a valid service key")
+            # RFC 6750 section 3.1: no error is named to who showed nothing.
+            raise NotSignedIn(
+                "bad_service_credential",
+                "expected Authorization: Bearer with a valid service key",
+                challenge='Bearer realm="latchstring", error="invalid_token"' if scheme.lower() == "bearer" else "",
+            )
         if json.loads(row).get("reports_only") and not for_reports:
             raise NotAllowed("reports_only", "this service key is for /v1/reports and the dashboard only")
         return key_id

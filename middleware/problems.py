@@ -14,12 +14,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MEDIA_TYPE: Final = b"application/problem+json"
 
+#: RFC 9110 section 15.5.2 wants a challenge with every 401. Browsers ask for a password by themselves for Basic, Digest
+#: and Negotiate, and for nothing else.
+CHALLENGE_HEADER: Final = b"www-authenticate"
+CHALLENGE: Final = b'Bearer realm="latchstring"'
+
 _log = logging.getLogger("latchstring.problems")
 
 
 @runtime_checkable
 class Problem(Protocol):
-    """What an exception must carry to be told to a client; `retry_after_seconds` (int or None) is optional."""
+    """What an exception must carry to be told to a client.
+
+    `retry_after_seconds` (int or None) and `challenge` (str, for WWW-Authenticate) are optional.
+    """
 
     @property
     def status(self) -> int:
@@ -85,13 +93,18 @@ def problem_body(
 def problem_messages(
     status: int, body: bytes, extra_headers: Iterable[tuple[bytes, bytes]] = ()
 ) -> tuple[Message, Message]:
-    """The two ASGI messages that answer with a problem; never stored by a cache."""
+    """The two ASGI messages that answer with a problem; never stored by a cache.
+
+    A 401 without a challenge among `extra_headers` gets the one that opens no window in a browser.
+    """
     headers = [
         (b"content-type", MEDIA_TYPE),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
         *extra_headers,
     ]
+    if status == 401 and all(name != CHALLENGE_HEADER for name, _ in headers):
+        headers.append((CHALLENGE_HEADER, CHALLENGE))
     return (
         {"type": "http.response.start", "status": status, "headers": headers},
         {"type": "http.response.body", "body": body},
@@ -149,6 +162,9 @@ class ProblemAnswers:
         retry_after_seconds = getattr(problem, "retry_after_seconds", None)
         if retry_after_seconds is not None:
             headers.append((b"retry-after", b"%d" % retry_after_seconds))
+        challenge = getattr(problem, "challenge", None)
+        if challenge:
+            headers.append((CHALLENGE_HEADER, challenge.encode()))
         body = problem_body(problem.status, problem.code, problem.title, problem.detail)
         return problem_messages(problem.status, body, headers)
 

@@ -146,7 +146,8 @@ class Website:
         """The hooks of the account that asks."""
         account = visitor_of(request.headers).account
         if not account:
-            return JSONResponse({"code": "not_signed_in"}, 401, {"cache-control": "no-store"})
+            challenge = {"www-authenticate": 'Bearer realm="lantern"'}
+            return JSONResponse({"code": "not_signed_in"}, 401, {"cache-control": "no-store", **challenge})
         events = [{"id": one.id, "type": one.type, "data": one.data} for one in self._inbox.of(account)]
         return JSONResponse({"events": events}, headers={"cache-control": "private, no-store"})
 

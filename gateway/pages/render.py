@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
+
+from latchstring_middleware.problems import CHALLENGE
 
 from .. import logs
 from ..errors import EdgeError
@@ -125,6 +128,8 @@ class Reader:
     ) -> HTMLResponse:
         """The page `name` ("devices.html"), never to be stored by a cache."""
         spoken_in = {"content-language": self.language.tag, **({"vary": self._varies} if self._varies else {})}
+        if status == HTTPStatus.UNAUTHORIZED:
+            spoken_in["www-authenticate"] = CHALLENGE.decode()
         html = self._pages.render(name, self.language, context)
         return HTMLResponse(html, status, {**PAGE_HEADERS, **spoken_in, **(headers or {})})
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from latchstring_middleware.cookies import clear_cookie
-from latchstring_middleware.problems import problem_body
+from latchstring_middleware.problems import CHALLENGE, CHALLENGE_HEADER, problem_body
 
 from ..recognition.hints import ACCEPT_CH
 from ..tokens.app_keys import ALGORITHMS
@@ -48,7 +48,8 @@ AWAY: Final = _refusal(
     "it cannot be checked now; you stay signed in, try again",
     (b"retry-after", b"%d" % RETRY_AFTER_SECONDS),
 )
-_PLAIN: Final = _refusal(401, "not_signed_in", "Not signed in", "sign in and try again")
+#: With whatever credentials, ours or not: a cookie has no scheme, and an app may show a token instead.
+_PLAIN: Final = _refusal(401, "not_signed_in", "Not signed in", "sign in and try again", (CHALLENGE_HEADER, CHALLENGE))
 _NOT_GOOD: Final = "this access token is not good any more"
 
 

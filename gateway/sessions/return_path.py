@@ -24,9 +24,21 @@ def is_own(target: str) -> bool:
 
 
 def seal(codec: Codec, target: str, *, now_ms: int) -> str:
-    """A sealed return value; a target that leaves the host or is too long becomes "/"."""
-    kept = target if is_own(target) and len(target) <= RETURN_TARGET_MAX_CHARS else "/"
-    return codec.seal(ReturnTo(kept, now_ms)).decode()
+    """A sealed return value for a target of at most 700 characters.
+
+    A query that makes it longer, or that browsers read in several ways, is dropped: the path at least is kept.
+    A path that leaves the host or is too long becomes "/".
+    """
+    return codec.seal(ReturnTo(_kept(target), now_ms)).decode()
+
+
+def _kept(target: str) -> str:
+    path, mark, query = target.partition("?")
+    # Browsers send a backslash of a query as it is, and turn only those of a path into slashes.
+    for one in (path + mark + query.replace("\\", "%5C"), path):
+        if is_own(one) and len(one) <= RETURN_TARGET_MAX_CHARS:
+            return one
+    return "/"
 
 
 def open_target(codec: Codec, sealed: str, *, now_ms: int) -> str:

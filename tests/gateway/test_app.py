@@ -61,6 +61,10 @@ async def test_v1_takes_service_credentials_only(worker: Worker) -> None:
         ):
             answer = await worker.client.request(method, url, headers=headers)
             assert answer.status_code == 401, (headers, url)
+            challenge = answer.headers["www-authenticate"]
+            shown = any(value.lower().startswith("bearer ") for name, value in headers if name == "authorization")
+            assert challenge.startswith('Bearer realm="latchstring"')
+            assert ("invalid_token" in challenge) is (shown and len(headers) == 1)
             answers.add(answer.content)
 
     assert [json.loads(answer)["code"] for answer in answers] == ["bad_service_credential"]

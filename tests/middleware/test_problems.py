@@ -169,3 +169,19 @@ async def test_a_client_that_hangs_up_in_mid_body_gets_no_answer_and_no_log_line
     assert answer.messages == []
     assert len(times) == 1
     assert caplog.records == []
+
+
+async def test_a_401_carries_a_challenge_that_opens_no_window(caplog: pytest.LogCaptureFixture) -> None:
+    """RFC 9110 wants one with every 401; a browser would ask for a password for Basic, Digest or Negotiate."""
+    plain = MiddlewareError(401, "absent", "Not signed in", "sign in")
+    own = MiddlewareError(401, "bad", "Not signed in", "sign in")
+    own.challenge = 'Bearer realm="x", error="invalid_token"'  # type: ignore[attr-defined]
+
+    answers = [await answer_to(ProblemAnswers(raising(error))) for error in (plain, own)]
+
+    assert [answer.headers["www-authenticate"] for answer in answers] == [
+        'Bearer realm="latchstring"',
+        'Bearer realm="x", error="invalid_token"',
+    ]
+    forbidden = await answer_to(ProblemAnswers(raising(MiddlewareError(403, "no", "Not allowed", "no"))))
+    assert "www-authenticate" not in forbidden.headers

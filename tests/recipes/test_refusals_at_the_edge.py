@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.edge_browser import SESSION, Answer, Browser
+from harness.edge_browser import SESSION, Answer, Browser, request
 from harness.edge_gateway import EdgeGateway
 from harness.proxies import Proxy
 from harness.waiting import wait_until
@@ -131,3 +131,15 @@ def test_a_browser_that_refuses_cookies_gets_a_page_that_says_so(
     assert answer.all("location") == []
     assert answer.one("content-type").startswith("text/html")
     assert b"cookies" in answer.body.lower()
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [b"X-None: x", b"Authorization: Basic YTpi", b"Authorization: Bearer foreign", b"Cookie: __Host-session=x"],
+)
+def test_a_401_carries_a_challenge_that_opens_no_password_window(edge: Proxy, credentials: bytes) -> None:
+    """RFC 9110 wants one with every 401; for Basic, Digest or Negotiate a browser asks for a password by itself."""
+    answer = request(edge, b"/secret", credentials)
+
+    assert answer.status == 401
+    assert answer.one("www-authenticate") == 'Bearer realm="latchstring"'
