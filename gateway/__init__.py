@@ -9,7 +9,7 @@ backend_routes | page_routes   every URL below /v1; every page for people
 running       a worker's background life
 activation_wiring   the part of it that activates TVs
 wiring        the composition root: makes every object once and hands it down
-key_watch | place_watch   a worker's keys, and its data of places, in step with their files
+key_watch | place_watch | node_watch   a worker's keys, its data of places, and its node, in step with their files
 settings      environment and file -> each room's frozen policy; all mistakes at once
 device_settings | page_settings   those of them that say what is known of devices; and how our pages speak and look
 setting_forms    what their texts must look like

@@ -227,6 +227,9 @@ def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
         # A broken key file harms nobody yet, and may be on every host at once: a warning, not a reason to send nothing.
         warnings = (["key_file"] if rooms.ring.problem is not None else []) + rooms.place_watch.old
         told: dict[str, object] = {"ready": not wrong, "wrong": wrong, "warnings": warnings}
+        troubles = rooms.node_watch.told()
+        told["warnings"] = [*warnings, *troubles]
+        told |= troubles
         if rooms.memory.found:
             told |= {"code": restored.CODE, "remedy": restored.REMEDY}
         return JSONResponse(told, 503 if wrong else 200, {"cache-control": "no-store"})

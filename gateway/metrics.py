@@ -203,6 +203,22 @@ TASK_OVERDUE: Final = OwnGauge(
     multiprocess_mode="livemax",
 )
 
+CHILD_DOWN: Final = OwnGauge(
+    "latchstring_child_down",
+    "1 while a child process is not running, has just been restarted after a death, or is silent.",
+    ["child"],
+    multiprocess_mode="livemax",
+)
+CHILD_DEATHS: Final = OwnGauge(
+    "latchstring_child_deaths",
+    "Deaths of a child process since its supervisor started.",
+    ["child"],
+    multiprocess_mode="livemax",
+)
+UNEXPECTED_ERRORS: Final = Counter(
+    "latchstring_unexpected_errors", "Requests that met a bug of ours and were answered 503, by where.", ["where"]
+)
+
 
 # An alert on a growth needs a series that stood at 0 before: the first one of its kind would be no growth.
 for _status in ("complete", "partial", "unconfirmed"):

@@ -22,6 +22,8 @@ from .background import Trouble, Work
 from .clock import Clock
 
 SUPERVISOR: Final = "supervisor"
+#: Names a child to itself. One that is given it writes a file of that name, so its silence means that it is frozen.
+NAME_VARIABLE: Final = "LATCHSTRING_CHILD"
 WRITE_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 6.0
 #: How long a child may take from its start until it speaks.

@@ -100,6 +100,7 @@ class Running:
             # Apart from the file: a store that hangs must not keep a retired key alive.
             Task("key_agreement", rooms.key_watch.agree, "new keys do not sign until this worker hears the others"),
             Task("store_memory", self._remember, "a store put back from a backup is not noticed by this worker"),
+            Task("node_health", rooms.node_watch.follow, "this worker's readiness knows nothing of other processes"),
             Task("figures", self._tell, "the metrics of this worker stand still"),
             Task("places", rooms.place_watch.follow, "replace the file of places; the former data stay in use"),
         )

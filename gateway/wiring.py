@@ -21,6 +21,8 @@ from .ids import new_id
 from .key_watch import KeyWatch
 from .moving.bridge import Bridge
 from .moving.vouching import Vouching
+from .node_health import NAME_VARIABLE, health_directory
+from .node_watch import NodeWatch
 from .pages.render import Pages
 from .place_watch import PlaceWatch
 from .privacy.choices import ChoiceCookies
@@ -65,6 +67,7 @@ class Rooms:
     #: All background tasks of this process, and those that its rooms begin.
     work: Work
     background: Background
+    node_watch: NodeWatch
     store: Store
     ring: KeyRing
     codec: Codec
@@ -99,10 +102,16 @@ class Rooms:
     bridge: Bridge | None
 
 
-def build(settings: Settings, *, clock: Clock | None = None, make_store: Callable[..., Store] = Store) -> Rooms:
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    make_store: Callable[..., Store] = Store,
+    work: Work | None = None,
+) -> Rooms:
     """Make the rooms of one worker; starts nothing. Raises KeyFileError, PlaceFileError."""
     clock = clock or SystemClock()
-    work = Work(clock)
+    work = work or Work(clock)
     store = make_store(settings.store_url, replicas=settings.replicas)
     ring = KeyRing.load(settings.keys_path, clock)
     codec = Codec(ring)
@@ -163,6 +172,9 @@ def build(settings: Settings, *, clock: Clock | None = None, make_store: Callabl
         clock=clock,
         work=work,
         background=Background(clock, work),
+        node_watch=NodeWatch(
+            health_directory(settings.data_dir), work, clock, process=os.environ.get(NAME_VARIABLE, "")
+        ),
         store=store,
         ring=ring,
         codec=codec,

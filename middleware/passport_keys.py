@@ -49,13 +49,15 @@ def public_keys(jwks: Mapping[str, Any]) -> dict[str, OKPKey]:
 
 
 def fetch_by_http(url: str, *, timeout_seconds: float = 5.0) -> Fetch:
-    """A fetch of the JWK set at `url` by httpx; redirects are not followed, 64 KiB are read at most."""
+    """A fetch of the JWK set at `url` by httpx; redirects are not followed, 64 KiB are read at most, and
+    proxies that the environment names are not used.
+    """
     import httpx  # a website that hands in its own fetch does not need it
 
     async def fetch() -> Mapping[str, Any]:
         body = b""
         async with (
-            httpx.AsyncClient(timeout=timeout_seconds, follow_redirects=False) as client,
+            httpx.AsyncClient(timeout=timeout_seconds, follow_redirects=False, trust_env=False) as client,
             client.stream("GET", url, headers={"accept": "application/json"}) as response,
         ):
             if response.status_code != httpx.codes.OK:

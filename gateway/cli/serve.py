@@ -16,15 +16,17 @@ from .. import logs, settings
 from ..clock import SystemClock
 from ..errors import StoreAway
 from ..format_mark import NewerFormatError, check_directory, mark_directory
+from ..node_health import health_directory
 from ..revocation import birthmark, registry
 from ..settings import Settings, SettingsError
 from ..store.client import Store
 from ..store.embedded import EmbeddedStoreError
 from ..store.examine import Findings, examine
 from ..store.format_check import mark_store
-from ..supervise import serving
+from ..supervise import serve_lock, serving
 from ..supervise.children import GoneHook
 from ..supervise.listening import CannotListen
+from ..supervise.serve_lock import DirectoryInUse
 from ..supervise.shared_metrics import metrics_directory
 from ..tokens.keyring import KeyFileError, KeyRing, create_key_file
 from .new_directory import was_used
@@ -45,11 +47,20 @@ def serve() -> None:
     LATCHSTRING_STORE and others (docs/settings.md). SIGTERM stops everything in order. Exit codes: 0 stopped,
     2 cannot run here (in use), 78 the settings or keys cannot be used, or a newer release wrote the data.
     """
+    with contextlib.ExitStack() as until_the_end:
+        raise typer.Exit(_serve(until_the_end))
+
+
+def _serve(until_the_end: contextlib.ExitStack) -> int:
     try:
         chosen = settings.read()
+        until_the_end.enter_context(serve_lock.held(chosen.data_dir))
         prepare(chosen)
         if chosen.store != "embedded":
             asyncio.run(examine_store(chosen))
+    except (DirectoryInUse, OSError) as error:
+        print(error, file=sys.stderr)
+        return _CANNOT_RUN_HERE
     except (SettingsError, KeyFileError, NewerFormatError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(os.EX_CONFIG) from None
@@ -63,11 +74,10 @@ def serve() -> None:
         embedded_store=chosen.store == "embedded",
     )
     try:
-        code = serving.serve(plan, on_child_gone=_goodbye_for(chosen))
+        return serving.serve(plan, on_child_gone=_goodbye_for(chosen))
     except (EmbeddedStoreError, CannotListen) as error:
         print(error, file=sys.stderr)
-        raise typer.Exit(_CANNOT_RUN_HERE) from None
-    raise typer.Exit(code)
+        return _CANNOT_RUN_HERE
 
 
 def prepare(chosen: Settings) -> None:
@@ -88,8 +98,9 @@ def prepare(chosen: Settings) -> None:
     if is_new:
         # Before there is a store: one without this file beside it was put into this directory.
         birthmark.write(chosen.data_dir / "store-seen", 0)
-    # Figures of processes long gone would be added up for ever.
+    # Figures of processes long gone would be added up for ever, and what they said of their work would be believed.
     shutil.rmtree(metrics_directory(chosen.data_dir), ignore_errors=True)
+    shutil.rmtree(health_directory(chosen.data_dir), ignore_errors=True)
     for name in ("journal", "warehouse", "run", metrics_directory(Path())):
         (chosen.data_dir / name).mkdir(mode=0o700, exist_ok=True)
 

@@ -77,14 +77,18 @@ def copy(source: IO[bytes], to: Path) -> None:
 
 def _fetch(url: str, to: Path, clock: Clock, progress: Progress) -> None:
     began_ns, got = clock.boot_ns(), 0
-    client = httpx.Client(
-        timeout=_TIMEOUT,
-        follow_redirects=True,
-        max_redirects=5,
-        event_hooks={"request": [_only_https]},
-        # The bytes as they are published: the hash is of those.
-        headers={"accept-encoding": "identity"},
-    )
+    try:
+        # The one client of ours that goes out into the world, for a person at a terminal: proxy variables are for it.
+        client = httpx.Client(
+            timeout=_TIMEOUT,
+            follow_redirects=True,
+            max_redirects=5,
+            event_hooks={"request": [_only_https]},
+            # The bytes as they are published: the hash is of those.
+            headers={"accept-encoding": "identity"},
+        )
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise PlaceSourceError(f"the proxy in HTTPS_PROXY or ALL_PROXY cannot be used: {error}") from None
     try:
         with client, client.stream("GET", url) as answer, to.open("wb") as file:
             if answer.status_code != httpx.codes.OK:

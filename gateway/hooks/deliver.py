@@ -18,6 +18,7 @@ from typing import Final
 import httpx
 
 from .. import logs
+from ..background import Work
 from ..clock import Clock
 from ..errors import StoreAway
 from ..store import keys
@@ -32,14 +33,23 @@ from .standing import NOT_SERVED
 
 POLL_SECONDS: Final = 0.25
 _LOCK_MS: Final = 5_000
-
+#: How long a courier that failed may take to be well again.
+_WITHIN_SECONDS: Final = 60.0
 _log: Final = logs.get("hooks")
+_REMEDY: Final = "a bug of ours, or a row of this hook that nobody wrote: report it; the other hooks are served"
 
 
 class Deliverer:
-    """Delivers until it is cancelled; every figure it needs to go on is in the store."""
+    """Call `step` every POLL_SECONDS, and `stop` it; every figure it needs to go on is in the store."""
 
-    def __init__(self, store: Store, clock: Clock, *, first_retry_seconds: float = FIRST_RETRY_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        first_retry_seconds: float = FIRST_RETRY_SECONDS,
+        work: Work | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._hooks = Hooks(store, clock)
@@ -49,6 +59,10 @@ class Deliverer:
         self._couriers: dict[str, Courier] = {}
         #: The hooks that are being served at this moment.
         self._under_way: dict[str, asyncio.Task[int]] = {}
+        self._turns = (work or Work(clock)).task("hook_couriers", within_seconds=_WITHIN_SECONDS, remedy=_REMEDY)
+        self._turns.idle()
+        #: The hooks whose courier failed otherwise than by its receiver, and until when (boot time) each rests.
+        self._resting: dict[str, int] = {}
 
     @staticmethod
     def client() -> httpx.AsyncClient:
@@ -56,17 +70,6 @@ class Deliverer:
         return httpx.AsyncClient(
             transport=GuardedTransport(), timeout=ATTEMPT_SECONDS, follow_redirects=False, trust_env=False
         )
-
-    async def run(self) -> None:
-        """Deliver for ever; survives every fault of the store and of the receivers."""
-        async with self.client() as client:
-            try:
-                while True:
-                    with contextlib.suppress(StoreAway):
-                        await self.step(client)
-                    await asyncio.sleep(POLL_SECONDS)
-            finally:
-                await self.stop()
 
     async def step(self, client: httpx.AsyncClient) -> None:
         """Begin to serve every hook that is not being served, if this deliverer is the one at work. Raises StoreAway.
@@ -80,7 +83,7 @@ class Deliverer:
         ends = await self._outbox.ends() if couriers else []
         for courier in couriers:
             hook_id = courier.hook.id
-            if hook_id not in self._under_way:
+            if hook_id not in self._under_way and self._resting.get(hook_id, 0) <= self._clock.boot_ns():
                 # Kept until it is done, and `_served` takes what it raises.
                 task = self._under_way[hook_id] = asyncio.create_task(courier.serve(ends))
                 task.add_done_callback(functools.partial(self._served, hook_id))
@@ -124,6 +127,7 @@ class Deliverer:
                 self._under_way[hook_id].cancel()
                 await asyncio.gather(self._under_way[hook_id], return_exceptions=True)
             self._couriers.pop(hook_id, None)
+            self._resting.pop(hook_id, None)
             NOT_SERVED.show(hook_id)
             # What it wrote down while it was removed.
             await self._hooks.forget(hook_id)
@@ -133,11 +137,18 @@ class Deliverer:
         del self._under_way[hook_id]
         fault = None if task.cancelled() else task.exception()
         if fault is None:
+            self._resting.pop(hook_id, None)
+            if not self._resting and self._turns.failures:
+                self._turns.done()
+                self._turns.idle()
             return
         # What it has in memory may be half done; the store knows.
         self._couriers.pop(hook_id, None)
+        rest_seconds = self._turns.failed(fault)
         if not isinstance(fault, StoreAway):
-            _log.error("hook_failed", hook=hook_id, exc_info=fault)
+            if hook_id not in self._resting:
+                _log.error("hook_failed", hook=hook_id, fault=type(fault).__name__)
+            self._resting[hook_id] = self._clock.boot_ns() + round(rest_seconds * 1e9)
 
     async def _holds_lock(self) -> bool:
         redis = self._store.redis

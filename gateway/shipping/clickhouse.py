@@ -31,6 +31,8 @@ class ClickHouse:
             base_url=parsed.copy_with(username=None, password=None, path="/"),
             headers={name: value for name, value in headers.items() if value},
             timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+            # No proxy but one that the URL names is on the way (docs/settings.md, "Proxy variables").
+            trust_env=False,
         )
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from .. import logs
 from ..clock import Clock
-from ..node_health import ChildRow, ChildState, HealthFile
+from ..node_health import NAME_VARIABLE, ChildRow, ChildState, HealthFile
 from .launch import launched
 
 _log = logs.get("supervise")
@@ -70,8 +70,6 @@ class Child:
     #: Exit codes after which it is not started again and the whole supervisor stops with that code.
     final_codes: frozenset[int] = frozenset()
     care: Care | None = None
-    #: Whether it writes a health file: silence then means that it is frozen.
-    speaks: bool = False
 
 
 GoneHook = Callable[[str, int], Awaitable[None]]
@@ -125,7 +123,15 @@ class KeptChild:
         pid, lived_ns = self.pid, self._clock.boot_ns() - self._born_ns
         proved = not self._in_a_row or lived_ns >= PROVED_SECONDS * 1e9
         state: ChildState = "down" if pid is None else "running" if proved else "restarted"
-        return ChildRow(self.child.name, pid, state, self._born_ns, self._ended, self._deaths, speaks=self.child.speaks)
+        return ChildRow(
+            self.child.name,
+            pid,
+            state,
+            self._born_ns,
+            self._ended,
+            self._deaths,
+            speaks=NAME_VARIABLE in self.child.env,
+        )
 
     def start(self) -> None:
         """Begin to keep it running; returns at once."""

@@ -1,50 +1,41 @@
 """The housekeeping process: `python -m latchstring_gateway.supervise.housekeeping`."""
 
 import os
-import signal
 import sys
-import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from .. import logs, settings
 from ..clock import SystemClock
-from ..settings import SettingsError
-from ..shipping.pseudonyms import PseudonymKeyError, Pseudonyms
-from .shared_metrics import share_metrics
+from ..settings import Settings
+from ..shipping.pseudonyms import Pseudonyms
+from .entry import run_child, stopped_by_signal
+
+if TYPE_CHECKING:
+    from ..background import Work
 
 _NICE: Final = 5
 
 
 def main() -> int:
     """Keep house until SIGTERM; 78 (EX_CONFIG) if the settings cannot be used."""
-    try:
-        chosen = settings.read()
-        pseudonyms = Pseudonyms.at(chosen.data_dir)
-    except (SettingsError, PseudonymKeyError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - before there is a log
-        return os.EX_CONFIG
-    logs.configure(level=chosen.log_level)
-    share_metrics(chosen.data_dir)
+    return run_child(_keep_house)
+
+
+def _keep_house(chosen: Settings, work: "Work") -> None:
     # Imported late: prometheus_client reads its directory from the environment when it is imported.
-    from ..background import Work
     from ..housekeeping.house import House
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stopped_by_signal()
     # Whoever waits for an answer comes first.
     os.nice(_NICE)
-    clock = SystemClock()
     house = House(
         chosen.data_dir,
-        clock,
-        pseudonyms=pseudonyms,
+        SystemClock(),
+        pseudonyms=Pseudonyms.at(chosen.data_dir),
         keep_days=chosen.keep_days,
         sends=bool(chosen.clickhouse),
     )
     with house:
-        house.run(stop, Work(clock))
-    return 0
+        house.run(stop, work)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,18 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .. import logs, settings
-from ..settings import Settings, SettingsError
-from ..shipping.pseudonyms import PseudonymKeyError
-from ..tokens.keyring import KeyFileError
+from ..settings import Settings
+from .entry import Unavoidable, run_child
 from .listening import LISTEN_FD_VARIABLE
-from .shared_metrics import share_metrics
+
+if TYPE_CHECKING:
+    from ..background import Work
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,19 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--fd", type=int, default=inherited, required=inherited is None, help="the inherited listening socket"
     )
     listening = socket.socket(fileno=parser.parse_args(arguments).fd)
-    try:
-        chosen = settings.read()
-        logs.configure(level=chosen.log_level)
-        serve(chosen, listening)
-    except (SettingsError, KeyFileError, PseudonymKeyError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - before there is a log
-        return os.EX_CONFIG
-    return 0
+    return run_child(partial(serve, listening))
 
 
-def serve(chosen: Settings, listening: socket.socket) -> None:
-    """Run one worker on an open socket until SIGTERM or SIGINT. Raises KeyFileError, PseudonymKeyError."""
-    share_metrics(chosen.data_dir)
+def serve(listening: socket.socket, chosen: Settings, work: "Work") -> None:
+    """Run one worker on an open socket until SIGTERM or SIGINT.
+
+    Raises KeyFileError, PlaceFileError, PseudonymKeyError, and Unavoidable if the app could not start.
+    """
     # Imported late: prometheus_client reads its directory from the environment when it is imported.
     from .. import app, wiring
     from ..beacons.journal import Journal
@@ -44,7 +42,7 @@ def serve(chosen: Settings, listening: socket.socket) -> None:
     from ..server.limits import ServerLimits
     from ..server.protocol import fast_protocol
 
-    rooms = wiring.build(chosen)
+    rooms = wiring.build(chosen, work=work)
     journal = Journal(
         chosen.data_dir / "journal",
         rooms.clock,
@@ -57,8 +55,9 @@ def serve(chosen: Settings, listening: socket.socket) -> None:
     edge = app.build(rooms, journal)
     # Makes the engine, 0.13 s, before anybody waits for it.
     describe("")
+    watched = _Watched(edge.asgi)
     config = uvicorn.Config(
-        edge.asgi,
+        watched,
         http=fast_protocol(edge.hot_routes, journal.append, ServerLimits()),
         loop="uvloop",
         lifespan="on",
@@ -70,7 +69,32 @@ def serve(chosen: Settings, listening: socket.socket) -> None:
         ws="none",
         timeout_graceful_shutdown=10,
     )
-    _Server(config, edge.end_streams).run(sockets=[listening])
+    server = _Server(config, edge.end_streams)
+    server.run(sockets=[listening])
+    if watched.failure is not None:
+        # uvicorn itself ends as if all were well.
+        raise Unavoidable(watched.failure)
+
+
+class _Watched:
+    """The app, and why it could not start."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.failure: str | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; of all scopes only lifespan's answers are looked at."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def watch(message: Message) -> None:
+            if message["type"].endswith(".failed"):
+                self.failure = str(message.get("message", "")).strip().rpartition("\n")[2] or "the app could not start"
+            await send(message)
+
+        await self._app(scope, receive, watch)
 
 
 class _Server(uvicorn.Server):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ..node_health import health_directory
 from ..store.embedded import EmbeddedStore
 from .children import Child, GoneHook
 from .listening import listening_socket
@@ -60,11 +61,11 @@ def serve(plan: Plan, *, on_child_gone: GoneHook | None = None) -> int:
             held.callback(store.release)
         listener = held.enter_context(listening_socket(plan.listen))
         groups = gateway_groups(plan, store, listener)
-        return asyncio.run(_supervise(groups, on_child_gone))
+        return asyncio.run(_supervise(groups, on_child_gone, health_directory(plan.data_dir)))
 
 
-async def _supervise(groups: Sequence[Sequence[Child]], on_child_gone: GoneHook | None) -> int:
-    return await Supervisor(groups, on_child_gone=on_child_gone).run()
+async def _supervise(groups: Sequence[Sequence[Child]], on_child_gone: GoneHook | None, health: Path) -> int:
+    return await Supervisor(groups, on_child_gone=on_child_gone, health=health).run()
 
 
 def gateway_groups(plan: Plan, store: EmbeddedStore | None, listener: socket.socket) -> list[list[Child]]:

@@ -2,19 +2,19 @@
 
 import argparse
 import gc
-import os
-import signal
 import sys
-import threading
+from functools import partial
+from typing import TYPE_CHECKING
 
 from latchstring_middleware.forwarded import TrustedProxies
 
-from .. import logs, settings
 from ..clock import SystemClock
-from ..settings import SettingsError
-from ..shipping.pseudonyms import PseudonymKeyError, Pseudonyms
-from ..tokens.keyring import KeyFileError
-from .shared_metrics import share_metrics
+from ..settings import Settings
+from ..shipping.pseudonyms import Pseudonyms
+from .entry import Unavoidable, run_child, stopped_by_signal
+
+if TYPE_CHECKING:
+    from ..background import Work
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,34 +22,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="latchstring-shipper")
     parser.add_argument("--number", type=int, default=1, help="which of several shippers this is (default: 1)")
     number = parser.parse_args(arguments).number
-    try:
-        chosen = settings.read()
-    except SettingsError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - before there is a log
-        return os.EX_CONFIG
-    logs.configure(level=chosen.log_level)
-    share_metrics(chosen.data_dir)
+    return run_child(partial(_ship, number))
+
+
+def _ship(number: int, chosen: Settings, work: "Work") -> int:
     # Imported late: prometheus_client reads its directory from the environment when it is imported.
-    from ..background import Work
     from ..shipping.daily import Daily
     from ..shipping.run import AnotherShipperError, Shipper
     from .people import people_policy
 
-    stop = threading.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, lambda *_: stop.set())
+    stop = stopped_by_signal()
     # Hits by the hundred thousand are no cycles, yet the collector would go through them again and again: it takes two
     # fifths of the time. `Shipper.run` calls it after each segment.
     gc.freeze()
     gc.disable()
     clock = SystemClock()
     daily = Daily(chosen.data_dir, clock)
-    try:
-        pseudonyms = Pseudonyms.at(chosen.data_dir)
-        policy = people_policy(chosen, pseudonyms, daily, clock)
-    except (KeyFileError, PseudonymKeyError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - as the workers tell it
-        return os.EX_CONFIG
+    pseudonyms = Pseudonyms.at(chosen.data_dir)
+    policy = people_policy(chosen, pseudonyms, daily, clock)
     shipper = Shipper(
         chosen.data_dir,
         clock,
@@ -62,10 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     try:
         with shipper:
-            shipper.run(stop, Work(clock))
+            shipper.run(stop, work)
     except AnotherShipperError as error:
-        logs.get("shipping").error("another_shipper", reason=str(error))
-        return 1
+        raise Unavoidable(str(error)) from None
     finally:
         # DuckDB complains at length of what it finds alive at the interpreter's end.
         gc.unfreeze()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from standardwebhooks import Webhook
 
 from harness.waiting import wait_until_async
 from harness.worker_app import AGENT, Jar, Worker, running_worker, settings_for
+from latchstring_gateway.background import Background
 from latchstring_gateway.clock import SystemClock
-from latchstring_gateway.hooks.deliver import Deliverer
+from latchstring_gateway.hooks.deliver import POLL_SECONDS, Deliverer
 from latchstring_gateway.hooks.registry import Hooks
 from latchstring_gateway.store import keys
 from latchstring_gateway.store.client import Store
@@ -76,10 +78,14 @@ async def deliverer(store_url: str) -> AsyncIterator[Deliverer]:
     """A deliverer at work."""
     store = Store(store_url)
     working = Deliverer(store, SystemClock(), first_retry_seconds=0.05)
-    task = asyncio.create_task(working.run())
-    yield working
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    background = Background(SystemClock())
+    async with working.client() as client:
+        background.forever(
+            "hooks", partial(working.step, client), every_seconds=POLL_SECONDS, within_seconds=9, remedy="look"
+        )
+        yield working
+        await background.close()
+        await working.stop()
     await working.close()
     assert await store.redis.get(keys.DELIVERER_LOCK) is None, "the next deliverer may begin at once"
     await store.close()

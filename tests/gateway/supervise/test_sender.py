@@ -29,7 +29,7 @@ def test_process_sends_until_it_is_told_to_stop(tmp_path: Path) -> None:
         settings = {"LATCHSTRING_DATA_DIR": str(tmp_path), "LATCHSTRING_CLICKHOUSE": server.url}
         process = subprocess.Popen(_ARGV, env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert process.stdout is not None
-        assert b"not_sent" in process.stdout.readline()
+        assert b"task_failed" in process.stdout.readline()
         server.mood("")
         wait_until(lambda: server.ask("SELECT count() FROM events") == [["2"]], "the events to arrive")
         process.send_signal(signal.SIGTERM)
