@@ -1,15 +1,15 @@
 """Carries erasures out: each step leaves the ledger whole, may be cut off anywhere, and is done again until it holds.
 
 waiting     until every segment that was pending at the request is committed: by shippers that know of it, or before
-marking     an adjustment takes the person's rows and dead letters out of what counts, commit by commit
-rewriting   each such commit is folded alone, into files without them; what no record names goes, and quarantine too
+marking     one search for all that wait: adjustments take their rows and letters out of what counts, commit by commit
+rewriting   each such commit is compacted alone, into files without them; what no record names goes, and quarantine too
 leaving     until the old files are gone, when no report can be reading them any more
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -28,7 +28,6 @@ from ..shipping.locks import KEEPER, LockedError, locked
 from ..shipping.parquet import hour_of_path
 from ..shipping.pseudonyms import Pseudonyms
 from ..shipping.ship import QUARANTINE
-from ..shipping.tally import hour_of
 from .compaction import compact
 from .search import Found, Search
 
@@ -37,6 +36,13 @@ REASON: Final = "erased"
 _STEP_NS: Final = 1_000_000_000
 
 _log: Final = logs.get("shipping")
+
+
+class _Scan(NamedTuple):
+    """A search under way, and the erasures that it is for."""
+
+    ids: frozenset[str]
+    steps: Iterator[None]
 
 
 class Eraser:
@@ -62,8 +68,9 @@ class Eraser:
         self._erasures = Erasures(warehouse)
         self._records = records or Records(warehouse)
         self._commits = self._records.commits
-        #: Erasure and commit, as far as searched by this process.
-        self._searched: set[tuple[str, str]] = set()
+        #: Searches of the whole warehouse that were begun.
+        self.scans = 0
+        self._scan: _Scan | None = None
 
     def advance(self) -> bool:
         """Take the next step of every erasure; False if none can be taken now.
@@ -73,16 +80,13 @@ class Eraser:
         under_way = self._erasures.under_way()
         if not under_way:
             return False
-        steps = {
-            "waiting": self._wait,
-            "marking": self._mark,
-            "rewriting": self._rewrite,
-            "leaving": self._leave,
-        }
         try:
             with locked(self._warehouse / KEEPER):
-                took = [steps[erasure.state](erasure) for erasure in under_way]
-                return any(took)
+                waited = [self._wait(erasure) for erasure in under_way if erasure.state == "waiting"]
+                marked = self._mark([erasure for erasure in under_way if erasure.state == "marking"])
+                rewrote = self._rewrite([erasure for erasure in under_way if erasure.state == "rewriting"])
+                left = self._leave([erasure for erasure in under_way if erasure.state == "leaving"])
+                return any(waited) or marked or rewrote or left
         except LockedError:
             return False
 
@@ -99,76 +103,90 @@ class Eraser:
         self._note(erasure, state="marking")
         return True
 
-    def _mark(self, erasure: Erasure) -> bool:
+    def _mark(self, marking: list[Erasure]) -> bool:
+        """Search the warehouse once for all that wait for it, for a second at a time; who comes later has the next."""
+        ids = {erasure.id for erasure in marking}
+        if self._scan is None or not self._scan.ids <= ids:
+            self._scan = None
+            if not marking:
+                return False
+            self._scan = _Scan(frozenset(ids), self._search_all(marking))
         until_ns = self._clock.boot_ns() + _STEP_NS
-        search = Search(erasure, self._pseudonyms)
-        catalogue = self._records.catalogue()
-        for commit in catalogue.commits:
-            if (erasure.id, commit.segment) in self._searched:
-                continue
+        for _ in self._scan.steps:
             if self._clock.boot_ns() > until_ns:
                 return True
-            self._take_out(erasure, search, catalogue, commit)
-            self._searched.add((erasure.id, commit.segment))
-        # Nothing was folded since the first of them, so all that was taken out for it still says so.
-        changes = [
-            change
-            for found in self._records.catalogue().adjustments
-            if found.erasure == erasure.id
-            for change in found.changes
-        ]
-        self._note(
-            erasure,
-            state="rewriting",
-            events=erasure.events - sum(change.good for change in changes),
-            dead_letters=erasure.dead_letters - sum(change.bad for change in changes),
-        )
+        searched, self._scan = self._scan.ids, None
+        # Nothing was compacted since the first of them, so all that was taken out for one still says so.
+        adjustments = self._records.catalogue().adjustments
+        for erasure in marking:
+            if erasure.id in searched:
+                changes = [change for found in adjustments if found.erasure == erasure.id for change in found.changes]
+                self._note(
+                    erasure,
+                    state="rewriting",
+                    events=erasure.events - sum(change.good for change in changes),
+                    dead_letters=erasure.dead_letters - sum(change.bad for change in changes),
+                )
         return True
 
-    def _take_out(self, erasure: Erasure, search: Search, catalogue: Catalogue, commit: Commit) -> None:
-        """Let what is the person's in one commit count as excluded."""
-        adjustments = catalogue.adjustments_of(commit)
-        if any(found.erasure == erasure.id for found in adjustments):
+    def _search_all(self, erasures: list[Erasure]) -> Iterator[None]:
+        """Take what is theirs out of each commit; between two pieces of a file there is a step.
+
+        A file that cannot be read is told in the end, when the others have been searched.
+        """
+        search, failure = Search(erasures, self._pseudonyms), None
+        self.scans += 1
+        catalogue = self._records.catalogue()
+        for commit in catalogue.commits:
+            found: list[Found] = []
+            try:
+                for one in self._found_in(search, catalogue, commit):
+                    if one is None:
+                        yield
+                    else:
+                        found.append(one)
+            except (OSError, ValueError) as error:
+                failure = failure or error
+                continue
+            self._take_out(commit, found)
+            yield
+        if failure is not None:
+            raise failure
+
+    def _found_in(self, search: Search, catalogue: Catalogue, commit: Commit) -> Iterator[Found | None]:
+        for entry in catalogue.events_of(commit):
+            yield from search.rows(self._warehouse / entry.path, hour_of_path(entry.path))
+        for entry in catalogue.letters_of(commit):
+            yield from search.letters(self._warehouse / entry.path)
+
+    def _take_out(self, searched: Commit, found: list[Found]) -> None:
+        """Let what is theirs in one commit count as excluded: an adjustment for each erasure that has none there."""
+        if not found:
             return
-        rows = [
-            (hour_of_path(entry.path), found)
-            for entry in catalogue.events_of(commit)
-            for found in search.rows(self._warehouse / entry.path)
-        ]
-        letters = [
-            (hour_of(letter.received_at_ms), Found(Unit(letter.record_id, letter.unit), letter.source))
-            for entry in catalogue.letters_of(commit)
-            for letter in search.letters(self._warehouse / entry.path)
-        ]
-        if not rows and not letters:
+        # Somebody else may be at work on the same, between two steps.
+        catalogue = self._records.catalogue()
+        commit = next((one for one in catalogue.commits if one.segment == searched.segment), None)
+        if commit is None:
             return
         # What does not count any more stands in files all the same, and must go with them.
-        gone = {unit for found in adjustments for unit in found.gone_rows}
-        counting = {Unit(letter.record_id, letter.unit) for letter in catalogue.letters(commit)} if letters else set()
-        rows = [(hour, found) for hour, found in rows if found.unit not in gone]
-        letters = list({found.unit: (hour, found) for hour, found in letters if found.unit in counting}.values())
-        events = Counter((found.source, hour) for hour, found in (*rows, *letters))
-        Adjustments(self._warehouse).add(
-            Adjustment(
-                id=new_id(),
-                # Later than any other word on this commit, whatever the clock says.
-                made_at_ms=max([self._clock.wall_ms(), *(found.made_at_ms + 1 for found in adjustments)]),
-                commit=commit.segment,
-                why="erasure",
-                erasure=erasure.id,
-                changes=added_up(
-                    [
-                        *(Count(found.source, hour, good=-1, excluded=1) for hour, found in rows),
-                        *(Count(found.source, hour, bad=-1, excluded=1) for hour, found in letters),
-                    ]
-                ),
-                exclusions=[Exclusion(source, hour, REASON, n) for (source, hour), n in sorted(events.items())],
-                gone_rows=[found.unit for _, found in rows],
-                gone_letters=[found.unit for _, found in letters],
-            )
-        )
+        gone = {unit for adjustment in catalogue.adjustments_of(commit) for unit in adjustment.gone_rows}
+        has_letters = any(one.reason for one in found)
+        counting = {Unit(one.record_id, one.unit) for one in catalogue.letters(commit)} if has_letters else set()
+        adjustments = catalogue.adjustments_of(commit)
+        made_at_ms = max([self._clock.wall_ms(), *(one.made_at_ms + 1 for one in adjustments)])
+        for erasure in dict.fromkeys(one.erasure for one in found):
+            if any(one.erasure == erasure for one in adjustments):
+                continue
+            theirs = [one for one in found if one.erasure == erasure]
+            rows = [one for one in theirs if not one.reason and one.unit not in gone]
+            letters = list({one.unit: one for one in theirs if one.reason and one.unit in counting}.values())
+            Adjustments(self._warehouse).add(_taken_out(commit, erasure, rows, letters, made_at_ms))
+            # Later than any other word on this commit, whatever the clock says.
+            made_at_ms += 1
 
-    def _rewrite(self, erasure: Erasure) -> bool:
+    def _rewrite(self, rewriting: list[Erasure]) -> bool:
+        if not rewriting:
+            return False
         catalogue = self._records.catalogue()
         to_rewrite = [
             commit
@@ -177,9 +195,9 @@ class Eraser:
         ]
         for commit in to_rewrite:
             if all(map(self._may_go, (commit.segment, *(one.id for one in catalogue.adjustments_of(commit))))):
-                folded = compact(catalogue, commit.span or commit.last_hour, [commit], now_ms=self._clock.wall_ms())
-                self._commits.add(folded)
-                self._committed(folded)
+                compacted = compact(catalogue, commit.span or commit.last_hour, [commit], now_ms=self._clock.wall_ms())
+                self._commits.add(compacted)
+                self._committed(compacted)
                 return True
         if to_rewrite:
             return False
@@ -188,26 +206,47 @@ class Eraser:
         # Nobody can tell whose hits are in what could not be read.
         for path in (self._warehouse / QUARANTINE).glob("*"):
             path.unlink(missing_ok=True)
-        self._note(
-            erasure,
-            state="leaving",
-            leaving=[commit.segment for commit, superseded in self._commits.everything() if superseded],
-        )
+        leaving = [commit.segment for commit, superseded in self._commits.everything() if superseded]
+        for erasure in rewriting:
+            self._note(erasure, state="leaving", leaving=leaving)
         return True
 
-    def _leave(self, erasure: Erasure) -> bool:
-        if self._commits.ids() & set(erasure.leaving):
-            return False
-        # Sums that were made of the old files, also those that were never finished.
-        cells.remove_others(self._warehouse, self._commits.ids())
-        cells.remove_unfinished(self._warehouse)
-        self._note(erasure, state="complete", leaving=[], completed_at_ms=self._clock.wall_ms())
-        return True
+    def _leave(self, leaving: list[Erasure]) -> bool:
+        ids = self._commits.ids() if leaving else set[str]()
+        done = [erasure for erasure in leaving if not ids & set(erasure.leaving)]
+        if done:
+            # Sums that were made of the old files, also those that were never finished.
+            cells.remove_others(self._warehouse, ids)
+            cells.remove_unfinished(self._warehouse)
+        for erasure in done:
+            self._note(erasure, state="complete", leaving=[], completed_at_ms=self._clock.wall_ms())
+        return bool(done)
 
     def _note(self, erasure: Erasure, **changes: object) -> None:
         self._erasures.write(msgspec.structs.replace(erasure, **changes))
         if "state" in changes:
             _log.info("erasure", erasure=erasure.id, state=changes["state"])
+
+
+def _taken_out(commit: Commit, erasure: str, rows: list[Found], letters: list[Found], made_at_ms: int) -> Adjustment:
+    events = Counter((one.source, one.hour) for one in (*rows, *letters))
+    return Adjustment(
+        id=new_id(),
+        made_at_ms=made_at_ms,
+        commit=commit.segment,
+        why="erasure",
+        erasure=erasure,
+        changes=added_up(
+            [
+                *(Count(one.source, one.hour, good=-1, excluded=1) for one in rows),
+                *(Count(one.source, one.hour, bad=-1, excluded=1) for one in letters),
+            ]
+        ),
+        exclusions=[Exclusion(source, hour, REASON, n) for (source, hour), n in sorted(events.items())],
+        gone_rows=[one.unit for one in rows],
+        gone_letters=[one.unit for one in letters],
+        reasons={reason: -n for reason, n in Counter(one.reason for one in letters).items()},
+    )
 
 
 def _segment(path: Path) -> str:

@@ -1,7 +1,7 @@
-"""Whose rows and dead letters a commit holds: what an erasure searches for."""
+"""Whose rows and dead letters a commit holds: what erasures search for, all of them in one pass, piece by piece."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, get_args
 
@@ -15,6 +15,7 @@ from ..shipping.dead_letters import DeadLetter, read_dead_letters
 from ..shipping.erasures import Erasure
 from ..shipping.names_in import names_in, names_in_hit
 from ..shipping.pseudonyms import Kind, Pseudonyms
+from ..shipping.tally import hour_of
 
 #: Columns that hold a pseudonym, and of which kind it is.
 _PSEUDONYMS: Final[dict[str, Kind]] = {
@@ -22,63 +23,108 @@ _PSEUDONYMS: Final[dict[str, Kind]] = {
     "tracker_visitor": "tracker",
     "recipient": "recipient",
 }
+#: What a name in a dead letter may be besides the pseudonym of a recipient.
+_KINDS_OF_WORDS: Final[tuple[Kind, ...]] = ("user", "tracker")
+#: So many rows are in memory at a time: some 10 MB.
+_ROWS_AT_A_TIME: Final = 65_536
 
 
 class Found(NamedTuple):
-    """A row or dead letter of the person's."""
+    """A row or dead letter of somebody's, and for which erasure it is taken out."""
 
+    erasure: str
     unit: Unit
     source: str
+    hour: str
+    #: Of a dead letter, why it is one; else empty.
+    reason: str = ""
 
 
 class Search:
-    """Searches for the subjects of one erasure."""
+    """Searches for the subjects of several erasures at once. What two of them want goes for the older one."""
 
-    def __init__(self, erasure: Erasure, pseudonyms: Pseudonyms) -> None:
+    def __init__(self, erasures: Sequence[Erasure], pseudonyms: Pseudonyms) -> None:
         self._pseudonyms = pseudonyms
-        self._until_ms = erasure.until_ms
-        self._wanted: dict[Kind, set[str]] = {kind: set() for kind in get_args(Kind)}
-        for subject in erasure.subjects:
-            self._wanted[subject.kind].add(subject.pseudonym)
+        self._wanted: dict[Kind, dict[str, list[Erasure]]] = {kind: {} for kind in get_args(Kind)}
+        for erasure in erasures:
+            for subject in erasure.subjects:
+                self._wanted[subject.kind].setdefault(subject.pseudonym, []).append(erasure)
+        self._until_ms = max((erasure.until_ms for erasure in erasures), default=0)
 
-    def rows(self, path: Path) -> list[Found]:
-        """The person's rows of a Parquet file. Raises OSError if it cannot be read."""
+    def rows(self, path: Path, hour: str) -> Iterator[Found | None]:
+        """The rows of a Parquet file, of that hour, that are theirs; None after each piece of it that was read.
+
+        Raises OSError or ValueError if it cannot be read.
+        """
         with pq.ParquetFile(path) as file:
             there = set(file.schema_arrow.names)
-            columns = ["record_id", "unit", "source", "received_at", *({"user", *_PSEUDONYMS} & there)]
-            table = file.read(columns)
-        theirs = pa.nulls(table.num_rows, pa.bool_()).fill_null(False)
-        for name, kind in _PSEUDONYMS.items():
-            if name in there and self._wanted[kind]:
-                theirs = pc.or_(theirs, _among(table.column(name), self._wanted[kind]))
-        if "user" in there and self._wanted["user"]:
-            said = table.column("user").unique().to_pylist()
-            names = {name for name in said if name is not None and self._is_wanted("user", name)}
-            theirs = pc.or_(theirs, _among(table.column("user"), names))
-        received = table.column("received_at").cast(pa.timestamp("ms", tz="UTC")).cast("int64")
-        found = table.filter(pc.and_(theirs, pc.less(received, self._until_ms)))
-        ids, units, sources = (found.column(name).to_pylist() for name in ("record_id", "unit", "source"))
-        return [
-            Found(Unit(record_id.hex(), unit), source)
-            for record_id, unit, source in zip(ids, units, sources, strict=True)
-        ]
+            names = [name for name in ("user", *_PSEUDONYMS) if name in there]
+            for batch in file.iter_batches(
+                _ROWS_AT_A_TIME, columns=["record_id", "unit", "source", "received_at", *names]
+            ):
+                yield from self._theirs(batch, names, hour)
+                yield None
 
-    def letters(self, path: Path) -> Iterator[DeadLetter]:
-        """The dead letters of a file that hold a name of the person's."""
+    def _theirs(self, batch: pa.RecordBatch, names: list[str], hour: str) -> Iterator[Found]:
+        theirs = pa.nulls(batch.num_rows, pa.bool_()).fill_null(False)
+        for name in names:
+            wanted = self._users_in(batch) if name == "user" else set(self._wanted[_PSEUDONYMS[name]])
+            if wanted:
+                theirs = pc.or_(theirs, _among(batch.column(name), wanted))
+        received = batch.column("received_at").cast(pa.timestamp("ms", tz="UTC")).cast("int64")
+        for row in batch.filter(pc.and_(theirs, pc.less(received, self._until_ms))).to_pylist():
+            at_ms = round(row["received_at"].timestamp() * 1_000)
+            asked = self._who_wants(
+                (
+                    ("user", self._pseudonym_of_user(row["user"])) if name == "user" else (_PSEUDONYMS[name], row[name])
+                    for name in names
+                ),
+                at_ms,
+            )
+            if asked is not None:
+                yield Found(asked, Unit(row["record_id"].hex(), row["unit"]), row["source"], hour)
+
+    def letters(self, path: Path) -> Iterator[Found | None]:
+        """The dead letters of a file that hold a name of theirs; None after each that was read."""
         for letter in read_dead_letters(path):
-            if letter.received_at_ms < self._until_ms and any(map(self._is_anybodys, _words(letter))):
-                yield letter
+            if letter.received_at_ms < self._until_ms:
+                asked = self._who_wants(self._names_in(letter), letter.received_at_ms)
+                if asked is not None:
+                    unit = Unit(letter.record_id, letter.unit)
+                    yield Found(asked, unit, letter.source, hour_of(letter.received_at_ms), letter.reason)
+            yield None
 
-    def _is_anybodys(self, name: str) -> bool:
-        is_pseudonym = name in self._wanted["recipient"]
-        return is_pseudonym or self._is_wanted("user", name) or self._is_wanted("tracker", name)
+    def _names_in(self, letter: DeadLetter) -> Iterator[tuple[Kind, str | None]]:
+        for name in _words(letter):
+            yield "recipient", name
+            for kind in _KINDS_OF_WORDS:
+                if self._wanted[kind]:
+                    yield kind, self._pseudonyms.of(kind, name.encode())
 
-    def _is_wanted(self, kind: Kind, name: str) -> bool:
-        return bool(self._wanted[kind]) and self._pseudonyms.of(kind, name.encode()) in self._wanted[kind]
+    def _who_wants(self, names: Iterable[tuple[Kind, str | None]], at_ms: int) -> str | None:
+        """The oldest of the erasures that want what came then from somebody of these names."""
+        asking = [
+            (erasure.requested_at_ms, erasure.id)
+            for kind, pseudonym in names
+            if pseudonym is not None
+            for erasure in self._wanted[kind].get(pseudonym, ())
+            if at_ms < erasure.until_ms
+        ]
+        return min(asking)[1] if asking else None
+
+    def _users_in(self, batch: pa.RecordBatch) -> set[str]:
+        """The users named in a piece that are wanted: what stands there is a name, not its pseudonym."""
+        if not self._wanted["user"]:
+            return set()
+        said = batch.column("user").unique().to_pylist()
+        return {name for name in said if name is not None and self._pseudonym_of_user(name) in self._wanted["user"]}
+
+    def _pseudonym_of_user(self, name: str | None) -> str | None:
+        return None if name is None else self._pseudonyms.of("user", name.encode())
 
 
-def _among(column: pa.ChunkedArray, wanted: set[str]) -> pa.ChunkedArray:
-    return pc.is_in(column, value_set=pa.array(sorted(wanted), pa.string())).combine_chunks()
+def _among(column: pa.Array, wanted: set[str]) -> pa.Array:
+    return pc.is_in(column, value_set=pa.array(sorted(wanted), pa.string()))
 
 
 def _words(letter: DeadLetter) -> Iterator[str]:

@@ -5,7 +5,8 @@ worker of its starts.
 """
 
 import asyncio
-from typing import Final
+from pathlib import Path
+from typing import Final, cast
 
 import msgspec
 
@@ -13,10 +14,12 @@ from .. import logs
 from ..shipping.erasures import Erasure, Erasures, Subject
 from ..store import keys
 from ..store.client import Store
+from ..store.scripts import load
 
+_TELL: Final = load(Path(__file__).parent / "tell_erasure.lua", keys=("erasures",), args=("told", "keep_ms"))
 #: How long the store keeps an erasure, for nodes that were away; as long as events are kept unless told.
 _KEEP_MS: Final = 400 * 86_400_000
-#: How much later than its time an erasure may come to be seen: another node's clock, a call that took long.
+#: How much later than the time it stands under an erasure may come to be seen: a call that took long.
 _MARGIN_MS: Final = 600_000
 LOOK_SECONDS: Final = 2.0
 
@@ -38,26 +41,36 @@ class AllNodes:
         self._store = store
         self._erasures = erasures
         self._seen_ms = 0
+        #: The requests this process has written down or found, by id: their time.
+        self._written: dict[str, int] = {}
         #: Entries that could not be read, and have been told.
         self._unreadable: frozenset[str] = frozenset()
 
     async def tell(self, erasure: Erasure) -> None:
-        """Let every node know; may be repeated. Raises StoreAway: then nobody else may have heard of it."""
+        """Let every node know; may be repeated. Raises StoreAway: then nobody else may have heard of it.
+
+        It stands in the store under the time at which it was told, by the store's clock: a node reads what was told
+        since its last look, and would miss one that is told late, or by a node whose clock is behind.
+        """
         told = msgspec.json.encode(_Told(erasure.id, erasure.requested_at_ms, erasure.subjects)).decode()
-        await self._store.guard(
-            self._store.send("ZADD", keys.ERASURES, erasure.requested_at_ms, told, replicas=self._store.replicas.writes)
+        await _TELL(
+            self._store,
+            {"erasures": keys.ERASURES},
+            {"told": told, "keep_ms": _KEEP_MS},
+            replicas=self._store.replicas.writes,
         )
-        old = self._store.redis.zremrangebyscore(keys.ERASURES, 0, erasure.requested_at_ms - _KEEP_MS)
-        await self._store.guard(old)
 
     async def take_in(self) -> None:
         """Write down the erasures told since the last look that this node does not know. Raises StoreAway, OSError."""
         since_ms = max(0, self._seen_ms - _MARGIN_MS)
-        found = await self._store.guard(self._store.redis.zrangebyscore(keys.ERASURES, since_ms, "+inf"))
+        found = await self._store.guard(
+            self._store.redis.zrangebyscore(keys.ERASURES, since_ms, "+inf", withscores=True)
+        )
         if found:
-            told = self._readable([str(one) for one in found])
+            entries = cast("list[tuple[str, float]]", found)
+            told = self._readable([text for text, _ in entries])
             await asyncio.to_thread(self._write, told)
-            self._seen_ms = max([self._seen_ms, *(one.requested_at_ms for one in told)])
+            self._seen_ms = max(self._seen_ms, *(int(told_ms) for _, told_ms in entries))
 
     def _readable(self, entries: list[str]) -> list[_Told]:
         """One that cannot be read is told once, and holds up no other."""
@@ -73,7 +86,8 @@ class AllNodes:
         return told
 
     def _write(self, told: list[_Told]) -> None:
-        known = set(self._erasures.ids())
         for one in told:
-            if one.id not in known:
-                self._erasures.write(Erasure(id=one.id, requested_at_ms=one.requested_at_ms, subjects=one.subjects))
+            # One that is told again with a later time was asked again.
+            if self._written.get(one.id, 0) < one.requested_at_ms:
+                self._erasures.ask(one.id, one.subjects, requested_at_ms=one.requested_at_ms)
+                self._written[one.id] = one.requested_at_ms

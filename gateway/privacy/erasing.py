@@ -29,21 +29,16 @@ class Erasing:
         recipients: Sequence[str],
         repeat_key: str | None,
     ) -> Erasure:
-        """Request an erasure, durable when this returns; repeated with the same key, it is the same one."""
+        """Request an erasure, durable when this returns.
+
+        Repeated with the same key it has the same id, and is a new request all the same, with a time of its own: what
+        came since the first is searched too, and whoever did not hear of the first hears of this.
+        """
 
         def write() -> Erasure:
             erasure = new_id() if repeat_key is None else _id_of(repeat_key)
-            asked = self._erasures.read(erasure)
-            if asked is None:
-                asked = Erasure(
-                    id=erasure,
-                    requested_at_ms=self._clock.wall_ms(),
-                    subjects=subjects(
-                        self._pseudonyms, users=users, visitors=visitors, trackers=trackers, recipients=recipients
-                    ),
-                )
-                self._erasures.write(asked)
-            return asked
+            named = subjects(self._pseudonyms, users=users, visitors=visitors, trackers=trackers, recipients=recipients)
+            return self._erasures.ask(erasure, named, requested_at_ms=self._clock.wall_ms())
 
         return await asyncio.to_thread(write)
 

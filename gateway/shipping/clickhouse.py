@@ -1,11 +1,11 @@
-"""ClickHouse over its HTTP interface: inserts and one deletion, each of which may be repeated.
+"""ClickHouse over its HTTP interface: inserts, each of which may be repeated, and deletions.
 
 Each carries a deduplication token: an insert whose answer was lost is sent again under the same token, and the table
 (`deploy/clickhouse/schema.sql`) drops it if it had arrived.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 
@@ -14,6 +14,20 @@ _ANSWER_SECONDS: Final = 120.0
 _CONNECT_SECONDS: Final = 5.0
 #: As much of the server's words as a log needs.
 _QUOTE_CHARS: Final = 300
+
+
+_DELETION: Final = """
+SELECT is_done, latest_fail_reason FROM system.mutations
+WHERE database = '{database}' AND table = 'events' AND position(command, '{token}') > 0
+ORDER BY is_done DESC LIMIT 1 FORMAT TabSeparated
+"""
+
+
+class Deletion(NamedTuple):
+    """How far a deletion is, and what its last attempt failed of."""
+
+    is_done: bool
+    failure: str
 
 
 class SinkAwayError(Exception):
@@ -51,14 +65,30 @@ class ClickHouse:
         }
         self._post(table, options, data)
 
-    def delete_gone(self) -> None:
-        """Take the events out of the files whose ids are in `gone`, on every replica; waits until that is done.
-
-        May be repeated. Raises SinkAwayError if it is not sure.
+    def delete_gone(self, token: str) -> None:
+        """Have the events deleted whose ids are in `gone`; returns when the server has taken it down, not when it is
+        done: `deletion` says how far it is. `token` are letters and digits. Raises SinkAwayError if it is not sure.
         """
-        query = "ALTER TABLE events DELETE WHERE (record_id, unit) IN (SELECT record_id, unit FROM gone)"
-        options = {"database": self._database, "query": query, "mutations_sync": "2", "wait_end_of_query": "1"}
+        wanted = "(record_id, unit) IN (SELECT record_id, unit FROM gone)"
+        query = f"ALTER TABLE events DELETE WHERE {wanted} AND '{_marked(token)}' != ''"
+        options = {"database": self._database, "query": query, "mutations_sync": "0", "wait_end_of_query": "1"}
         self._post("events", options, b"")
+
+    def deletion(self, token: str) -> Deletion | None:
+        """How far the deletion of that token is, on the replica that answers; None if there is none.
+
+        Raises SinkAwayError.
+        """
+        query = _DELETION.format(database=self._database, token=_marked(token))
+        options = {"database": self._database, "query": query, "wait_end_of_query": "1"}
+        try:
+            answer = self._client.get("/", params=options)
+        except httpx.HTTPError as error:
+            raise SinkAwayError(f"mutations: {type(error).__name__}") from None
+        if answer.status_code != httpx.codes.OK:
+            raise SinkAwayError(f"mutations: {answer.status_code}, {answer.text[:_QUOTE_CHARS]}")
+        is_done, _, failure = answer.text.rstrip("\n").partition("\t")
+        return Deletion(is_done=is_done == "1", failure=failure[:_QUOTE_CHARS]) if is_done else None
 
     def _post(self, table: str, options: dict[str, str], data: bytes | Iterable[bytes]) -> None:
         try:
@@ -67,3 +97,7 @@ class ClickHouse:
             raise SinkAwayError(f"{table}: {type(error).__name__}") from None
         if answer.status_code != httpx.codes.OK:
             raise SinkAwayError(f"{table}: {answer.status_code}, {answer.text[:_QUOTE_CHARS]}")
+
+
+def _marked(token: str) -> str:
+    return f"latchstring-{token}"

@@ -7,7 +7,8 @@ tracker sends again: whatever is received up to `until_ms`. The eraser
 (housekeeping/eraser.py) takes care of what is there already.
 """
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -105,18 +106,45 @@ class Erasures:
     def under_way(self) -> list[Erasure]:
         """Those that are not complete, oldest first. Complete ones are read once, not at each call."""
         found = []
-        for one in self.ids():
-            try:
-                status = self._path(one).stat()
-            except FileNotFoundError:
-                continue
-            stamp = status.st_ino, status.st_mtime_ns
+        for one, stamp in self.stamps().items():
             if self._complete.get(one) != stamp and (erasure := self.read(one)) is not None:
                 if erasure.state == "complete":
                     self._complete[one] = stamp
                 else:
                     found.append(erasure)
         return sorted(found, key=lambda erasure: (erasure.requested_at_ms, erasure.id))
+
+    def stamps(self) -> dict[str, tuple[int, int]]:
+        """The ids of all erasures, and what changes with their files: inode and time of change."""
+        found = {}
+        for one in self.ids():
+            with contextlib.suppress(FileNotFoundError):
+                status = self._path(one).stat()
+                found[one] = status.st_ino, status.st_mtime_ns
+        return found
+
+    def ask(self, erasure: str, named: Sequence[Subject], *, requested_at_ms: int) -> Erasure:
+        """A request, durable when this returns; one of an id that is known is asked again, and searched for again.
+
+        An older request than the one that is known changes nothing. Subjects of before stay.
+        """
+        known = self.read(erasure)
+        if known is None:
+            asked = Erasure(id=erasure, requested_at_ms=requested_at_ms, subjects=list(named))
+        elif known.requested_at_ms >= requested_at_ms:
+            return known
+        else:
+            asked = msgspec.structs.replace(
+                known,
+                requested_at_ms=requested_at_ms,
+                subjects=list(dict.fromkeys((*known.subjects, *named))),
+                state="waiting",
+                segments=None,
+                leaving=[],
+                completed_at_ms=None,
+            )
+        self.write(asked)
+        return asked
 
     def write(self, erasure: Erasure) -> None:
         """When this returns it is durable."""
@@ -140,19 +168,20 @@ class Erasures:
 
 
 class Erased:
-    """Who was erased, for shippers: follows the files, each of which is read once."""
+    """Who was erased, for shippers: follows the files, each of which is read once, and again if it was asked again."""
 
     def __init__(self, erasures: Erasures) -> None:
         self._erasures = erasures
-        self._known: set[str] = set()
+        #: Inode and time of change of each file that was read.
+        self._known: dict[str, tuple[int, int]] = {}
         #: By kind and pseudonym: what is received before that is left out.
         self._until_ms: dict[tuple[Kind, str], int] = {}
 
     def follow(self) -> None:
         """Read what was requested since."""
-        for one in self._erasures.ids():
-            if one not in self._known and (erasure := self._erasures.read(one)) is not None:
-                self._known.add(one)
+        for one, stamp in self._erasures.stamps().items():
+            if self._known.get(one) != stamp and (erasure := self._erasures.read(one)) is not None:
+                self._known[one] = stamp
                 for subject in erasure.subjects:
                     key = subject.kind, subject.pseudonym
                     self._until_ms[key] = max(erasure.until_ms, self._until_ms.get(key, 0))

@@ -12,9 +12,10 @@ from typing import Final
 import msgspec
 
 from .adjustments import Adjustment, Unit
-from .catalogue import read_catalogue
+from .catalogue import Records
 from .clickhouse import ClickHouse
 from .commits import Commit, Count
+from .deletions import SinkDeletions
 from .seen import Seen
 
 _PIECE_BYTES: Final = 1024 * 1024
@@ -37,25 +38,31 @@ class Sender:
         self._warehouse = warehouse
         self._seen = seen
         self._sink = sink
+        self._records = Records(warehouse)
+        self._deletions = SinkDeletions(warehouse, seen, sink)
+        #: Erasures whose rows this process has told the sink.
+        self._told: set[str] = set()
 
     def send_once(self) -> int:
         """Send everything that waits; gives how many records that was. SinkAwayError; what was sent by then is sent.
 
-        Erased events are deleted there before this counts as done: what is rewritten here waits for it.
+        An erasure counts as sent when its events are deleted there, which is followed and not waited for: what is
+        rewritten here waits for it, and nothing else does.
         """
         done, erased = 0, list[str]()
+        under_way = self._deletions.under_way()
         for record in self._unsent():
-            self._send(record)
             if isinstance(record, Adjustment) and record.why == "erasure":
+                if record.id not in under_way | self._told:
+                    self._send(record)
+                    self._told.add(record.id)
                 erased.append(record.id)
             else:
+                self._send(record)
                 self._seen.mark_sent(_id(record))
-            done += 1
-        if erased:
-            self._sink.delete_gone()
-            for name in erased:
-                self._seen.mark_sent(name)
-        return done
+                done += 1
+        self._told &= set(erased)
+        return done + self._deletions.advance(erased)
 
     def waiting(self) -> Waiting:
         """How much waits."""
@@ -67,7 +74,7 @@ class Sender:
         return Waiting(len(unsent), size, min(map(_made_at_ms, unsent), default=None))
 
     def _unsent(self) -> Iterator[Commit | Adjustment]:
-        catalogue = read_catalogue(self._warehouse)
+        catalogue = self._records.catalogue()
         for commit in catalogue.commits:
             # Adjustments after what they adjust.
             records: list[Commit | Adjustment] = [commit, *catalogue.adjustments_of(commit)]

@@ -90,6 +90,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a query."""
+        if (self.folder / "mood").read_text() == "refuse" and "system.mutations" in self._asked()["query"]:
+            self._say(503, b"Code: 210. DB::NetException: not today")
+            return
         self._answer(self._asked()["query"], settings="")
 
     def do_POST(self) -> None:
@@ -100,6 +103,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._say(503 if mood == "refuse" else 403, b"Code: 210. DB::NetException: not today")
             return
         if asked["query"].startswith("ALTER TABLE events DELETE "):
+            with (self.folder / "deletions").open("a") as deletions:
+                deletions.write("1")
             self._answer(asked["query"], f" SETTINGS mutations_sync = {asked['mutations_sync']}")
             return
         match = _INSERT.fullmatch(asked["query"])

@@ -304,3 +304,57 @@ def test_nothing_of_a_name_stands_in_an_erasure(tmp_path: Path) -> None:
 
     assert files_with(tmp_path, _SECRET) == []
     assert PSEUDONYMS.of("user", _SECRET.encode()) in next((tmp_path / "warehouse" / "erasures").iterdir()).read_text()
+
+
+def test_twenty_erasures_are_searched_for_in_one_pass(tmp_path: Path) -> None:
+    """Each took a search of the whole warehouse, and twenty of them stopped shipping for 24 s a turn."""
+    clock, people_ = ManualClock(), [f"person-{number}" for number in range(20)]
+    write_segment(
+        tmp_path, [pixel(b"p=/hers&consent=granted&user=" + name.encode()) for name in people_] + [pixel(b"p=/others")]
+    )
+    _ship(tmp_path, clock)
+    erasures = [ask_to_erase(tmp_path, users=[name]) for name in people_]
+
+    with erasing_house(tmp_path, clock) as house:
+        while house.erase():
+            pass
+        assert house.eraser is not None
+        assert house.eraser.scans == 1
+
+    assert _pages(tmp_path) == ["/others"]
+    assert [_read(tmp_path, erasure).events for erasure in erasures] == [1] * 20
+    assert _ledger(tmp_path).excluded == {"erased": 20}
+
+
+def test_a_search_is_cut_into_steps_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Others have their turn every second, however large the warehouse is; who asks meanwhile has the next pass."""
+    clock = SteppingClock()
+    for number in range(10):
+        write_segment(tmp_path, [pixel(b"p=/hers&consent=granted&user=ada"), pixel(b"p=/%d" % number)])
+    _ship(tmp_path, clock)
+    first = ask_to_erase(tmp_path, users=["ada"])
+
+    with erasing_house(tmp_path, clock) as house:
+        steps = 0
+        while _read(tmp_path, first).state in ("waiting", "marking"):
+            assert house.erase()
+            steps += 1
+            if steps == 5:
+                second = ask_to_erase(tmp_path, users=["bob"])
+        assert house.eraser is not None
+        assert (steps > 5, house.eraser.scans) == (True, 1)
+        while house.erase():
+            pass
+        assert house.eraser.scans == 2
+
+    assert [_read(tmp_path, one).events for one in (first, second)] == [10, 0]
+    assert _ledger(tmp_path).excluded == {"erased": 10}
+
+
+class SteppingClock(ManualClock):
+    """A clock that goes on by three quarters of a second at each look."""
+
+    def boot_ns(self) -> int:
+        """See Clock."""
+        self.advance(0.75)
+        return super().boot_ns()

@@ -73,8 +73,8 @@ async def test_the_store_keeps_it_for_400_days(store_url: str) -> None:
     now_ms = SystemClock().wall_ms()
     store = Store(store_url)
     try:
-        for age_days in (401, 0):
-            await AllNodes(store, Erasures(Path("unused"))).tell(_asked(now_ms - age_days * 86_400_000))
+        await store.redis.zadd(keys.ERASURES, {"old": now_ms - 401 * 86_400_000})
+        await AllNodes(store, Erasures(Path("unused"))).tell(_asked(now_ms))
         kept = await store.redis.zcard(keys.ERASURES)
     finally:
         await store.close()
@@ -108,3 +108,32 @@ async def test_an_entry_that_cannot_be_read_holds_up_no_other(store_url: str, tm
 
     assert list(erasures.ids()) == [after.id]
     assert [line["event"] for line in lines] == ["erasure_unreadable"]
+
+
+async def test_an_erasure_that_is_repeated_after_an_outage_reaches_every_node(store_url: str, tmp_path: Path) -> None:
+    """The store was away when it was asked for, so nobody else heard of it. Repeated an hour later it kept its time,
+    and nodes that had since heard of a later one never looked back as far.
+    """
+    now_ms = SystemClock().wall_ms()
+    store = Store(store_url)
+    first, node = Erasures(tmp_path / "first"), Erasures(tmp_path / "node")
+    follower, teller = AllNodes(store, node), AllNodes(store, first)
+    lost, later = _asked(now_ms - 3_600_000), _asked(now_ms)
+    try:
+        first.write(lost)
+        await teller.tell(later)
+        await follower.take_in()
+        repeated = first.ask(lost.id, lost.subjects, requested_at_ms=now_ms + 5_000)
+        await teller.tell(repeated)
+        await follower.take_in()
+        assert node.read(lost.id) == repeated
+
+        node.write(Erasure(id=lost.id, requested_at_ms=now_ms + 5_000, subjects=lost.subjects, state="complete"))
+        again = first.ask(lost.id, lost.subjects, requested_at_ms=now_ms + 9_000)
+        await teller.tell(again)
+        await follower.take_in()
+    finally:
+        await store.close()
+
+    assert node.read(lost.id) == again
+    assert again.state == "waiting"

@@ -12,6 +12,7 @@ from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
 from harness.mails import mail_hit
 from harness.nodes import ship
 from harness.people import ask_to_erase, erasing_house, forgetting_shipper
+from harness.waiting import wait_until
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.housekeeping.house import House
 from latchstring_gateway.housekeeping.retention import LONGEST_REPORT_MS, Keeper
@@ -20,6 +21,7 @@ from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.adjustments import Adjustment, Adjustments, Unit
 from latchstring_gateway.shipping.clickhouse import ClickHouse, SinkAwayError
 from latchstring_gateway.shipping.commits import Commits, Count
+from latchstring_gateway.shipping.deletions import FILE
 from latchstring_gateway.shipping.erasures import Erasures
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.seen import Seen
@@ -54,6 +56,16 @@ def _send(data_dir: Path, server: Running, *, forgetful: bool = False) -> int:
     finally:
         seen.close()
         sink.close()
+
+
+def _send_until_deleted(data_dir: Path, server: Running) -> None:
+    """Send until ClickHouse has deleted what was erased."""
+
+    def deleted() -> bool:
+        _send(data_dir, server)
+        return not (data_dir / "warehouse" / FILE).exists()
+
+    wait_until(deleted, "the deletion is done")
 
 
 def _pages(server: Running) -> list[list[str]]:
@@ -268,7 +280,8 @@ def test_erased_events_are_deleted_there_before_they_are_rewritten_here(tmp_path
             with contextlib.suppress(SinkAwayError):
                 _send(tmp_path, server)
         server.mood("")
-        _send(tmp_path, server)
+        _send_until_deleted(tmp_path, server)
+        assert len((server.folder / "deletions").read_text()) == 1
 
         assert server.ask("SELECT page FROM events") == [["/others"]]
         assert _pages(server) == [["/others", "1"]]
