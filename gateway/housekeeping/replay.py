@@ -110,7 +110,7 @@ def _replay_some(
         counts = found.tally.counts()
         # Each letter was one bad event; its hour and source may be known better by now.
         before = [Count(letter.source, hour_of(letter.received_at_ms), received=-1, bad=-1) for letter, _ in opened]
-        changed = Counter(letter.reason for letter in found.letters)
+        changed = Counter(found.letters.reasons)
         changed.subtract(letter.reason for letter, _ in opened)
         Adjustments(warehouse).add(
             Adjustment(
@@ -121,7 +121,7 @@ def _replay_some(
                 changes=added_up([*counts, *before]),
                 exclusions=found.exclusions(),
                 events=found.rows.write(warehouse, name),
-                dead_letters=found.write_letters(warehouse, name),
+                dead_letters=found.letters.write(warehouse, name),
                 gone_letters=[Unit(letter.record_id, letter.unit) for letter, _ in opened],
                 reasons=dict(changed),
             )

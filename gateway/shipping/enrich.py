@@ -8,6 +8,8 @@ from ipaddress import ip_address, ip_network
 from socket import AF_INET, inet_pton
 from typing import Final, NamedTuple
 
+import msgspec
+
 from latchstring_middleware.forwarded import TrustedProxies
 
 from ..beacons.payload import ANONYMOUS, RawHit
@@ -16,6 +18,11 @@ from ..recognition.describe import describe
 
 #: A request id longer than this is none of our proxy's.
 MAX_HIT_ID_BYTES: Final = 128
+#: Up to so many events of one hit, a dead letter of each keeps the whole head.
+MOST_WHOLE_HEADS: Final = 50
+#: Of further ones it keeps the beginnings of these.
+MOST_SHORT_BYTES: Final = 256
+_SHORT_HEADERS: Final = frozenset({b"content-type", b"user-agent", b"x-latch-hit"})
 #: Senders that are kept in memory; then all are forgotten, which costs a few microseconds for each.
 _MAX_KNOWN: Final = 65_536
 
@@ -190,4 +197,16 @@ def without_address(hit: RawHit, address_prefix: str, alone: bytes = b"") -> Raw
         [(name, value) for name, value in hit.headers if name not in (b"x-forwarded-for", b"cookie")],
         alone or hit.body,
         len(alone) or hit.body_bytes,
+    )
+
+
+def shortened(hit: RawHit) -> RawHit:
+    """The hit with no more of its head than one event of very many needs: a letter for each would repeat it all.
+
+    What its query said for all of them stands in the event.
+    """
+    return msgspec.structs.replace(
+        hit,
+        target=hit.target.partition(b"?")[0][:MOST_SHORT_BYTES],
+        headers=[(name, value[:MOST_SHORT_BYTES]) for name, value in hit.headers if name in _SHORT_HEADERS],
     )

@@ -11,13 +11,14 @@ from ..beacons import payload
 from ..beacons.floods import refused_in
 from .claims import Verdict
 from .columns import EVENT, OFFSET, RECORD_ID, SENDER, SOURCE, UNIT, Row
-from .commits import Count, Exclusion, FileEntry
-from .dead_letters import DeadLetter, base64_text, write_dead_letters
+from .commits import Count, Exclusion
+from .dead_letters import DeadLetter, base64_text
 from .decode import alone
-from .enrich import Sender, spoken_of, without_address
+from .enrich import MOST_WHOLE_HEADS, Sender, shortened, spoken_of, without_address
 from .event import Event, Rejected, Stage
 from .faults import DECODER_FAILED, count_fault, failed, fault_of
 from .keeping import Excluded, Kept, Policy, Ruling
+from .letter_file import LetterFile
 from .opened import Opened, Wishes
 from .parquet import EventRows
 from .seen import Seen
@@ -36,7 +37,7 @@ class Judged:
     """What hits have become so far."""
 
     rows: EventRows = field(default_factory=EventRows)
-    letters: list[DeadLetter] = field(default_factory=list)
+    letters: LetterFile = field(default_factory=LetterFile)
     tally: Tally = field(default_factory=Tally)
     excluded: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     #: Fields that were left out of good events, by source and code.
@@ -46,14 +47,10 @@ class Judged:
         """The excluded events by source, hour and reason."""
         return [Exclusion(*key, events) for key, events in sorted(self.excluded.items())]
 
-    def reasons(self) -> dict[str, int]:
-        """The dead letters by reason."""
-        return dict(Counter(letter.reason for letter in self.letters))
-
-    def write_letters(self, warehouse: Path, name: str) -> FileEntry | None:
-        """Write the dead letters, durable; None if there are none."""
-        day = hour_of(self.letters[0].received_at_ms)[:10] if self.letters else ""
-        return write_dead_letters(warehouse, day, name, self.letters)
+    def spill(self, warehouse: Path, name: str) -> None:
+        """Write what has come together, if it is much, so that memory is bounded; nothing counts by it yet."""
+        self.rows.spill(warehouse, name)
+        self.letters.spill(warehouse, name)
 
 
 class Verdicts(NamedTuple):
@@ -164,7 +161,7 @@ class Judge:
             self._exclude(hour, counts, kept_out)
             return
         counts.bad += 1
-        self.found.letters.append(_letter(hit, refused, index))
+        self.found.letters.add(_letter(hit, refused, index))
         if refused.fault is not None:
             count_fault(refused.fault)
 
@@ -172,7 +169,7 @@ class Judge:
         """Nobody can say what may be kept of this event: it is counted as bad, and nothing of it is kept."""
         counts.bad += 1
         count_fault(fault_of("policy", error))
-        self.found.letters.append(
+        self.found.letters.add(
             DeadLetter(
                 received_at_ms=hit.received_at_ms,
                 source=counts.source,
@@ -247,7 +244,8 @@ def _letter(hit: Opened, refused: Rejected, index: int) -> DeadLetter:
     if hit.raw is None or hit.sender is None:
         raw = hit.record
     else:
-        raw = payload.encode(without_address(hit.raw, hit.sender.address_prefix, refused.alone))
+        kept = without_address(hit.raw, hit.sender.address_prefix, refused.alone)
+        raw = payload.encode(shortened(kept) if refused.alone and len(hit.units) > MOST_WHOLE_HEADS else kept)
     return DeadLetter(
         received_at_ms=hit.received_at_ms,
         source=hit.raw.source if hit.raw is not None else UNKNOWN,

@@ -1,6 +1,6 @@
-"""Events as Parquet: one file per segment and receipt hour, sorted, zstd.
+"""Events as Parquet: one file per segment and receipt hour, sorted, zstd; of a very long segment several.
 
-warehouse/events/dt=2026-11-24/hour=09/<segment id>.parquet
+warehouse/events/dt=2026-11-24/hour=09/<segment id>.parquet      further ones: <segment id>.1.parquet, …
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,9 @@ from .commits import FileEntry
 from .durable import make_durably
 
 DIRECTORY: Final = "events"
+
+#: Packed rows that wait in memory until they are written, in bytes.
+_MOST_BYTES: Final = 48 * 1024 * 1024
 
 _SORT: Final = [("page", "ascending"), ("received_at", "ascending"), ("offset", "ascending"), ("unit", "ascending")]
 
@@ -42,6 +45,8 @@ class EventRows:
     def __init__(self) -> None:
         self._rows: dict[str, list[Row]] = {}
         self._pieces: dict[str, list[pa.RecordBatch]] = {}
+        self._size_bytes = 0
+        self._files: dict[str, list[FileEntry]] = {}
 
     def add(self, hour: str, row: Row) -> None:
         """Gather a row."""
@@ -54,19 +59,29 @@ class EventRows:
             pieces = list(_batches(rows, bad))
             if pieces:
                 self._pieces.setdefault(hour, []).extend(pieces)
+                self._size_bytes += sum(piece.nbytes for piece in pieces)
         self._rows = {}
         return bad
+
+    def spill(self, warehouse: Path, segment: str) -> None:
+        """Write what is packed, if it is much: each hour has several files then. Raises OSError."""
+        if self._size_bytes >= _MOST_BYTES:
+            self._write(warehouse, segment)
 
     def write(self, warehouse: Path, segment: str) -> list[FileEntry]:
         """Write all files, each durable with its folders; the same segment always gives the same names."""
         self.pack()
-        entries = []
-        for hour, pieces in sorted(self._pieces.items()):
+        self._write(warehouse, segment)
+        return [entry for _hour, entries in sorted(self._files.items()) for entry in entries]
+
+    def _write(self, warehouse: Path, segment: str) -> None:
+        for hour, pieces in self._pieces.items():
             table = pa.Table.from_batches(pieces, SCHEMA).sort_by(_SORT)
-            path = f"{partition_of(hour)}/{segment}.parquet"
+            files = self._files.setdefault(hour, [])
+            path = f"{partition_of(hour)}/{segment}{f'.{len(files)}' if files else ''}.parquet"
             make_durably(warehouse / path, partial(_write_table, table))
-            entries.append(FileEntry(path, table.num_rows))
-        return entries
+            files.append(FileEntry(path, table.num_rows))
+        self._pieces, self._size_bytes = {}, 0
 
 
 def _batches(rows: list[Row], bad: list[tuple[Row, Exception]]) -> Iterator[pa.RecordBatch]:

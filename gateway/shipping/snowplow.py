@@ -37,6 +37,8 @@ CONTEXTS: Final = "iglu:com.snowplowanalytics.snowplow/contexts/jsonschema/1-0-1
 MAX_EVENTS: Final = 5_000
 #: The longest body, unpacked.
 MAX_BODY_BYTES: Final = 1024 * 1024
+#: What the query may come to, which holds for each event of a body, if it is said with each: 200 events of the longest.
+_MOST_REPEATED_BYTES: Final = 4 * 1024 * 1024
 #: What the writer of JSON takes.
 _MAX_NUMBER: Final = 2**63
 _GZIP: Final = b"\x1f\x8b"
@@ -165,6 +167,8 @@ def _batch(query: Parameters, body: bytes, hit: RawHit) -> list[Any]:
         raise RefusalError("bad_payload")
     if not said.data:
         raise RefusalError("no_events")
+    if len(hit.target) * len(said.data) > _MOST_REPEATED_BYTES:
+        raise RefusalError("query_too_long")
     if not query:
         return said.data
     return [{**query, **one} if isinstance(one, dict) else one for one in said.data]

@@ -58,3 +58,23 @@ def test_row_count_tells_what_is_no_parquet(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         row_count(tmp_path / "missing")
     assert partition_of("2027-01-15T08") == "events/dt=2027-01-15/hour=08"
+
+
+def test_a_very_long_segment_has_several_files_of_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is packed is written when it is much, so that memory does not grow with the segment; names stay the same."""
+    monkeypatch.setattr("latchstring_gateway.shipping.parquet._MOST_BYTES", 300)
+    rows = EventRows()
+    for number in range(9):
+        rows.add("2027-01-15T08", _row(f"/{number}", 5))
+        if number % 3 == 2:
+            assert rows.pack() == []
+            rows.spill(tmp_path, "segment")
+
+    entries = rows.write(tmp_path, "segment")
+
+    assert [entry.path.rpartition("/")[2] for entry in entries] == [
+        "segment.parquet",
+        "segment.1.parquet",
+        "segment.2.parquet",
+    ]
+    assert [row_count(tmp_path / entry.path) for entry in entries] == [3, 3, 3]
