@@ -16,7 +16,8 @@ from ..reports.answer import Answer, Value, csv_of, json_of
 from ..reports.ask import ask
 from ..reports.question import question
 from ..settings import SettingsError
-from .ledger import DEFAULT_DATA_DIR, AsJson, DataDir, number
+from .ledger import DEFAULT_DATA_DIR, AsJson, number
+from .new_directory import UsedDataDir
 from .words import give_up, printable, utc_time
 
 First = Annotated[str | None, typer.Option("--from", help="First day, UTC: 2026-11-01.")]
@@ -53,7 +54,7 @@ def register(app: typer.Typer) -> None:
 
 def _table_command(name: str, told: str) -> None:
     def command(
-        data_dir: DataDir = DEFAULT_DATA_DIR,
+        data_dir: UsedDataDir = DEFAULT_DATA_DIR,
         *,
         first: First = None,
         last: Last = None,
@@ -84,7 +85,7 @@ for _name, _told in _TOLD.items():
 @report.command()
 def funnel(
     steps: Steps,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    data_dir: UsedDataDir = DEFAULT_DATA_DIR,
     *,
     first: First = None,
     last: Last = None,
