@@ -11,7 +11,8 @@ activation_wiring   the part of it that activates TVs
 wiring        the composition root: makes every object once and hands it down
 key_watch | place_watch | node_watch   a worker's keys, its data of places, and its node, in step with their files
 settings      environment and file -> each room's frozen policy; all mistakes at once
-device_settings | page_settings   those of them that say what is known of devices; and how our pages speak and look
+device_settings | page_settings | report_settings   those of them that say what is known of devices; how our pages
+              speak and look; and what reports are of
 setting_forms    what their texts must look like
 dashboard     the reports as pages, for whoever has a service key
 hooks | mail | reports | moving | privacy | snowplow | activation   events to other systems; links and pixels of mails;

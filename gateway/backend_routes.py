@@ -45,7 +45,7 @@ def backend_routes(rooms: Rooms) -> list[Route]:
         FingerprintEndpoints(rooms.fingerprints),
         ChoiceEndpoints(rooms.choices),
         ErasureEndpoints(erasing, all_nodes_of(rooms), rooms.choices, rooms.store, rooms.revoker, rooms.trials),
-        ReportEndpoints(rooms.reports, rooms.clock, partner_people=rooms.settings.partner_people),
+        ReportEndpoints(rooms.reports, rooms.clock, rooms.settings.report_defaults()),
         Introspection(rooms.checker, issuer=rooms.settings.public_origin),
         LinkEndpoints(links_of(rooms), pseudonyms, LinkLife(rooms.store), rooms.clock),
     )

@@ -48,6 +48,13 @@ def page_routes(rooms: Rooms) -> list[Route]:
     bridge = [] if rooms.bridge is None else rooms.bridge.routes()
     choices = ChoicesPage(rooms.choices, rooms.pages)
     door = Door(rooms.service_keys, rooms.codec, rooms.clock)
-    figures = dashboard.Dashboard(door=door, reports=rooms.reports, clock=rooms.clock, pages=rooms.pages)
+    figures = dashboard.Dashboard(
+        door=door,
+        reports=rooms.reports,
+        clock=rooms.clock,
+        pages=rooms.pages,
+        # What operators see is withheld from none of them.
+        defaults=rooms.settings.report_defaults()._replace(partner_people=0),
+    )
     pages = [*sessions.routes(), *room.routes(), *devices, *choices.routes(), *bridge, *figures.routes()]
     return [*pages, *static_routes(further=rooms.pages.look.files), *page_script.routes()]

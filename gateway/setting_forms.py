@@ -4,13 +4,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
 from latchstring_middleware.forwarded import TrustedProxies
 
 from .activation.statement import StatementKeysError, load_keys
 from .devices.place import PlaceFileError, open_place_file
+from .reports.zones import zone_named
 from .sessions.policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE
 from .sessions.return_path import is_own
 from .store import address
@@ -163,6 +164,10 @@ def _header_name(text: str) -> str:
     return name
 
 
+def _time_zone(text: str) -> str:
+    return zone_named(text).key
+
+
 Proxies: TypeAlias = Annotated[str, AfterValidator(_proxies)]
 StoreAddress: TypeAlias = Annotated[str, AfterValidator(_store)]
 PasswordFile: TypeAlias = Annotated[Path, AfterValidator(_password_file)]
@@ -180,4 +185,6 @@ Listening: TypeAlias = Annotated[str, AfterValidator(_listening)]
 FreePaths: TypeAlias = Annotated[str, AfterValidator(_free_paths)]
 Domains: TypeAlias = Annotated[str, AfterValidator(_domains)]
 TrackersCookie: TypeAlias = Annotated[str, AfterValidator(_trackers_cookie)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+TimeZone: TypeAlias = Annotated[str, AfterValidator(_time_zone)]
 TvClients: TypeAlias = Annotated[str, AfterValidator(_tv_clients)]

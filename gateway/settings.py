@@ -1,12 +1,13 @@
 """Settings from the environment (LATCHSTRING_*) -> frozen values for each room; every mistake is reported at once."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from pydantic import Field, ValidationError, model_validator
 
 from .device_settings import DeviceSettings
 from .page_settings import PageSettings
+from .report_settings import ReportSettings
 from .revocation.receipt import WorkerRow
 from .sessions.policy import SessionPolicy
 from .setting_forms import (
@@ -21,6 +22,7 @@ from .setting_forms import (
     OwnPath,
     PasswordFile,
     Proxies,
+    Seconds,
     StatementKeysFile,
     StoreAddress,
     TrackersCookie,
@@ -38,8 +40,6 @@ from .store.embedded import store_url
 from .tokens.codec import Codec
 from .tokens.keyring import KeyRing
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
 
 class SettingsError(Exception):
     """The settings cannot be used; `problems` has one line for each mistake, with its remedy."""
@@ -49,7 +49,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(DeviceSettings, PageSettings):
+class Settings(DeviceSettings, PageSettings, ReportSettings):
     """Every setting, its unit and its default."""
 
     listen: Listening = Field("127.0.0.1:8400", description="host:port, or unix:/path, that the proxy talks to")
@@ -150,13 +150,6 @@ class Settings(DeviceSettings, PageSettings):
         "1", pattern=r"^[A-Za-z0-9._-]{1,32}$", description="version of the privacy policy that choices are made under"
     )
     keep_days: int = Field(400, ge=0, description="how long events are kept, by day of receipt; 0: for ever")
-    report_memory_mb: int = Field(
-        1_024, ge=128, le=1_048_576, description="memory of one report, in MiB; what does not fit goes to the disk"
-    )
-    report_seconds: Seconds = Field(120, le=900, description="how long a report may run before it is given up")
-    partner_people: int = Field(
-        10, ge=3, le=100_000, description="reports for partners withhold rows of fewer people, and what tells of them"
-    )
     bridge_url: WebsiteUrl = Field("", description="where the website says whom its old session cookie stands for")
     bridge_cookie: ForeignCookie = Field("", description="the name of that cookie; both or none (docs/moving-in.md)")
     bridge_timeout_seconds: float = Field(2, gt=0, le=10, description="how long the website may take to say so")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 import duckdb
 import typer
@@ -15,12 +16,12 @@ from ..errors import BadRequest
 from ..reports.answer import Answer, Value, csv_of, json_of
 from ..reports.ask import ask
 from ..reports.question import question
+from ..reports.zones import in_words, zone_named
 from ..settings import SettingsError
-from .ledger import DEFAULT_DATA_DIR, AsJson, number
-from .new_directory import UsedDataDir
-from .words import give_up, printable, utc_time
+from .ledger import DEFAULT_DATA_DIR, AsJson, DataDir, number
+from .words import give_up, printable
 
-First = Annotated[str | None, typer.Option("--from", help="First day, UTC: 2026-11-01.")]
+First = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01.")]
 Last = Annotated[str | None, typer.Option("--to", help="Last day; today unless told.")]
 Month = Annotated[str | None, typer.Option("--month", help="A whole month instead: 2026-10.")]
 LastDays = Annotated[int | None, typer.Option("--days", help="So many days up to --to (30).")]
@@ -28,6 +29,7 @@ By = Annotated[str | None, typer.Option("--by", help="What the rows are; see doc
 Country = Annotated[str | None, typer.Option("--country", help="Only this country: NL.")]
 Device = Annotated[str | None, typer.Option("--device", help="Only this kind of device: tv.")]
 Campaign = Annotated[str | None, typer.Option("--campaign", help="Only this campaign.")]
+Zone = Annotated[str | None, typer.Option("--time-zone", help="Whose days and hours: Europe/Amsterdam.")]
 Limit = Annotated[int, typer.Option("--limit", help="How many rows.")]
 Partner = Annotated[bool, typer.Option("--partner", help="For partners: rows of too few people are withheld.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")]
@@ -54,12 +56,13 @@ def register(app: typer.Typer) -> None:
 
 def _table_command(name: str, told: str) -> None:
     def command(
-        data_dir: UsedDataDir = DEFAULT_DATA_DIR,
+        data_dir: DataDir = DEFAULT_DATA_DIR,
         *,
         first: First = None,
         last: Last = None,
         month: Month = None,
         days: LastDays = None,
+        time_zone: Zone = None,
         by: By = None,
         country: Country = None,
         device: Device = None,
@@ -69,7 +72,7 @@ def _table_command(name: str, told: str) -> None:
         as_json: AsJson = False,
         as_csv: AsCsv = False,
     ) -> None:
-        span = {"from": first, "to": last, "month": month, "days": days}
+        span = {"from": first, "to": last, "month": month, "days": days, "time_zone": time_zone}
         narrowed = {"country": country, "device": device, "campaign": campaign, "by": by, "limit": limit}
         asked = _lists({**span, **narrowed, "partner": "yes" if partner else None})
         _tell(name, asked, data_dir, as_json=as_json, as_csv=as_csv)
@@ -85,11 +88,12 @@ for _name, _told in _TOLD.items():
 @report.command()
 def funnel(
     steps: Steps,
-    data_dir: UsedDataDir = DEFAULT_DATA_DIR,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
     *,
     first: First = None,
     last: Last = None,
     days: LastDays = None,
+    time_zone: Zone = None,
     country: Country = None,
     device: Device = None,
     campaign: Campaign = None,
@@ -101,7 +105,7 @@ def funnel(
 
     Example: latchstring report funnel 'view:/' 'view:/watch/*' conversion --within-hours 24
     """
-    span = {"from": first, "to": last, "days": days}
+    span = {"from": first, "to": last, "days": days, "time_zone": time_zone}
     narrowed = {"country": country, "device": device, "campaign": campaign, "within_hours": within_hours}
     asked = {**_lists({**span, **narrowed}), "step": steps}
     _tell("funnel", asked, data_dir, as_json=as_json, as_csv=as_csv)
@@ -121,7 +125,7 @@ def _tell(name: str, asked: dict[str, list[str]], data_dir: Path, *, as_json: bo
     clock = SystemClock()
     try:
         chosen = settings.read(data_dir=data_dir)
-        found = question(name, asked, now_ms=clock.wall_ms(), partner_people=chosen.partner_people)
+        found = question(name, asked, now_ms=clock.wall_ms(), **chosen.report_defaults()._asdict())
         answer = ask(data_dir, found, clock, memory_mb=chosen.report_memory_mb)
     except (SettingsError, BadRequest, duckdb.Error) as error:
         give_up(error)
@@ -138,10 +142,12 @@ def _print_table(answer: Answer, console: Console) -> None:
         console.print("Nothing yet. Hits show here some seconds after they come in.")
     else:
         table = Table(box=None, pad_edge=False, header_style="bold")
+        zone = zone_named(answer.question.time_zone)
         cells = [
-            [_cell(column, value) for column, value in zip(answer.columns, row, strict=True)] for row in answer.rows
+            [_cell(column, value, zone) for column, value in zip(answer.columns, row, strict=True)]
+            for row in answer.rows
         ]
-        names = [column.replace("_", " ").capitalize() for column in answer.columns]
+        names = [_heading(column, zone) for column in answer.columns]
         widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)][1:]
         # What the row is about gives way when the terminal is narrow, the figures never.
         table.add_column(
@@ -156,11 +162,17 @@ def _print_table(answer: Answer, console: Console) -> None:
         console.print(Text(line, style="dim"))
 
 
-def _cell(column: str, value: Value) -> str:
+def _heading(column: str, zone: ZoneInfo) -> str:
+    """The heading of a column; one of days or hours says whose they are."""
+    name = column.replace("_", " ").capitalize()
+    return f"{name} ({zone.key})" if column in ("day", "hour", "weekday", "minute") else name
+
+
+def _cell(column: str, value: Value, zone: ZoneInfo) -> str:
     if value is None:
         return "-"
     if column == "minute":
-        return utc_time(int(value))[11:16]
+        return in_words(int(value), zone, "%H:%M").partition(" ")[0]
     if column in ("of_first", "of_previous", "click_through"):
         return f"{value:.1%}"
     return f"{value:,}" if isinstance(value, int | float) else printable(value)
@@ -177,5 +189,6 @@ def _footnotes(answer: Answer) -> list[str]:
         lines.append(
             f"{answer.withheld.rows} rows withheld: fewer than {answer.withheld.below_people} people, or beside such."
         )
-    lines.append(f"As of {utc_time(answer.as_of_ms)}; complete up to {utc_time(answer.watermark_ms)}.")
+    zone = zone_named(answer.question.time_zone)
+    lines.append(f"As of {in_words(answer.as_of_ms, zone)}; complete up to {in_words(answer.watermark_ms, zone)}.")
     return lines

@@ -21,7 +21,7 @@ from ..pages.forms import form_fields
 from ..pages.render import PAGE_HEADERS, Pages
 from ..reports.asking import Reports
 from ..reports.endpoints import asked_of, csv_response
-from ..reports.question import REPORTS, Question, question
+from ..reports.question import REPORTS, Defaults, Question, question
 from ..reports.task import Result
 from . import panels, words
 from .door import CLEARED, Door
@@ -30,7 +30,7 @@ BASE_URL: Final = "/dashboard"
 SIGN_IN_URL: Final = f"{BASE_URL}/sign-in"
 
 #: What may stand in the page's URL; the rest of a question is each panel's own.
-_FILTERS: Final = ("days", "from", "to", "month", "country", "device", "campaign")
+_FILTERS: Final = ("days", "from", "to", "month", "country", "device", "campaign", "time_zone")
 _SPANS: Final = (("1", "Today"), ("7", "7 days"), ("30", "30 days"), ("90", "90 days"))
 _DEVICES: Final = ("tv", "console", "stick", "set_top", "phone", "tablet", "computer", "speaker", "car", "other")
 _STEPS: Final = ("view", "click", "conversion")
@@ -51,7 +51,8 @@ _PANELS: Final[dict[str, tuple[str, dict[str, list[str]]]]] = {
 class Dashboard:
     """Holds the collaborators of the pages."""
 
-    def __init__(self, *, door: Door, reports: Reports, clock: Clock, pages: Pages) -> None:
+    def __init__(self, *, door: Door, reports: Reports, clock: Clock, pages: Pages, defaults: Defaults) -> None:
+        self._defaults = defaults
         self._door = door
         self._reports = reports
         self._clock = clock
@@ -88,7 +89,7 @@ class Dashboard:
             report = str(request.path_params["report"])
             if report not in REPORTS:
                 raise NotFound("no_such_report", "there is no such report")
-            asked = asked_of(request, report, now_ms=self._clock.wall_ms(), partner_people=0)
+            asked = asked_of(request, report, self._defaults, now_ms=self._clock.wall_ms())
             if "partner" in request.query_params:
                 raise BadRequest("bad_question", "reports for partners are made by latchstring report")
             (answer,) = (await self._reports.answer([asked])).answers
@@ -120,7 +121,7 @@ class Dashboard:
     def _questions(self, filters: Mapping[str, list[str]]) -> dict[str, Question]:
         now_ms = self._clock.wall_ms()
         return {
-            name: question(report, {**own, **_kept(filters)}, now_ms=now_ms, partner_people=0)
+            name: question(report, {**own, **_kept(filters)}, now_ms=now_ms, **self._defaults._asdict())
             for name, (report, own) in _with_steps(filters).items()
         }
 
@@ -144,8 +145,9 @@ class Dashboard:
             steps=asked["funnel"].steps,
             first_day=words.day(first.question.first_day.isoformat()),
             last_day=words.day(first.question.last_day.isoformat()),
-            as_of=words.minute(first.as_of_ms),
-            watermark=words.minute(first.watermark_ms),
+            as_of=words.minute(first.as_of_ms, first.question.time_zone),
+            watermark=words.minute(first.watermark_ms, first.question.time_zone),
+            time_zone=first.question.time_zone,
         )
 
     def _form(self, *, wrong: bool = False) -> Response:

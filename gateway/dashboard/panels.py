@@ -150,7 +150,7 @@ def week(answer: Answer) -> Panel:
         shape="heat",
         drawing=drawing,
         table=Table((), ()),
-        footnote=f"Hours are UTC. {words.method(answer)}{more}" if answer.gross else "",
+        footnote=f"Hours are {answer.question.time_zone}. {words.method(answer)}{more}" if answer.gross else "",
         csv="viewing",
         empty="" if any(flat) else _NOT_WATCHED,
     )
@@ -182,7 +182,8 @@ def devices(answer: Answer) -> Panel:
 
 def live(answer: Answer) -> Panel:
     """The last thirty minutes."""
-    minutes = [words.minute(value) for value in _column(answer, "minute")]
+    zone = answer.question.time_zone
+    minutes = [words.minute(value, zone) for value in _column(answer, "minute")]
     views, watching = _numbers(answer, "net"), _numbers(answer, "watching")
     said = [f"{at}: {words.count_of(round(n), 'view')}" for at, n in zip(minutes, views, strict=True)]
     now = round(watching[-2] if len(watching) > 1 else 0)
@@ -194,7 +195,7 @@ def live(answer: Answer) -> Panel:
         shape="columns",
         drawing=charts.columns(views, said),
         ends=(minutes[0], "now") if minutes else ("", ""),
-        table=Table(("Minute (UTC)", "Views", "Watching"), _rows(minutes, _whole(views), _whole(watching))),
+        table=Table((f"Minute ({zone})", "Views", "Watching"), _rows(minutes, _whole(views), _whole(watching))),
         footnote=f"Hits arrive here after some seconds. {words.method(answer)}" if answer.rows else "",
         csv="live",
         empty="" if answer.rows else _EMPTY,

@@ -1,11 +1,12 @@
 """The words of the dashboard: numbers, shares, hours and reasons as people say them."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Final
 
 from ..pages.language import english
 from ..pages.words import count, listing
 from ..reports.answer import Answer, Value
+from ..reports.zones import zone_named
 
 _NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -53,9 +54,9 @@ def day(iso: Value) -> str:
     return f"{at.day}{_NO_BREAK}{_MONTHS[at.month - 1]}"
 
 
-def minute(at_ms: Value) -> str:
-    """A time of day, UTC, to the minute."""
-    return datetime.fromtimestamp(int(at_ms or 0) / 1_000, UTC).strftime("%H:%M")
+def minute(at_ms: Value, time_zone: str) -> str:
+    """A time of day, on the clocks of a time zone, to the minute."""
+    return datetime.fromtimestamp(int(at_ms or 0) / 1_000, zone_named(time_zone)).strftime("%H:%M")
 
 
 def device(kind: Value) -> str:

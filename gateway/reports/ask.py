@@ -13,7 +13,7 @@ from ..shipping.pending import oldest_pending_ms
 from ..shipping.run import JOURNAL, WAREHOUSE
 from . import funnel, live, tables, viewing
 from .answer import Answer
-from .events import MEMORY_MB, Days, committed_events
+from .events import MEMORY_MB, Days, committed_events, days_of
 from .finding import Finding
 from .question import Question
 
@@ -29,7 +29,9 @@ def ask(data_dir: Path, asked: Question, clock: Clock, *, memory_mb: int = MEMOR
     # Before the commits are read: what is shipped in between is then in the answer and not yet in the watermark.
     oldest_ms = oldest_pending_ms(data_dir / JOURNAL)
     sums = asked.report not in ("funnel", "viewing", "live")
-    with committed_events(data_dir / WAREHOUSE, _days(asked, as_of_ms), sums=sums, memory_mb=memory_mb) as base:
+    by_day = asked.by == "day"
+    days = _days(asked, as_of_ms)
+    with committed_events(data_dir / WAREHOUSE, days, sums=sums, by_day=by_day, memory_mb=memory_mb) as base:
         found = _nothing(asked) if base is None else _find(base, asked, as_of_ms)
     watermark_ms = as_of_ms if oldest_ms is None else min(oldest_ms, as_of_ms)
     return Answer(question=asked, as_of_ms=as_of_ms, watermark_ms=watermark_ms, **structs.asdict(found))
@@ -41,7 +43,7 @@ def _days(asked: Question, now_ms: int) -> Days:
         today = datetime.fromtimestamp(now_ms / 1_000, UTC).date()
         return Days(today - timedelta(days=1), today)
     # A viewing may have begun on the day before.
-    return Days(asked.first_day - timedelta(days=1 if asked.report == "viewing" else 0), asked.last_day)
+    return days_of(asked, before=timedelta(days=1 if asked.report == "viewing" else 0))
 
 
 def _find(base: duckdb.DuckDBPyConnection, asked: Question, now_ms: int) -> Finding:

@@ -13,7 +13,7 @@ from ..clock import Clock
 from ..errors import BadRequest, NotFound
 from .answer import Answer, csv_of, json_of
 from .asking import Reports
-from .question import REPORTS, Question, question
+from .question import REPORTS, Defaults, Question, question
 
 #: Where CSV has no place: everything of an answer but its rows, as JSON in ASCII.
 SUMMARY_HEADER: Final = "Report-Summary"
@@ -22,10 +22,10 @@ SUMMARY_HEADER: Final = "Report-Summary"
 class ReportEndpoints:
     """Routes below /v1; the app lets only service credentials through to them."""
 
-    def __init__(self, reports: Reports, clock: Clock, *, partner_people: int) -> None:
+    def __init__(self, reports: Reports, clock: Clock, defaults: Defaults) -> None:
         self._reports = reports
         self._clock = clock
-        self._partner_people = partner_people
+        self._defaults = defaults
 
     def routes(self) -> list[Route]:
         """In matching order."""
@@ -36,18 +36,18 @@ class ReportEndpoints:
         name = str(request.path_params["report"])
         if name not in REPORTS:
             raise NotFound("no_such_report", f"expected one of {', '.join(REPORTS)}")
-        asked = asked_of(request, name, now_ms=self._clock.wall_ms(), partner_people=self._partner_people)
+        asked = asked_of(request, name, self._defaults, now_ms=self._clock.wall_ms())
         written = _written(request)
         (answer,) = (await self._reports.answer([asked])).answers
         return written(answer)
 
 
-def asked_of(request: Request, report: str, *, now_ms: int, partner_people: int) -> Question:
+def asked_of(request: Request, report: str, defaults: Defaults, *, now_ms: int) -> Question:
     """The question in the query of a URL. Raises BadRequest."""
     asked: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         asked.setdefault(name, []).append(value)
-    return question(report, asked, now_ms=now_ms, partner_people=partner_people)
+    return question(report, asked, now_ms=now_ms, **defaults._asdict())
 
 
 def csv_response(answer: Answer) -> Response:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import duckdb
 
 from .answer import Value
-from .finding import REASON, WHERE, Finding, filters
+from .finding import REASON, WHERE, Finding, filters, page_of
 from .question import Question
 
 COLUMNS: Final = ["step", "visitors", "of_first", "of_previous"]
@@ -33,7 +33,7 @@ FROM met GROUP BY ALL
 def find(base: duckdb.DuckDBPyConnection, asked: Question) -> Finding:
     """Visitors by step; those without a pseudonym cannot be followed and are told as excluded."""
     values: dict[str, Any] = {**filters(asked), **_values(asked)}
-    conditions = [_condition(number) for number in range(len(asked.steps))]
+    conditions = [_condition(number, page_of(asked)) for number in range(len(asked.steps))]
     base.execute(
         _MET.format(
             reason=REASON,
@@ -70,14 +70,21 @@ def _values(asked: Question) -> dict[str, Any]:
     for number, step in enumerate(asked.steps):
         kind, slash, page = step.partition(":/")
         found[f"type{number}"] = kind
-        found[f"page{number}"] = f"/{page.removesuffix('*')}" if slash else None
+        found[f"page{number}"] = _page(page, asked) if slash else None
         found[f"open{number}"] = page.endswith("*")
     return found
 
 
-def _condition(number: int) -> str:
+def _page(page: str, asked: Question) -> str:
+    """The page of a step, or its beginning; an open end keeps its slash, so that /watch/* means what is below."""
+    if page.endswith("*") or not asked.drops_slash:
+        return f"/{page.removesuffix('*')}"
+    return f"/{page.rstrip('/')}"
+
+
+def _condition(number: int, of_event: str) -> str:
     """SQL for "this event is that step"."""
-    page = f"CASE WHEN $open{number} THEN starts_with(page, $page{number}) ELSE page = $page{number} END"
+    page = f"CASE WHEN $open{number} THEN starts_with(page, $page{number}) ELSE {of_event} = $page{number} END"
     return f"type = $type{number} AND ($page{number} IS NULL OR coalesce({page}, false))"
 
 

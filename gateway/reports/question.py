@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import Final, Literal, TypeAlias, get_args
+from datetime import date, timedelta
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
 from ..errors import BadRequest
+from ..shipping.page_address import readable
+from . import zones
 
 Report: TypeAlias = Literal["pages", "funnel", "clicks", "viewing", "mail", "audience", "live"]
 REPORTS: Final[tuple[str, ...]] = get_args(Report)
@@ -59,12 +62,13 @@ NAMES: Final = frozenset(
         "partner",
         "month",
         "format",
+        "time_zone",
     }
 )
 
 
 class Question(Struct, frozen=True):
-    """One question. Days are of receipt, UTC, both included; a country, device or campaign narrows it if given."""
+    """One question. Days are of receipt, both included; a country, device or campaign narrows it if given."""
 
     report: str
     first_day: date
@@ -79,10 +83,40 @@ class Question(Struct, frozen=True):
     within_hours: int = 24 * 7
     #: Below so many people a row is withheld; 0: the answer is not for partners.
     partner_people: int = 0
+    #: Of days and hours: an IANA name.
+    time_zone: str = zones.DEFAULT
+    #: Whether /a/ is the page /a.
+    drops_slash: bool = False
+
+    @property
+    def begin_ms(self) -> int:
+        """When its first day begins, in its time zone."""
+        return zones.begin_ms(self.first_day, zones.zone_named(self.time_zone))
+
+    @property
+    def end_ms(self) -> int:
+        """When the day after its last begins."""
+        return zones.begin_ms(self.last_day + timedelta(days=1), zones.zone_named(self.time_zone))
 
 
-def question(report: str, asked: Mapping[str, Sequence[str]], *, now_ms: int, partner_people: int) -> Question:
-    """The question that `asked` puts, by name all values that were given.
+class Defaults(NamedTuple):
+    """What the operator has set for all questions."""
+
+    partner_people: int = 0
+    time_zone: str = zones.DEFAULT
+    drops_slash: bool = False
+
+
+def question(
+    report: str,
+    asked: Mapping[str, Sequence[str]],
+    *,
+    now_ms: int,
+    partner_people: int,
+    time_zone: str = zones.DEFAULT,
+    drops_slash: bool = False,
+) -> Question:
+    """The question that `asked` puts, by name all values that were given; the others are what is set.
 
     Raises BadRequest, `bad_question`; the detail says what was expected and repeats nothing.
     """
@@ -92,7 +126,8 @@ def question(report: str, asked: Mapping[str, Sequence[str]], *, now_ms: int, pa
         if name != "step" and len(values) != 1:
             raise _bad(f"expected {name} once")
     one = {name: values[0] for name, values in asked.items() if name != "step"}
-    today = datetime.fromtimestamp(now_ms / 1_000, UTC).date()
+    zone = _zone(one, time_zone)
+    today = zones.today_in(zone, now_ms)
     first_day, last_day = _days(one, today)
     by = one.get("by", BREAKDOWNS[report][0])
     if by not in BREAKDOWNS[report]:
@@ -108,8 +143,22 @@ def question(report: str, asked: Mapping[str, Sequence[str]], *, now_ms: int, pa
         limit=_whole(one, "limit", 20, MAX_LIMIT),
         steps=_steps(report, asked.get("step", ())),
         within_hours=_whole(one, "within_hours", 24 * 7, MAX_WITHIN_HOURS),
+        time_zone=zone.key,
+        drops_slash=drops_slash,
     )
-    return _for_partners(found, one, today, partner_people) if "partner" in one else found
+    if "partner" not in one:
+        return found
+    if zone.key != time_zone:
+        # Of two zones the same month differs by hours, which could be told by subtraction.
+        raise _bad("expected no time_zone but the one that is set: partners may have no other span")
+    return _for_partners(found, one, today, partner_people)
+
+
+def _zone(one: Mapping[str, str], default: str) -> ZoneInfo:
+    try:
+        return zones.zone_named(one.get("time_zone", default))
+    except ValueError:
+        raise _bad("expected time_zone to be an IANA name such as Europe/Amsterdam") from None
 
 
 def _days(one: Mapping[str, str], today: date) -> tuple[date, date]:
@@ -175,7 +224,13 @@ def _steps(report: str, steps: Sequence[str]) -> tuple[str, ...]:
         raise _bad(f"expected 2 to {MAX_STEPS} times step, such as step=view:/&step=view:/watch/*")
     if not all(_STEP.fullmatch(step) for step in steps):
         raise _bad("expected step to be a type, or type:/page, or type:/page*")
-    return tuple(steps)
+    return tuple(_respelled(step) for step in steps)
+
+
+def _respelled(step: str) -> str:
+    """A step with its page in the spelling that pages are kept in."""
+    kind, slash, page = step.partition(":/")
+    return kind + (":" + readable(slash[1:] + page) if slash else "")
 
 
 def _for_partners(found: Question, one: Mapping[str, str], today: date, people: int) -> Question:

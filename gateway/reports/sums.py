@@ -9,7 +9,7 @@ import duckdb
 
 from ..shipping.cells import COARSE
 from ..shipping.visitors import EXACT_UP_TO, RELATIVE_ERROR, number, sketch, together
-from .finding import REASON, WHERE, filters
+from .finding import REASON, WHERE, filters, local_time, page_of
 from .question import Question
 
 #: The breakdowns of a question and their columns.
@@ -41,10 +41,10 @@ SELECT place, {_OF_DAY} AS of_day, list(visitors) FROM cells JOIN chosen ON {{ke
 WHERE visitors NOTNULL AND {REASON} IS NULL AND coarse = $coarse AND {_WHERE}
 GROUP BY ALL
 """  # noqa: S608 - names of ours
-#: Of events that no cells with visitors stand for.
+#: Of events that no cells with visitors stand for. A daily pseudonym lasts for a day of UTC, whatever is asked for.
 _PSEUDONYMS: Final = f"""
-SELECT place, {_OF_DAY} AS of_day, list(DISTINCT visitor)
-FROM (SELECT *, received_at::DATE AS day FROM loose) JOIN chosen ON {{key}} IS NOT DISTINCT FROM chosen.key
+SELECT place, CASE WHEN visitor_kind = 'daily' THEN received_at::DATE END AS of_day, list(DISTINCT visitor)
+FROM (SELECT *, {{day}} AS day FROM loose) JOIN chosen ON {{key}} IS NOT DISTINCT FROM chosen.key
 WHERE visitor NOTNULL AND {REASON} IS NULL AND {_WHERE}
 GROUP BY ALL
 """  # noqa: S608 - names of ours
@@ -87,7 +87,8 @@ class Sums:
         fetched_by: str | None = None,
     ) -> None:
         self._base = base
-        self._key = COLUMN_OF[by] if by else "NULL::VARCHAR"
+        self._key = page_of(asked) if by == "page" else COLUMN_OF[by] if by else "NULL::VARCHAR"
+        self._day = f"{local_time(asked)}::DATE"
         self._values: dict[str, Any] = {
             "types": list(types),
             "coarse": fetched_by is None and (by is None or self._key in (*COARSE, "day")),
@@ -133,7 +134,7 @@ class Sums:
         ]
 
     def _found(self, sql: str, values: dict[str, Any]) -> list[tuple[int, date | None, list[Any]]]:
-        return self._base.execute(sql.format(key=self._key), values).fetchall()
+        return self._base.execute(sql.format(key=self._key, day=self._day), values).fetchall()
 
     def _choose(self, keys: Iterable[Any]) -> int:
         listed = list(keys)

@@ -16,7 +16,7 @@ import duckdb
 
 from . import suppress
 from .answer import Value, Withheld
-from .finding import REASON, WHERE, Finding, filters
+from .finding import REASON, WHERE, Finding, filters, local_time, page_of
 from .question import Question
 
 COLUMNS: Final = ["hours", "seconds", "uncertain_seconds", "viewings", "visitors"]
@@ -25,14 +25,14 @@ PLAYING: Final = "playing"
 
 #: Which events are heartbeats, whatever their wire calls them.
 HEARTBEATS: Final = f"(type = '{HEARTBEAT}' OR position_ms NOTNULL)"
-_TITLE: Final = "coalesce(media, page)"
+#: By local time, which `{at}` stands for.
 _KEYS: Final = {
-    "title": _TITLE,
+    "title": "{title}",
     "device": "device_kind",
     "country": "country",
-    "day": "strftime(received_at, '%Y-%m-%d')",
-    "hour": "strftime(received_at, '%H')",
-    "weekday": "strftime(received_at, '%u %H')",
+    "day": "strftime({at}, '%Y-%m-%d')",
+    "hour": "strftime({at}, '%H')",
+    "weekday": "strftime({at}, '%u %H')",
 }
 #: A viewing goes on over midnight: so far back its last heartbeat is looked for.
 _BEFORE: Final = "INTERVAL 1 HOUR"
@@ -46,17 +46,19 @@ _GAP_MS: Final = 86_400_000
 _MAX_POSITION_MS: Final = 10**12
 _MAX_PING: Final = 10**9
 
+#: The instant at which the first day of the question begins.
+_FIRST: Final = "epoch_ms($first::BIGINT)::TIMESTAMPTZ"
 #: Viewings and visitors as hashes of 64 bits, which take half the time of their names.
 _BEATS: Final = f"""
 CREATE OR REPLACE TEMP TABLE beats AS
-SELECT {{key}} AS key, hash(coalesce(viewing, visitor || ' ' || {_TITLE})) AS viewing, ping::INTEGER AS ping,
+SELECT {{key}} AS key, hash(coalesce(viewing, visitor || ' ' || {{title}})) AS viewing, ping::INTEGER AS ping,
        coalesce(play_state = '{PLAYING}', false) AS is_playing, position_ms,
        CASE WHEN playback_rate BETWEEN 0.05 AND 20 THEN playback_rate ELSE 1 END AS rate,
        epoch_ms(coalesce(occurred_at, received_at)) AS told_ms, epoch_ms(received_at) AS received_ms,
-       received_at >= $first::DATE AS counts, CASE WHEN visitor NOTNULL THEN hash(visitor) END AS visitor,
+       received_at >= {_FIRST} AS counts, CASE WHEN visitor NOTNULL THEN hash(visitor) END AS visitor,
        CASE WHEN visitor_kind = 'daily' THEN received_at::DATE END AS of_day
 FROM events
-WHERE {HEARTBEATS} AND {WHERE} AND {REASON} IS NULL AND received_at >= $first::DATE - {_BEFORE}
+WHERE {HEARTBEATS} AND {WHERE} AND {REASON} IS NULL AND received_at >= {_FIRST} - {_BEFORE}
   AND coalesce(viewing, visitor) NOTNULL AND position_ms BETWEEN 0 AND {_MAX_POSITION_MS}
   AND coalesce(ping, 0) BETWEEN 0 AND {_MAX_PING}
 """  # noqa: S608 - names of ours
@@ -90,21 +92,24 @@ SELECT key, max(people) FROM (
 ) GROUP BY key
 """
 _COUNTS: Final = f"""
-SELECT {REASON} AS reason, count(*) FROM events WHERE {HEARTBEATS} AND {WHERE} AND received_at >= $first::DATE
+SELECT {REASON} AS reason, count(*) FROM events WHERE {HEARTBEATS} AND {WHERE} AND received_at >= {_FIRST}
 GROUP BY reason
 """  # noqa: S608 - names of ours
 
 
 def find(base: duckdb.DuckDBPyConnection, asked: Question) -> Finding:
-    """Viewing by title, device, country, day, hour of the day or hour of the week ("1 20": Monday at 20 h, UTC).
+    """Viewing by title, device, country, day, hour of the day or hour of the week ("1 20": Monday at 20 h).
 
+    Days and hours are those of the question's time zone.
     The table `events` should begin a day before the question does. Heartbeats that tell neither position nor viewing
     count in no row and are told as excluded.
     """
-    values = {**filters(asked), "first": asked.first_day}
+    values = {**filters(asked), "first": asked.begin_ms}
+    title = f"coalesce(media, {page_of(asked)})"
+    key = _KEYS[asked.by].format(at=local_time(asked), title=title)
     counted: dict[str | None, int] = dict(base.execute(_COUNTS, values).fetchall())
     gross = sum(counted.values())
-    base.execute(_BEATS.format(key=_KEYS[asked.by]), values)
+    base.execute(_BEATS.format(key=key, title=title), values)
     base.execute(_WATCHED)
     ((used,),) = base.execute("SELECT count(*) FROM watched").fetchall()
     excluded = {reason: events for reason, events in counted.items() if reason is not None}

@@ -15,6 +15,7 @@ from latchstring_gateway.dashboard.page import Dashboard
 from latchstring_gateway.errors import NotSignedIn
 from latchstring_gateway.pages.static import static_routes
 from latchstring_gateway.reports.asking import Reports
+from latchstring_gateway.reports.question import Defaults
 from latchstring_gateway.tokens.codec import Codec
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey
 from latchstring_gateway.tokens.keyring import KeyRing
@@ -50,7 +51,12 @@ class MemoryKeys:
         return self.there and key_id == KEY_ID
 
 
-def application(data_dir: Path, keys: MemoryKeys | None = None, clock: Clock | None = None) -> Starlette:
+def application(
+    data_dir: Path,
+    keys: MemoryKeys | None = None,
+    clock: Clock | None = None,
+    defaults: Defaults = Defaults(),  # noqa: B008 - it never changes
+) -> Starlette:
     """The dashboard and its style sheets."""
     clock = clock or SystemClock()
     ring = KeyRing((RingKey("key1", KeyState.ACTIVE, 0, 0, b"k" * 32),), clock)
@@ -59,6 +65,7 @@ def application(data_dir: Path, keys: MemoryKeys | None = None, clock: Clock | N
         reports=Reports(data_dir, memory_mb=512, seconds=60),
         clock=clock,
         pages=pages(),
+        defaults=defaults,
     )
     return Starlette(routes=[*dashboard.routes(), *static_routes()])
 

@@ -9,6 +9,7 @@ from harness import warehouse
 from harness.dashboard_stand import KEY, MemoryKeys, application
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.dashboard.door import VISIT_SECONDS
+from latchstring_gateway.reports.question import Defaults
 
 # A process for each answer: no unit test's time.
 pytestmark = pytest.mark.beacons
@@ -169,3 +170,18 @@ async def test_steps_of_the_funnel_are_chosen_in_the_url(client: httpx.AsyncClie
 
     assert answer.status_code == 200
     assert 'name="step" type="text" autocomplete="off" spellcheck="false" value="view:/*"' in answer.text
+
+
+async def test_days_and_hours_are_of_the_time_zone_and_say_so(tmp_path: Path, keys: MemoryKeys) -> None:
+    """They were UTC for everybody."""
+    warehouse.commit(tmp_path, [{"visitor": "ada", "received_at": 1_799_992_740_000}])  # 2027-01-15T05:59Z
+    app = application(tmp_path, keys, ManualClock(), Defaults(time_zone="America/Los_Angeles"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://edge") as client:
+        await _sign_in(client)
+        page = (await client.get("/dashboard?from=2027-01-14&to=2027-01-14")).text
+        there = (await client.get("/dashboard/reports/audience?by=day&from=2027-01-14&to=2027-01-14")).text
+        here = await client.get("/dashboard?time_zone=Nowhere")
+
+    assert "Days and hours are America/Los_Angeles" in page
+    assert there.splitlines()[1].startswith("2027-01-14,1,1,1")
+    assert here.status_code == 400

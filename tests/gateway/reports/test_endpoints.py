@@ -13,6 +13,7 @@ from harness import warehouse
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.reports.asking import Reports
 from latchstring_gateway.reports.endpoints import ReportEndpoints
+from latchstring_gateway.reports.question import Defaults
 from latchstring_middleware.problems import ProblemAnswers
 
 # A process for each answer: no unit test's time.
@@ -24,7 +25,7 @@ def client(tmp_path: Path) -> httpx.AsyncClient:
     """A client of the endpoints over a small warehouse; credentials are the app's business."""
     warehouse.commit(tmp_path, [{"page": "/ü,1", "visitor": "ada"}, {"page": "/ü,1", "machine": "bot"}])
     reports = Reports(tmp_path, memory_mb=256, seconds=60)
-    app = ProblemAnswers(Router(ReportEndpoints(reports, ManualClock(), partner_people=10).routes()))
+    app = ProblemAnswers(Router(ReportEndpoints(reports, ManualClock(), Defaults(10)).routes()))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge")
 
 
