@@ -40,7 +40,10 @@ class DeviceSettings(BaseSettings):
         "end-oldest", description="what a sign-in does that would be one too many"
     )
     devices_per_account: int = Field(
-        0, ge=0, le=100, description="devices of an account; one more has to wait until one is given up; 0: no limit"
+        200,
+        ge=0,
+        le=1_000,
+        description="devices of an account; one more has to wait until one is given up; 0: no limit",
     )
     remove_wants_password: bool = Field(
         default=False, description="whether a device is removed only by who gave the password in this session"

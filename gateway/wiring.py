@@ -207,7 +207,7 @@ def build(
         starter=starter,
         fingerprints=fingerprints,
         devices=devices,
-        limit=DeviceLimit(devices, settings.devices_per_account),
+        limit=DeviceLimit(devices, settings.devices_per_account, clock),
         trials=Trials(store, ring, names, days=settings.trial_days, shared_after=settings.trial_shared_after),
         refiner=refiner,
         service_keys=ServiceKeys(store, clock),

@@ -13,6 +13,8 @@ from .spoken import details_in, label_in, picture_of, place_in, this_device, thi
 
 #: How long the owner is told that a copy of a device's sign-in was refused.
 REUSE_TOLD_DAYS: Final = 30
+#: How long it is shown that a device was used elsewhere.
+ELSEWHERE_DAYS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Card:
     remembered: bool
     is_this: bool
     looks_like: str = ""
+    #: Where else it was used of late, and when last: a copied sign-in shows here.
+    elsewhere: tuple[tuple[str, Moment], ...] = ()
 
 
 def card(row: DeviceRow, language: Language, places: Places, *, is_this: bool, now_ms: int, zone: tzinfo) -> Card:
@@ -47,6 +51,12 @@ def card(row: DeviceRow, language: Language, places: Places, *, is_this: bool, n
     def when(at_ms: int) -> Moment:
         return moment(at_ms, now_ms, language, zone)
 
+    here = place_in(places.of(row.place.partition("/")[0]), language)
+    elsewhere: dict[str, Moment] = {}
+    for network, at_ms in row.former_places:
+        place = place_in(places.of(network.partition("/")[0]), language)
+        if place and place != here and now_ms - at_ms < ELSEWHERE_DAYS * 86_400_000:
+            elsewhere.setdefault(place, when(at_ms))
     return Card(
         id=row.id,
         name=label_in(row.name, row.client, row.os, language),
@@ -55,7 +65,8 @@ def card(row: DeviceRow, language: Language, places: Places, *, is_this: bool, n
         this=this_device(row.kind, language),
         this_first=this_device_first(row.kind, language),
         details=details_in(row.model, row.client, row.os, row.name, language),
-        place=place_in(places.of(row.place.partition("/")[0]), language),
+        place=here,
+        elsewhere=tuple(elsewhere.items())[:3],
         network=row.place,
         last_seen=when(row.last_seen_ms),
         first_seen=when(row.first_seen_ms) if row.first_seen_ms else None,

@@ -1,7 +1,7 @@
 """The backend's URLs of an account's devices: list, rename, remove one, remove all others."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 from starlette.requests import Request
@@ -14,7 +14,10 @@ from ..ids import Account, is_id
 from ..revocation.answers import receipt_response
 from ..revocation.receipt import Receipt
 from ..revocation.revoke import Revoker, Target
-from .registry import DeviceRow, Devices
+from .registry import MAX_LISTED, DeviceRow, Devices
+
+#: Devices that one answer may hold.
+MOST_LISTED: Final = 1_000
 
 
 class RenameRequest(Struct, forbid_unknown_fields=True):
@@ -36,9 +39,17 @@ class AccountDevices:
         self._devices = devices
         self._revoker = revoker
 
-    async def list(self, account: str) -> Sequence[DeviceRow]:
+    async def list(self, account: str, *, after: str = "", limit: int = MAX_LISTED) -> Sequence[DeviceRow]:
         """See `Devices.list`."""
-        return await self._devices.list(Account(account))
+        return await self._devices.list(Account(account), after=after, limit=limit)
+
+    async def ids(self, account: str) -> Sequence[str]:
+        """See `Devices.ids`."""
+        return await self._devices.ids(Account(account))
+
+    async def find(self, account: str, device_id: str) -> DeviceRow | None:
+        """See `Devices.find`."""
+        return await self._devices.find(Account(account), device_id)
 
     async def rename(self, account: str, device_id: str, name: str) -> None:
         """See `Devices.rename`."""
@@ -81,9 +92,11 @@ class DeviceEndpoints:
         ]
 
     async def list(self, request: Request) -> JSONResponse:
-        """Every device of the account, last used first."""
-        rows = await self._devices.list(account_of(request))
-        return JSONResponse({"devices": [row.as_dict() for row in rows]})
+        """The account's devices, last used first: `limit` of them (200), behind `after`; `next` is the next `after`."""
+        account, limit = account_of(request), _limit_of(request)
+        rows = await self._devices.list(account, after=request.query_params.get("after", ""), limit=limit)
+        following = rows[-1].position if len(rows) == limit else None
+        return JSONResponse({"devices": [row.as_dict() for row in rows], "next": following})
 
     async def rename(self, request: Request) -> Response:
         """204; 400 for a bad name, 404 for a device the account does not have."""
@@ -107,7 +120,7 @@ class DeviceEndpoints:
             made = await self._devices.removed(account, repeat_key=repeat_key, act=act)
             if made is not None:
                 return receipt_response(made)
-        known = [row.id for row in await self._devices.list(account)]
+        known = await self._devices.ids(account)
         if asked.keep not in known:
             # A mistyped id would sign out every device.
             raise NotFound("unknown_device", "no such device on this account; nothing was removed")
@@ -118,6 +131,13 @@ class DeviceEndpoints:
             account, others, reason="removed_by_website", repeat_key=repeat_key, act=act
         )
         return receipt_response(receipt)
+
+
+def _limit_of(request: Request) -> int:
+    said = request.query_params.get("limit", str(MAX_LISTED))
+    if not (said.isascii() and said.isdigit() and len(said) < 5 and 1 <= int(said) <= MOST_LISTED):
+        raise BadRequest("bad_limit", f"expected limit from 1 to {MOST_LISTED}")
+    return int(said)
 
 
 def _device_of(request: Request) -> str:

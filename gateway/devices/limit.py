@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
+from ..clock import Clock
 from ..errors import BadRequest
 from ..pages.language import Language
 from ..revocation.receipt import Receipt
-from .page import DevicesForPage
+from .for_page import DevicesForPage
 from .receipt_words import Told, tell
 from .registry import DeviceRow
 from .spoken import label_in
@@ -41,16 +42,23 @@ class Full:
 class DeviceLimit:
     """What an account may have, and what it gives up for one more; `most` 0 is no limit."""
 
-    def __init__(self, devices: DevicesForPage, most: int) -> None:
+    def __init__(self, devices: DevicesForPage, most: int, clock: Clock) -> None:
         self._devices = devices
+        self._clock = clock
         self._most = most
 
     async def full(self, account: str, *, keep: str = "") -> Full | None:
         """What to choose from, the device `keep` left out, or None if there is room. Raises StoreAway."""
         if not self._most:
             return None
-        rows = [row for row in await self._devices.list(account) if row.state == "active"]
-        surplus = len(rows) - self._most + 1
+        now_ms = self._clock.wall_ms()
+        # What no sign-in can last on any more makes room by itself (devices/keep.lua).
+        listed, total = await self._devices.list(account), len(await self._devices.ids(account))
+        idle = [row for row in listed if row.good_until_ms and row.good_until_ms <= now_ms]
+        if total - len(idle) < self._most:
+            return None
+        rows = [row for row in listed if row not in idle]
+        surplus = total - len(idle) - self._most + 1
         return Full(tuple(row for row in rows if row.id != keep), surplus, self._most) if surplus > 0 else None
 
     async def give_up(self, account: str, chosen: Collection[str], full: Full) -> Receipt:

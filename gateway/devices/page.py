@@ -13,10 +13,10 @@ the device in use has no session left with which to fetch another page, and no c
 operator wants the password for it, who is merely remembered is sent to sign in first.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from markupsafe import Markup
 from starlette.middleware import Middleware
@@ -27,38 +27,23 @@ from starlette.types import ASGIApp
 
 from ..clock import Clock
 from ..errors import BadRequest, EdgeError, NotFound, StoreAway
+from ..ids import is_id
 from ..pages.forms import form_fields
 from ..pages.language import Language
 from ..pages.render import Pages, Reader
 from ..pages.visitor import visitor_of
 from ..pages.words import listing, spoken_days
-from ..revocation.receipt import Receipt
 from .card import REUSE_TOLD_DAYS, Card, cards, name_problem
+from .for_page import DevicesForPage
 from .place import Places
 from .receipt_page import receipt_page
-from .registry import MAX_NAME_CHARS, DeviceRow
+from .registry import MAX_LISTED, MAX_NAME_CHARS
 from .spoken import this_device_first
 
 BASE_URL: Final = "/latch/devices"
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 SIGN_OUT_URL: Final = "/latch/sign-out"
 _LINK: Final = Markup('<a href="#d-{}"><bdi>{}</bdi></a>')
-
-
-class DevicesForPage(Protocol):
-    """What the page asks of the registry and of revocation; each may raise errors.StoreAway."""
-
-    async def rename(self, account: str, device_id: str, name: str) -> None:
-        """Check a name and give it to a device; raises errors.NotFound and errors.BadRequest."""
-        ...
-
-    async def remove(self, account: str, device_ids: list[str], *, reason: str) -> Receipt:
-        """Sign devices out everywhere; raises errors.NotFound."""
-        ...
-
-    async def list(self, account: str) -> Sequence[DeviceRow]:
-        """The devices of an account that are signed in."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +146,7 @@ class DevicesPage:
     async def ask_remove(self, request: Request) -> Response:
         """Ask once more before one device is signed out."""
         reader = self._pages.reader(request)
-        this, others = await self._cards(request, reader.language)
+        this, others, _ = await self._cards(request, reader.language)
         chosen = self._chosen(request, this, others)
         language, what = reader.language, chosen.this
         heading = language.gettext("Sign out %(device)s?", device=what)
@@ -181,14 +166,14 @@ class DevicesPage:
     async def remove(self, request: Request) -> Response:
         """Sign one device out and show the receipt."""
         reader = self._pages.reader(request)
-        this, others = await self._cards(request, reader.language)
+        this, others, _ = await self._cards(request, reader.language)
         chosen = self._chosen(request, this, others)
         return self._back_to_the_password(request) or await self._remove(request, reader, [chosen])
 
     async def ask_remove_others(self, request: Request) -> Response:
         """Ask once more before all others are signed out; nothing to ask if there are none."""
         reader = self._pages.reader(request)
-        this, others = await self._cards(request, reader.language)
+        this, others, _ = await self._cards(request, reader.language)
         if not others:
             return RedirectResponse(BASE_URL, 303)
         return _confirm(
@@ -207,10 +192,15 @@ class DevicesPage:
     async def remove_others(self, request: Request) -> Response:
         """Sign out everything but this device and show the receipt."""
         reader = self._pages.reader(request)
-        _, others = await self._cards(request, reader.language)
+        _, others, _following = await self._cards(request, reader.language)
         if not others:
             return RedirectResponse(BASE_URL, 303)
-        return self._back_to_the_password(request) or await self._remove(request, reader, others)
+        back = self._back_to_the_password(request)
+        if back is not None:
+            return back
+        here = visitor_of(request)
+        ids = [one for one in await self._devices.ids(here.account) if one != here.device]
+        return await self._remove(request, reader, others, ids)
 
     def _back_to_the_password(self, request: Request) -> Response | None:
         """Who is merely remembered goes to the question before this post, whose gate sends him to sign in."""
@@ -218,11 +208,18 @@ class DevicesPage:
             return None
         return RedirectResponse(request.url.path, 303)
 
-    async def _cards(self, request: Request, language: Language) -> tuple[Card | None, list[Card]]:
+    async def _cards(self, request: Request, language: Language) -> tuple[Card | None, list[Card], str]:
+        """The device in use, the others of this page, and the place behind which the next page begins, if any."""
         visitor = visitor_of(request)
-        rows = await self._devices.list(visitor.account)
+        rows = [*await self._devices.list(visitor.account, after=request.query_params.get("after", ""))]
+        following = rows[-1].position if len(rows) >= MAX_LISTED else ""
+        # The one in use is shown on each page, and one that is asked about may be on any.
+        for wanted in {visitor.device, request.path_params.get("device", "")} - {row.id for row in rows}:
+            found = await self._devices.find(visitor.account, wanted) if is_id(wanted) else None
+            rows += [found] if found is not None else []
         now_ms = self._clock.wall_ms()
-        return cards(rows, language, self._places, device_in_use=visitor.device, now_ms=now_ms, zone=self._zone)
+        here = visitor.device
+        return *cards(rows, language, self._places, device_in_use=here, now_ms=now_ms, zone=self._zone), following
 
     def _chosen(self, request: Request, this: Card | None, others: list[Card]) -> Card:
         wanted = request.path_params["device"]
@@ -235,7 +232,7 @@ class DevicesPage:
         self, request: Request, *, renamed_id: str = "", rename_error: RenameError | None = None, status: int = 200
     ) -> Response:
         reader = self._pages.reader(request)
-        this, others = await self._cards(request, reader.language)
+        this, others, following = await self._cards(request, reader.language)
         listed = [*([this] if this else []), *others]
         if rename_error is not None and all(one.id != rename_error.device for one in listed):
             raise NotFound("no_such_device", "this device is not on the account's list")
@@ -251,17 +248,20 @@ class DevicesPage:
             reused=reused,
             reused_links=listing([_LINK.format(one.id, one.name) for one in reused], reader.language),
             reuse_told=spoken_days(REUSE_TOLD_DAYS, reader.language),
+            older_url=f"{BASE_URL}?after={following}" if following else None,
             renamed=next((one.name for one in listed if one.id == renamed_id), None),
             rename_error=rename_error,
             max_name_chars=MAX_NAME_CHARS,
             zone_name=str(self._zone),
         )
 
-    async def _remove(self, request: Request, reader: Reader, chosen: list[Card]) -> Response:
+    async def _remove(
+        self, request: Request, reader: Reader, chosen: list[Card], ids: list[str] | None = None
+    ) -> Response:
         is_here = any(one.is_this for one in chosen)
         receipt = await self._devices.remove(
             visitor_of(request).account,
-            [one.id for one in chosen],
+            ids or [one.id for one in chosen],
             reason="deactivated_on_device" if is_here else "removed_by_owner",
         )
         answer = receipt_page(

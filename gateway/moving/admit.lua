@@ -1,5 +1,6 @@
 -- Take in lines of an import, each whole or not at all. What is there already stays: a device row only learns an earlier
 -- first and a later last day, and a name if its owner gave it none. Tells no hook. Atomic.
+-- INCLUDE ../revocation/rows.lua ../devices/keep.lua
 -- KEYS generations
 -- ARGV prefix kept_ms dry
 -- REST one JSON object a line: the fields of lines.Row
@@ -19,6 +20,8 @@ local function admit_device(line)
       'kind', line.kind, 'model', line.model, 'os', line.os, 'client', line.client, 'place', line.place,
       'first_seen_ms', whole(line.first_ms), 'last_seen_ms', whole(line.last_ms), 'remembered', line.remembered)
     redis.call('SADD', prefix .. 'devices:' .. line.account, line.device)
+    keep_for(row, longest_ms)
+    keep_for(prefix .. 'devices:' .. line.account, longest_ms)
     redis.call('HSETNX', prefix .. 'account:' .. line.account, 'generation', 0)
     redis.call('HSETNX', prefix .. 'account:' .. line.account, 'created_at_ms', whole(now))
     return 'imported'
@@ -31,8 +34,9 @@ end
 
 local function admit_session(line)
   local row = prefix .. 'session:' .. line.session
-  local owner = redis.call('HGET', row, 'account')
-  if owner then return owner == line.account and 'already' or 'other_account' end
+  if redis.call('EXISTS', row) == 1 then
+    return is_sessions_owner(prefix, line.session, line.account) and 'already' or 'other_account'
+  end
   local disabled, not_before, generation = unpack(redis.call('HMGET', prefix .. 'account:' .. line.account, 'disabled', 'not_before_ms', 'generation'))
   if disabled == '1' then return 'disabled' end
   if line.authenticated_ms <= math.max(tonumber(not_before or 0), tonumber(floor_not_before or 0)) then return 'overtaken' end
@@ -45,6 +49,7 @@ local function admit_session(line)
     'generation', math.max(tonumber(generation or 0), tonumber(floor or 0)), 'fresh_until_ms', 0, 'remembered', line.remembered,
     'remember_until_ms', 0, 'absolute_ms', 0, 'run', '', 'renewed_at_ms', whole(line.last_ms))
   redis.call('PEXPIRE', row, kept_ms)
+  redis.call('HSET', prefix .. 'device:' .. line.device, 's:' .. line.session, '1')
   return 'imported'
 end
 

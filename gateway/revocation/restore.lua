@@ -1,9 +1,10 @@
 -- Put back entries that a worker still holds and the store has lost (a fail-over, a restored copy). Idempotent: an
 -- entry counts as there if the stream holds its revocation id for the same subject.
--- INCLUDE append.lua
+-- INCLUDE append.lua rows.lua
 -- KEYS revocations number account_or_row generations
 -- ARGV keep_ms kind id generation revocation_id at_ms
 -- RETURNS 1 if it was missing and put back, else 0
+local function prefix_of(key, rest) return string.sub(key, 1, #key - #rest) end
 local from = string.format('%.0f', math.max(store_ms() - keep_ms, 0))
 for _, item in ipairs(redis.call('XRANGE', revocations_key, from, '+')) do
   local words = {}
@@ -13,11 +14,10 @@ for _, item in ipairs(redis.call('XRANGE', revocations_key, from, '+')) do
   if same and words[3] == id and tonumber(words[4]) >= tonumber(generation) then return 0 end
 end
 if kind == 'device' then
-  redis.call('HSET', account_or_row_key, 'state', 'removed', 'removed_at_ms', at_ms)
-  redis.call('PEXPIRE', account_or_row_key, 34560000000)
+  -- As the removal did: it counts no more among its account's, and nothing of it is kept.
+  remove_device(prefix_of(account_or_row_key, 'device:' .. id), id, at_ms)
 elseif kind == 'session' then
-  redis.call('HSET', account_or_row_key, 'state', 'ended', 'reason', 'restored')
-  redis.call('PEXPIRE', account_or_row_key, 34560000000)
+  end_session(prefix_of(account_or_row_key, 'session:' .. id), id, 'restored')
 elseif kind == 'account' or kind == 'disable' then
   if tonumber(redis.call('HGET', account_or_row_key, 'generation') or 0) < tonumber(generation) then
     redis.call('HSET', account_or_row_key, 'generation', generation, 'not_before_ms', at_ms)

@@ -1,5 +1,5 @@
 -- Revoke devices, sessions or a whole account: change the records, append to the stream, ring, note the event. Atomic.
--- INCLUDE append.lua epoch.lua
+-- INCLUDE append.lua epoch.lua rows.lua
 -- KEYS account devices generations revocations number home receipt outbox repeat
 -- ARGV prefix account revocation_id reply_to event_prefix reason
 -- REST pairs of words: kind (device | session | account | disable), id
@@ -17,7 +17,7 @@ for i = first, #ARGV, 2 do
   if kind == 'device' and redis.call('HGET', prefix .. 'device:' .. id, 'account') ~= account then
     return {'unknown_device', id}
   end
-  if kind == 'session' and redis.call('HGET', prefix .. 'session:' .. id, 'account') ~= account then
+  if kind == 'session' and not is_sessions_owner(prefix, id, account) then
     return {'unknown_session', id}
   end
 end
@@ -30,25 +30,17 @@ for i = first, #ARGV, 2 do
   local generation = 0
   local event, data = nil, {reason = reason, revocation = revocation_id}
   if kind == 'device' then
-    local row = prefix .. 'device:' .. id
-    local name, device_kind, browser = unpack(redis.call('HMGET', row, 'name', 'kind', 'browser'))
-    -- A removed id is dead for good; the row stays until no token of it can verify any more (400 days).
-    redis.call('HSET', row, 'state', 'removed', 'removed_at_ms', string.format('%.0f', at_ms))
-    -- Nobody is shown it any more: what it was called and where it was is forgotten, and which browser it is.
-    redis.call('HDEL', row, 'name', 'named_by_owner', 'model', 'os', 'client', 'place', 'browser', 'hardware', 'stated', 'alike', 'first_seen_ms', 'last_seen_ms')
-    for _, field in ipairs(redis.call('HKEYS', row)) do
-      if string.sub(field, 1, 3) == 'fp:' then redis.call('HDEL', row, field) end
-    end
-    redis.call('PEXPIRE', row, 34560000000)
-    redis.call('SREM', devices_key, id)
-    if browser then redis.call('DEL', prefix .. 'browser:' .. account .. ':' .. browser) end
-    event = 'device.removed'
+    local state, name, device_kind = unpack(redis.call('HMGET', prefix .. 'device:' .. id, 'state', 'name', 'kind'))
+    -- A removed id is dead for good; the row stays until no token of it can verify any more (400 days). Nobody is shown
+    -- it any more: what it was called and where it was is forgotten, which browser it is, and its sessions' rows.
+    remove_device(prefix, id, at_ms)
+    if state ~= 'removed' then event = 'device.removed' end
     data.device = id
     data.name = name or ''
     data.kind = device_kind or ''
   elseif kind == 'session' then
-    redis.call('HSET', prefix .. 'session:' .. id, 'state', 'ended', 'reason', reason)
-    event = 'session.ended'
+    if redis.call('HGET', prefix .. 'session:' .. id, 'state') == 'live' then event = 'session.ended' end
+    end_session(prefix, id, reason)
     data.session = id
   else
     -- Given out by the partition, so that one figure can be above all of its accounts' (revoke_everybody.lua).
@@ -67,7 +59,8 @@ for i = first, #ARGV, 2 do
   local _, words = append_entry(revocations_key, number_key, at_ms, kind, id, generation, revocation_id, reply)
   entries = entries + 1
   bells[entries] = words
-  append_event(outbox_key, at_ms, event_prefix .. entries, event, account, data)
+  -- What is done again tells nobody twice.
+  if event then append_event(outbox_key, at_ms, event_prefix .. entries, event, account, data) end
 end
 redis.call('HSET', receipt_key, 'at_ms', string.format('%.0f', at_ms), 'account', account, 'entries', entries, 'run_id', run_id, 'bells', table.concat(bells, '\n'))
 redis.call('PEXPIRE', receipt_key, 86400000)

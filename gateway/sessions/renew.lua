@@ -1,6 +1,6 @@
 -- Redeem token n of a session: renew its lease, advance the counter, or find reuse. Atomic. Every call writes, so an
 -- isolated former primary that lost its right to write cannot say yes.
--- INCLUDE ../revocation/append.lua
+-- INCLUDE ../revocation/append.lua ../revocation/rows.lua ../devices/keep.lua
 -- KEYS session account device generations revocations number outbox
 -- ARGV prefix session_id presented issued_at_ms generation may_advance extend expected_ms may_accuse place kind lease_ms session_idle_ms session_absolute_ms remember_idle_ms rotate_every_ms grace_ms used_after_ms clock_tolerance_ms even_since_ms losses key_id event_id bound_to
 -- RETURNS {'ok', now_ms, n, fresh_until_ms, note} or {'unknown' | 'ended' | 'device_removed' | 'signed_out' | 'disabled' | 'over' | 'reuse' | 'unsure' | 'other_key', now_ms}
@@ -11,7 +11,9 @@ local account, device, state, n, n_issued_at, n_given_at, n_used, authenticated_
     'fresh_until_ms', 'remembered', 'remember_until_ms', 'absolute_ms', 'bound_to'))
 -- A row that was given back after a loss knows of its session only that it has ended.
 if not state then return {'unknown', now} end
-if state ~= 'live' then return {'ended', now} end
+if state ~= 'live' then
+  return {redis.call('HGET', session_key, 'reason') == 'device_removed' and 'device_removed' or 'ended', now}
+end
 if redis.call('HGET', device_key, 'state') ~= 'active' then return {'device_removed', now} end
 local disabled, account_generation = unpack(redis.call('HMGET', account_key, 'disabled', 'generation'))
 if disabled == '1' then return {'disabled', now} end
@@ -26,7 +28,7 @@ n, presented, issued_at_ms = tonumber(n), tonumber(presented), tonumber(issued_a
 fresh_until, remember_until, absolute = tonumber(fresh_until), tonumber(remember_until), tonumber(absolute)
 local is_fresh = now < fresh_until
 if now >= absolute or (not is_fresh and (remembered ~= '1' or now >= remember_until)) then
-  redis.call('HSET', session_key, 'state', 'ended', 'reason', 'over')
+  end_session(prefix, session_id, 'over')
   return {'over', now}
 end
 
@@ -99,7 +101,7 @@ elseif may_accuse == '0' or not sure then
   -- nobody is accused before it has.
   return {'unsure', now}
 else
-  redis.call('HSET', session_key, 'state', 'ended', 'reason', 'reuse')
+  end_session(prefix, session_id, 'reuse')
   redis.call('HSET', device_key, 'reuse_at_ms', whole(now))
   append_entry(revocations_key, number_key, now, 'session', session_id, 0, '-', '-')
   if may_tell_account() then
@@ -116,7 +118,8 @@ if extend == '1' then
   if remembered == '1' then
     remember_until = math.min(now + remember_idle_ms, absolute)
   end
-  redis.call('HSET', device_key, 'last_seen_ms', whole(now))
+  note_session(prefix, account, device, session_id, math.max(fresh_until, remember_until) + lease_ms, now)
+  note_place(device_key, place, now)
 end
 redis.call('HSET', session_key, 'fresh_until_ms', whole(fresh_until), 'remember_until_ms', whole(remember_until), 'renewed_at_ms', whole(now), 'key', key_id)
 return {'ok', now, n, fresh_until, note}

@@ -2,7 +2,7 @@
 -- browser's former session. Atomic.
 -- With `vouched` it is one that the website's old cookie stood for, under an id made of it: handed out once, and again
 -- only while its first answer may have been lost.
--- INCLUDE ../revocation/append.lua
+-- INCLUDE ../revocation/append.lua ../revocation/rows.lua ../devices/keep.lua
 -- KEYS account devices browser new_device session sessions generations revocations number outbox
 -- ARGV prefix account session_id new_device_id browser_id former_session remembered authenticated_at_ms method run ttl_ms session_idle_ms session_absolute_ms remember_idle_ms remember_absolute_ms lease_ms most_sessions when_full most_devices key_id label kind agent_kind model os client stated hardware place country provider event_prefix vouched given_device approved_by grace_ms bound_to
 -- RETURNS {'ok', now_ms, device_id, is_new, generation, fresh_until_ms, name, run, browser_id, is_repeated} or {'disabled' | 'overtaken' | 'full' | 'devices_full' | 'stale' | 'future' | 'used' | 'device_removed' | 'over' | 'approver_gone', now_ms}
@@ -25,7 +25,8 @@ local created_at, issued_at, is_repeated = now, now, false
 if vouched == '1' then
   local owner, state, n, n_issued_at, came_back_at, since, made_in, row_device, row_run, row_key =
     unpack(redis.call('HMGET', session_key, 'account', 'state', 'n', 'n_issued_at_ms', 'renewed_at_ms', 'created_at_ms', 'generation', 'device', 'run', 'bound_to'))
-  if owner then
+  if state then
+    if state ~= 'live' and redis.call('HGET', session_key, 'reason') == 'device_removed' then return {'device_removed', now} end
     if owner ~= account or state ~= 'live' or tonumber(made_in) < generation then return {'used', now} end
     if n ~= '0' then
       -- Once the cookie has come back (no lease is renewed in its first minutes), or after grace, its browser has it.
@@ -80,7 +81,7 @@ elseif given_device ~= '' then
 end
 -- A session that moves in brings a device that the website has had; one that was approved elsewhere is as new as any.
 most_devices = tonumber(most_devices)
-if is_new == 1 and most_devices > 0 and (vouched == '0' or approved_by ~= '') and redis.call('SCARD', devices_key) >= most_devices then
+if is_new == 1 and most_devices > 0 and (vouched == '0' or approved_by ~= '') and not has_room(prefix, account, most_devices, now) then
   return {'devices_full', now}
 end
 
@@ -93,21 +94,24 @@ redis.call('PERSIST', account_key)
 local row = prefix .. 'device:' .. device_id
 if given_device ~= '' then browser_id = redis.call('HGET', row, 'browser') or browser_id end
 if is_new == 1 then
-  redis.call('HSET', row, 'account', account, 'state', 'active', 'name', label, 'named_by_owner', '0', 'first_seen_ms', whole(now))
-  redis.call('SADD', devices_key, device_id)
+  redis.call('HSET', row, 'account', account, 'state', 'active', 'name', label, 'named_by_owner', '0', 'place', '', 'first_seen_ms', whole(now))
+  -- Lengthened below, with the session.
+  redis.call('PEXPIRE', row, 60000)
+  if redis.call('SADD', devices_key, device_id) == 1 and redis.call('SCARD', devices_key) == 1 then redis.call('PEXPIRE', devices_key, 60000) end
 elseif redis.call('HGET', row, 'named_by_owner') ~= '1' then
   redis.call('HSET', row, 'name', label)
 end
-redis.call('HSET', row, 'browser', browser_id, 'kind', kind, 'model', model, 'os', os, 'client', client, 'place', place, 'remembered', remembered, 'last_seen_ms', whole(now), 'key', key_id)
+redis.call('HSET', row, 'browser', browser_id, 'kind', kind, 'model', model, 'os', os, 'client', client, 'remembered', remembered, 'last_seen_ms', whole(now), 'key', key_id)
+note_place(row, place, now)
 if stated == '1' or hardware ~= '' then redis.call('HSET', row, 'stated', stated, 'hardware', hardware) end
 redis.call('SET', prefix .. 'browser:' .. account .. ':' .. browser_id, device_id, 'PX', 34560000000)
 
 if replaces then
-  redis.call('HSET', former, 'state', 'ended', 'reason', 'replaced')
+  end_session(prefix, former_session, 'replaced')
   append_entry(revocations_key, number_key, now, 'session', former_session, 0, '-', '-')
 end
 for i, id in ipairs(surplus) do
-  redis.call('HSET', prefix .. 'session:' .. id, 'state', 'ended', 'reason', 'session_limit')
+  end_session(prefix, id, 'session_limit')
   redis.call('ZREM', sessions_key, id)
   append_entry(revocations_key, number_key, now, 'session', id, 0, '-', '-')
   append_event(outbox_key, now, event_prefix .. '3.' .. i, 'session.ended', account, {session = id, reason = 'session_limit'})
@@ -126,8 +130,12 @@ redis.call('HSET', session_key, 'account', account, 'device', device_id, 'state'
 redis.call('PEXPIRE', session_key, ttl_ms)
 if most_sessions > 0 then
   redis.call('ZADD', sessions_key, whole(now), session_id)
-  redis.call('PEXPIRE', sessions_key, ttl_ms)
+  -- As long as the longest of them: one that is remembered is not forgotten for a short one that came later.
+  if redis.call('PTTL', sessions_key) < tonumber(ttl_ms) then redis.call('PEXPIRE', sessions_key, ttl_ms) end
 end
+local good_until = math.max(fresh_until, remember_until) + lease_ms
+drop_lapsed_sessions(prefix, row)
+note_session(prefix, account, device_id, session_id, good_until, now)
 local name = redis.call('HGET', row, 'name')
 if is_new == 1 then
   append_event(outbox_key, now, event_prefix .. '1', 'device.added', account, {device = device_id, name = name, kind = kind,

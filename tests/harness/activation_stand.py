@@ -61,7 +61,7 @@ def activation_routes(approvals: Approvals, pages: Pages, folder: Path) -> list[
         places=Places(countries),
         names=LogNames(KeyRing.load(folder / "keys.json", SystemClock())),
         address_of=lambda request: "192.0.2.10",
-        limit=DeviceLimit(MemoryDevices(), 0),
+        limit=DeviceLimit(MemoryDevices(), 0, ManualClock(NOW_MS)),
         clock=ManualClock(NOW_MS),
         gate=open_gate,
         pages=pages,

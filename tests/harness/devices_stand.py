@@ -1,6 +1,6 @@
 """A manage-devices page on an in-memory registry: for tests of the page itself, by HTTP client and by browser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from starlette.applications import Starlette
@@ -100,6 +100,7 @@ class MemoryDevices:
     receipt: Receipt = COMPLETE
     failing: EdgeError | None = None
     reasons: list[str] = field(default_factory=list)
+    page: int = 200
 
     async def rename(self, account: str, device_id: str, name: str) -> None:
         """See `page.DevicesForPage`."""
@@ -115,10 +116,20 @@ class MemoryDevices:
         self.rows = [one for one in self.rows if one.id not in device_ids]
         return self.receipt
 
-    async def list(self, account: str) -> list[DeviceRow]:
+    async def list(self, account: str, *, after: str = "") -> Sequence[DeviceRow]:
         """See `page.DevicesForPage`."""
         self._fail()
-        return list(self.rows)
+        places = [one.position for one in self.rows]
+        begin = places.index(after) + 1 if after else 0
+        return self.rows[begin : begin + self.page]
+
+    async def ids(self, account: str) -> Sequence[str]:
+        """See `page.DevicesForPage`."""
+        return [one.id for one in self.rows]
+
+    async def find(self, account: str, device_id: str) -> DeviceRow | None:
+        """See `page.DevicesForPage`."""
+        return next((one for one in self.rows if one.id == device_id), None)
 
     def _fail(self) -> None:
         if self.failing is not None:

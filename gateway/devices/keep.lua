@@ -1,0 +1,66 @@
+-- Included by scripts that begin or renew sessions: how long a device is kept, and where it is used.
+-- A device is forgotten 90 days after the last moment at which a credential of it could be good: its row lapses, and the
+-- list of its account with the last of them. One that was written before rows lapsed is given as long as any sign-in lasts.
+local device_rest_ms, longest_ms = 7776000000, 42336000000
+local function keep_for(key, ms)
+  local left = redis.call('PTTL', key)
+  if left == -1 then
+    redis.call('PEXPIRE', key, string.format('%.0f', math.max(ms, longest_ms)))
+  elseif left < ms then
+    redis.call('PEXPIRE', key, string.format('%.0f', ms))
+  end
+end
+local function note_session(prefix, account, device, session, good_until, now)
+  local row = prefix .. 'device:' .. device
+  local known = tonumber(redis.call('HGET', row, 'good_until_ms') or 0)
+  redis.call('HSET', row, 's:' .. session, '1', 'last_seen_ms', string.format('%.0f', now), 'good_until_ms', string.format('%.0f', math.max(known, good_until)))
+  keep_for(row, good_until - now + device_rest_ms)
+  keep_for(prefix .. 'devices:' .. account, good_until - now + device_rest_ms)
+end
+local function drop_lapsed_sessions(prefix, row)
+  for _, field in ipairs(redis.call('HKEYS', row)) do
+    if string.sub(field, 1, 2) == 's:' and redis.call('HGET', prefix .. 'session:' .. string.sub(field, 3), 'state') ~= 'live' then
+      redis.call('HDEL', row, field)
+    end
+  end
+end
+local function has_room(prefix, account, most, now)
+  local list = prefix .. 'devices:' .. account
+  if redis.call('SCARD', list) < most then return true end
+  local active, idle, idle_seen = 0, nil, nil
+  for _, id in ipairs(redis.call('SMEMBERS', list)) do
+    local state, good_until, seen = unpack(redis.call('HMGET', prefix .. 'device:' .. id, 'state', 'good_until_ms', 'last_seen_ms'))
+    if state ~= 'active' then
+      redis.call('SREM', list, id)
+    else
+      active = active + 1
+      if good_until and now >= tonumber(good_until) and (not idle or tonumber(seen or 0) < idle_seen) then
+        idle, idle_seen = id, tonumber(seen or 0)
+      end
+    end
+  end
+  if active < most then return true end
+  if not idle or active > most then return false end
+  local browser = redis.call('HGET', prefix .. 'device:' .. idle, 'browser')
+  if browser then redis.call('DEL', prefix .. 'browser:' .. account .. ':' .. browser) end
+  redis.call('DEL', prefix .. 'device:' .. idle)
+  redis.call('SREM', list, idle)
+  return true
+end
+local function note_place(row, place, now)
+  if place == '' then return end
+  local last, seen, former = unpack(redis.call('HMGET', row, 'place', 'place_at_ms', 'former_places'))
+  if last ~= place then
+    local kept, count = {}, 0
+    if (last or '') ~= '' then kept[1], count = last .. '@' .. (seen or '0'), 1 end
+    for one in string.gmatch(former or '', '%S+') do
+      local its_place, at = string.match(one, '^(.*)@(%d+)$')
+      if its_place and its_place ~= place and its_place ~= last and count < 6 and now - tonumber(at) < 2592000000 then
+        count = count + 1
+        kept[count] = one
+      end
+    end
+    redis.call('HSET', row, 'place', place, 'former_places', table.concat(kept, ' '))
+  end
+  redis.call('HSET', row, 'place_at_ms', string.format('%.0f', now))
+end
