@@ -31,6 +31,8 @@ UNIX: Final = "unix:"
 MAX_TARGET_BYTES: Final = 16_384
 #: No address is longer, with brackets and port.
 MAX_ADDRESS_CHARS: Final = 64
+#: A name of 255 bytes and a port.
+MAX_HOST_BYTES: Final = 261
 #: Addresses remembered; then all are forgotten, which bounds the memory at no cost a request.
 MAX_SEEN: Final = 4_096
 #: Hops of X-Forwarded-For that are looked at; what lies further left is junk.
@@ -252,8 +254,8 @@ def _target(raw: bytes) -> str:
 
 
 def _host(raw: bytes) -> str:
-    match = _HOST.fullmatch(raw)
-    if match is None or len(raw) > 261 or int(match[2] or 0) > 65_535:
+    match = _HOST.fullmatch(raw) if len(raw) <= MAX_HOST_BYTES else None
+    if match is None or int(match[2] or 0) > 65_535:
         raise ForwardedError("forwarded_host")
     if match[1] is not None and not isinstance(_parsed(match[1].decode("ascii")), IPv6Address):
         raise ForwardedError("forwarded_host")

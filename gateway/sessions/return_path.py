@@ -36,7 +36,7 @@ def _kept(target: str) -> str:
     path, mark, query = target.partition("?")
     # Browsers send a backslash of a query as it is, and turn only those of a path into slashes.
     for one in (path + mark + query.replace("\\", "%5C"), path):
-        if is_own(one) and len(one) <= RETURN_TARGET_MAX_CHARS:
+        if len(one) <= RETURN_TARGET_MAX_CHARS and is_own(one):
             return one
     return "/"
 
