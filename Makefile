@@ -27,7 +27,7 @@ test: ## Everything: linters and all suites, with real store, proxies, browser a
 	@scripts/node-packages tests/harness/tv_clients
 	@scripts/suites $(or $(SUITES),lint unit store beacons edge browser load)
 
-evidence: ## The promises attacked at length, at most 40 minutes; ends in a table and writes docs/evidence.md (ROWS=P2,P4)
+evidence: ## The promises attacked at length, at most 2 hours; ends in a table and writes docs/evidence.md (ROWS=P2,P4)
 	@scripts/set-up dev
 	@scripts/system-packages "the evidence" nginx-light:nginx
 	@PYTHONPATH=tests .venv/bin/python -m harness.evidence_run $(if $(ROWS),--rows $(ROWS))

@@ -30,6 +30,7 @@ from .errors import EdgeError
 from .hot_route import head_of, hot_route_app
 from .mail.go import MailAddresses
 from .page_routes import page_routes
+from .pages.problem_pages import ProblemPages
 from .privacy.all_nodes import LOOK_SECONDS
 from .recognition.hints import ACCEPT_CH
 from .revocation import restored
@@ -133,7 +134,10 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
         except HTTPException as error:
             raise _HttpError(error) from None
 
-    return Edge(ProblemAnswers(app, hung_up=metrics.HUNG_UP.inc), hot, rooms.listeners.end_all)
+    answers = ProblemPages(
+        ProblemAnswers(app, hung_up=metrics.HUNG_UP.inc), rooms.pages, scripts_only=("/v1/", OAUTH_PREFIX, "/verify")
+    )
+    return Edge(answers, hot, rooms.listeners.end_all)
 
 
 def _limited(app: ASGIApp) -> ASGIApp:

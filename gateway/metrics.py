@@ -195,6 +195,11 @@ DISK_RESERVE: Final = OwnGauge(
     multiprocess_mode="livemax",
 )
 
+UNREADABLE_ROWS: Final = OwnGauge(
+    "latchstring_registry_rows_unreadable",
+    "Workers whose row in the registry cannot be read; receipts wait for them.",
+    multiprocess_mode="livemax",
+)
 TASK_FAILURES: Final = Counter("latchstring_task_failures", "Turns of background tasks that failed.", ["task"])
 TASK_OVERDUE: Final = OwnGauge(
     "latchstring_task_overdue",

@@ -43,6 +43,7 @@ from .sessions.gate import Gate
 from .sessions.judge import Judge
 from .sessions.leases import Leases, Passports
 from .sessions.old_cookie import OldCookie
+from .sessions.refusal_pages import RefusalPages
 from .sessions.renew import Renewals
 from .sessions.requirement import Requirement
 from .sessions.start import Starter
@@ -202,6 +203,7 @@ def build(
             sign_in_url=settings.sign_in_url,
             cors_origins=settings.allowed_origins(),
             old_cookie=old_cookie,
+            pages=RefusalPages(pages),
         ),
         proofs=proofs,
         starter=starter,

@@ -23,7 +23,8 @@ from ..shipping.locks import LockedError
 from ..shipping.pseudonyms import PseudonymKeyError
 from ..shipping.run import JOURNAL, WAREHOUSE
 from ..supervise.people import letters_policy
-from .ledger import AsJson, DataDir
+from .ledger import AsJson
+from .new_directory import UsedDataDir
 from .words import give_up, printable, utc_time
 
 _DEFAULT_DATA_DIR: Final = Path("data")
@@ -42,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 @dead_letters.command("list")
 def list_(
-    data_dir: DataDir = _DEFAULT_DATA_DIR,
+    data_dir: UsedDataDir = _DEFAULT_DATA_DIR,
     *,
     reason: Reasons = [],  # noqa: B006 - typer makes a list of its own
     limit: Annotated[int, typer.Option(min=1, help="How many of the latest.")] = 20,
@@ -81,7 +82,7 @@ def list_(
 
 @dead_letters.command()
 def show(
-    letter_id: Annotated[str, typer.Argument(help="As `list` tells it.")], data_dir: DataDir = _DEFAULT_DATA_DIR
+    letter_id: Annotated[str, typer.Argument(help="As `list` tells it.")], data_dir: UsedDataDir = _DEFAULT_DATA_DIR
 ) -> None:
     """Everything that was kept of one, as JSON; exit code 1 if there is none of that id.
 
@@ -97,7 +98,7 @@ def show(
 
 @dead_letters.command()
 def replay(
-    data_dir: DataDir = _DEFAULT_DATA_DIR,
+    data_dir: UsedDataDir = _DEFAULT_DATA_DIR,
     *,
     reason: Reasons = [],  # noqa: B006 - typer makes a list of its own
     as_json: AsJson = False,

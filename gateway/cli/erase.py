@@ -31,7 +31,8 @@ from ..shipping.run import JOURNAL, WAREHOUSE
 from ..shipping.seen import Seen
 from ..store.client import Store
 from ..tokens.keyring import KeyFileError
-from .ledger import AsJson, DataDir
+from .ledger import AsJson
+from .new_directory import UsedDataDir
 from .words import give_up, utc_time
 
 _DEFAULT_DATA_DIR: Final = Path("data")
@@ -61,7 +62,7 @@ def register(app: typer.Typer) -> None:
 
 
 def erase(
-    data_dir: DataDir = _DEFAULT_DATA_DIR,
+    data_dir: UsedDataDir = _DEFAULT_DATA_DIR,
     *,
     user: Users = [],  # noqa: B006 - typer makes lists of its own
     visitor: Visitors = [],  # noqa: B006
@@ -108,7 +109,7 @@ def erase(
 
 def erasures(
     erasure: Annotated[str, typer.Argument(help="One of them, by its id.")] = "",
-    data_dir: DataDir = _DEFAULT_DATA_DIR,
+    data_dir: UsedDataDir = _DEFAULT_DATA_DIR,
     *,
     as_json: AsJson = False,
 ) -> None:

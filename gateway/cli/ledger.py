@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..reports.ledger import Ledger
 from ..reports.ledger import ledger as read_ledger
+from .new_directory import UsedDataDir
 from .words import printable, utc_time
 
 DataDir = Annotated[
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("ledger")(ledger)
 
 
-def ledger(data_dir: DataDir = DEFAULT_DATA_DIR, *, as_json: AsJson = False) -> None:
+def ledger(data_dir: UsedDataDir = DEFAULT_DATA_DIR, *, as_json: AsJson = False) -> None:
     """Prove that every hit is accounted for; exit code 1 if one is not.
 
     received = good + bad + duplicate + excluded + pending, by source and hour of receipt (UTC).

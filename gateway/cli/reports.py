@@ -18,7 +18,8 @@ from ..reports.ask import ask
 from ..reports.question import question
 from ..reports.zones import in_words, zone_named
 from ..settings import SettingsError
-from .ledger import DEFAULT_DATA_DIR, AsJson, DataDir, number
+from .ledger import DEFAULT_DATA_DIR, AsJson, number
+from .new_directory import UsedDataDir
 from .words import give_up, printable
 
 First = Annotated[str | None, typer.Option("--from", help="First day: 2026-11-01.")]
@@ -56,7 +57,7 @@ def register(app: typer.Typer) -> None:
 
 def _table_command(name: str, told: str) -> None:
     def command(
-        data_dir: DataDir = DEFAULT_DATA_DIR,
+        data_dir: UsedDataDir = DEFAULT_DATA_DIR,
         *,
         first: First = None,
         last: Last = None,
@@ -88,7 +89,7 @@ for _name, _told in _TOLD.items():
 @report.command()
 def funnel(
     steps: Steps,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    data_dir: UsedDataDir = DEFAULT_DATA_DIR,
     *,
     first: First = None,
     last: Last = None,

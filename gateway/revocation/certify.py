@@ -20,6 +20,7 @@ from .filed import Appended, Filed
 from .receipt import Receipt, Registered
 from .registry import RollCall
 from .tasks import Tasks
+from .unreadable import UnreadableRows
 
 #: Added to a patience, so that it is surely over when judged in whole milliseconds.
 _SURELY_SECONDS: Final = 0.005
@@ -45,6 +46,7 @@ class Certifier:
         self._barrier = barrier
         self._assurances = Assurances(store)
         self._listening = Tasks()
+        self._unreadable = UnreadableRows()
 
     async def close(self) -> None:
         """Listen for nobody any more."""
@@ -57,7 +59,9 @@ class Certifier:
         have been open for each since before it was sent. Raises StoreAway (not confirmed: repeat).
         """
         case = await self._open_case(receipt_id, entries, started_ns)
-        patience = self._longest_fence_ms(case.workers) / 1000 * DRIFT + _SURELY_SECONDS
+        # For one whose fence nobody knows nobody waits here: the receipt is partial until its time is over.
+        readable = [one for one in case.workers if one.is_readable]
+        patience = self._longest_fence_ms(readable) / 1000 * DRIFT + _SURELY_SECONDS
         applied, durable = await asyncio.gather(self._heard(case, patience), self._are_on_disk(entries))
         boot_ns = self._clock.boot_ns()
         verdict = case.judge(applied, boot_ns, durable=durable)
@@ -183,13 +187,18 @@ class Certifier:
             async with asyncio.timeout(self._store.timeout_seconds):
                 while True:
                     asked_ns = self._clock.boot_ns()
-                    roll = await registry.roll_call(self._store)
+                    roll = self._bounded(await registry.roll_call(self._store))
                     if any(one.worker == self._feed.worker for one in roll.workers):
                         return asked_ns, roll
                     await self._feed.refresh(0)
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         except TimeoutError:
             raise StoreAway("this worker is not in the registry (yet)") from None
+
+    def _bounded(self, roll: RollCall) -> RollCall:
+        # A replica keeps entries for two of the longest leases.
+        lease_max_ms = self._feed.replica.keep_ns // 2_000_000
+        return replace(roll, workers=self._unreadable.bounded(roll.workers, self._feed.row(), lease_max_ms))
 
     def _judged_by(self, roll: RollCall, entries: Sequence[Appended]) -> tuple[Registered, ...]:
         # A pulse says nothing about what a worker trusts another server for.

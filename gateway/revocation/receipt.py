@@ -69,9 +69,12 @@ class WorkerRow:
 
     @classmethod
     def from_json(cls, text: str) -> "WorkerRow":
-        """Parse a registry value; raises ValueError or KeyError if it is not one."""
+        """Parse a registry value; raises ValueError, TypeError or KeyError if it is not one."""
         raw = json.loads(text)
-        return cls(raw["fence_ms"], raw["rule"], raw["last_known_good_ms"], raw["verify_cache_ms"], tuple(raw["keys"]))
+        spans = [raw["fence_ms"], raw["last_known_good_ms"], raw["verify_cache_ms"]]
+        if any(type(span) is not int or span < 0 for span in spans) or raw["rule"] not in ("closed", "last-known-good"):
+            raise ValueError("expected spans in milliseconds and a rule")
+        return cls(spans[0], raw["rule"], spans[1], spans[2], tuple(str(key) for key in raw["keys"]))
 
     def certain_at_ms(self, at_ms: int, pulse_ms: int, settled_ms: int = 0) -> int:
         """When (store time) this worker, silent ever since, no longer accepts what was revoked at `at_ms`.
@@ -94,6 +97,8 @@ class Registered:
     worker: str
     row: WorkerRow
     pulse_ms: int
+    #: False where its row could not be read, and `row` says what such a worker may do at most.
+    is_readable: bool = True
 
 
 def write(

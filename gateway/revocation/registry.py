@@ -10,6 +10,7 @@ from ..store import keys
 from ..store.client import Store
 from ..store.scripts import load
 from .receipt import Registered, WorkerRow
+from .unreadable import parsed
 
 _HERE = Path(__file__).parent
 _REGISTER = load(_HERE / "register.lua", keys=("deployment", "workers", "pulses"), args=("worker", "row", "lease_ms"))
@@ -80,7 +81,8 @@ def worker_id(host: str, pid: int, random: str) -> WorkerId:
 async def roll_call(store: Store) -> RollCall:
     """Every registered worker with its last pulse, and the stamp; notices a restart.
 
-    Confirmed by as many replicas as a check needs: no former primary's. Raises StoreAway.
+    Confirmed by as many replicas as a check needs: no former primary's. One whose row cannot be read is there too
+    (unreadable.py). Raises StoreAway.
     """
     rows, pulses, now_ms, run_id, stamp_ms = await _ROLL_CALL(
         store,
@@ -91,7 +93,7 @@ async def roll_call(store: Store) -> RollCall:
     pulse_of = dict(zip(pulses[::2], pulses[1::2], strict=True))
     found = sorted(zip(rows[::2], rows[1::2], strict=True))
     return RollCall(
-        tuple(Registered(worker, WorkerRow.from_json(row), int(pulse_of.get(worker, 0))) for worker, row in found),
+        tuple(parsed(worker, row, pulse_of.get(worker), now_ms) for worker, row in found),
         now_ms,
         run_id,
         stamp_ms,

@@ -77,7 +77,7 @@ def denied(visit: Visit, verdict: Denied, *, sign_in_url: str, sealed_return: st
     """
     if not visit.navigation:
         return _PLAIN
-    headers: list[Header] = [(b"location", _with_return(sign_in_url, sealed_return)), _NO_STORE, _ASK]
+    headers: list[Header] = [(b"location", sign_in_at(sign_in_url, sealed_return).encode()), _NO_STORE, _ASK]
     if verdict.clear:
         headers.append(_CLEAR)
     return Reply(303, tuple(headers))
@@ -97,7 +97,7 @@ def step_up(visit: Visit, code: str, *, max_age_seconds: int | None, sign_in_url
             age = f', max_age="{max_age_seconds}"'
             members["max_age"] = max_age_seconds
         return _refusal(401, code, "Not signed in", detail, _challenge(visit, _STEP_UP, detail, age), members=members)
-    return Reply(303, ((b"location", _with_return(sign_in_url, sealed_return) + b"&fresh=1"), _NO_STORE, _ASK))
+    return Reply(303, ((b"location", sign_in_at(sign_in_url, sealed_return, fresh=True).encode()), _NO_STORE, _ASK))
 
 
 def _challenge(visit: Visit, error: str, detail: str, more: str = "") -> Header:
@@ -107,6 +107,7 @@ def _challenge(visit: Visit, error: str, detail: str, more: str = "") -> Header:
     return b"www-authenticate", f'{scheme} error="{error}", error_description="{detail}"{more}'.encode()
 
 
-def _with_return(sign_in_url: str, sealed: str) -> bytes:
+def sign_in_at(sign_in_url: str, sealed_return: str, *, fresh: bool = False) -> str:
+    """Where to sign in; `fresh` where the password is wanted of somebody who is signed in."""
     mark = "&" if "?" in sign_in_url else "?"
-    return f"{sign_in_url}{mark}return={sealed}".encode()
+    return f"{sign_in_url}{mark}return={sealed_return}" + ("&fresh=1" if fresh else "")

@@ -1,6 +1,7 @@
 """Whether a visit meets what its route asks, and the answer if it does not; for forward auth and gate alike."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from ..clock import Clock
@@ -11,6 +12,7 @@ from ..wire import Head, Header, Reply
 from . import answers, return_path
 from .check import Accepted, Checker, Denied
 from .old_cookie import OldCookie
+from .refusal_pages import RefusalPages, came_from
 from .requirement import STEP_UPS, Requirement
 from .visit import Visit
 
@@ -25,7 +27,7 @@ class Judge:
 
     `cors_origins` are the other origins, in lower case, whose scripts may read a refusal (and what the website itself
     lets them read); their preflights, which carry no cookie, pass as nobody's. `old_cookie` is given while visitors
-    move in.
+    move in. Without `pages` people get the problems of scripts.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class Judge:
         sign_in_url: str,
         cors_origins: Collection[bytes] = (),
         old_cookie: OldCookie | None = None,
+        pages: RefusalPages | None = None,
     ) -> None:
+        self._pages = pages
         self._checker = checker
         self._codec = codec
         self._clock = clock
@@ -69,8 +73,10 @@ class Judge:
         return self._old_cookie.redirect(head, visited, self._sealed(visited), open_to_all=open_to_all)
 
     def refusal(self, head: Head, visited: Visit, verdict: Denied, asked: Requirement, *, may_bridge: bool) -> Reply:
-        """The answer to a visit that was denied, by the kind of request."""
+        """The answer to a visit that was denied, by the kind of request: people get a page, scripts a problem."""
         if verdict.reason == _AWAY:
+            if self._pages is not None and (visited.navigation or visited.form):
+                return self._pages.away(head, visited, answers.AWAY)
             return self._readable(visited, answers.AWAY)
         bridge = self.bridge(head, visited, verdict) if may_bridge else None
         if bridge is not None:
@@ -88,6 +94,12 @@ class Judge:
             reply = answers.token_refused(visited, verdict, self._proofs.nonce())
         else:
             reply = answers.denied(visited, verdict, sign_in_url=self.sign_in_url, sealed_return=sealed)
+        if self._pages is not None and visited.form:
+            # Not sent elsewhere: reloading this answer sends what was entered once more.
+            back = replace(visited, target=came_from(head, visited))
+            way_in = answers.sign_in_at(self.sign_in_url, self._sealed(back), fresh=verdict.reason in STEP_UPS)
+            code = verdict.reason if verdict.reason in STEP_UPS else "not_signed_in"
+            return self._pages.not_sent(head, visited, reply, code=code, sign_in_url=way_in)
         return self._readable(visited, reply)
 
     def _sealed(self, visited: Visit) -> str:

@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias
 from latchstring_middleware.cookies import named_cookies
 from latchstring_middleware.forwarded import OriginalRequest
 
+from ..pages.person import shows_page
 from ..wire import Head
 from .policy import RUN_COOKIE, SESSION_COOKIE
 
@@ -52,6 +53,8 @@ class Visit:
     carry: Carry
     background: bool
     arrived_ns: int
+    #: A form that a person has sent.
+    form: bool = False
     #: The Origin header, if it came once; and whether this asks, without cookies, what a script of it may send.
     origin: bytes = b""
     preflight: bool = False
@@ -86,7 +89,8 @@ def read(
         client_address=original.client_address if original else head.peer,
         agent=headers.get(b"user-agent", b"").decode("latin-1"),
         # An app cannot be sent to a page.
-        navigation=shown is None and _is_navigation(method, headers),
+        navigation=shown is None and method == "GET" and shows_page(headers),
+        form=shown is None and method == "POST" and shows_page(headers),
         # A poll that handed out longer leases would keep the requests that do extend the idle limit off the store.
         carry="none" if background else may_carry(head, method.encode("latin-1")),
         background=background,
@@ -148,14 +152,3 @@ def may_carry(head: Head, method: bytes | None = None) -> Carry:
 def _is_short(length: bytes) -> bool:
     # Six digits at most: int() of thousands of them is slow, and raises beyond 4300.
     return len(length) < 7 and length.isdigit() and int(length) <= _LONGEST_CARRYING_BODY
-
-
-def _is_navigation(method: str, headers: dict[bytes, bytes]) -> bool:
-    if method != "GET":
-        return False
-    mode = headers.get(b"sec-fetch-mode")
-    if mode is not None:
-        return mode == b"navigate" and headers.get(b"sec-fetch-dest") in (b"document", b"iframe", b"frame")
-    if b"x-requested-with" in headers or b"upgrade" in headers:
-        return False
-    return b"text/html" in headers.get(b"accept", b"")

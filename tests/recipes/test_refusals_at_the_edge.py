@@ -1,5 +1,6 @@
 """What is refused, and how the refusal arrives: redirects, problems, outages, no cookies."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -47,7 +48,7 @@ def test_the_303_carries_the_one_cookie_that_clears(edge: Proxy, gateway: EdgeGa
 
 def test_fetches_get_a_problem_instead(edge: Proxy, browser: Browsers) -> None:
     """A fetch, an image and a POST without sign-in get 401 with the gateway's own body."""
-    for how in ({"dest": "empty"}, {"dest": "image"}, {"method": "POST", "content": b"x"}):
+    for how in ({"dest": "empty"}, {"dest": "image"}, {"method": "POST", "content": b"x", "dest": "empty"}):
         answer = browser().ask("/data", **how)
 
         assert answer.status == 401
@@ -111,7 +112,9 @@ def test_while_the_store_is_away_visitors_are_asked_to_come_back(
     away = answers[-1]
     assert (away.json()["code"], away.one("retry-after")) == ("store_away", "2")
     assert away.one("content-type") == "application/problem+json"
-    assert page.status == 503
+    assert (page.status, page.one("content-type")) == (503, "text/html; charset=utf-8")
+    assert page.one("retry-after") == "2"
+    assert b"Nothing is lost" in page.body
     assert all(not answer.all("set-cookie") for answer in (away, page, public))
     assert public.status == 200
     # The other worker too: what it answered 503 a moment longer failed the test that came next.
@@ -143,3 +146,76 @@ def test_a_401_carries_a_challenge_that_opens_no_password_window(edge: Proxy, cr
 
     assert answer.status == 401
     assert answer.one("www-authenticate") == 'Bearer realm="latchstring"'
+
+
+_FORM = {"content-type": "application/x-www-form-urlencoded", "origin": "https://localhost"}
+
+
+@pytest.mark.parametrize("target", ["/orders?step=2", "/account/payment", "/latch/activate", "/latch/devices/x/remove"])
+def test_a_form_that_is_sent_after_the_session_ended_is_answered_with_a_page(
+    edge: Proxy, browser: Browsers, target: str
+) -> None:
+    """A person saw a bare JSON problem, and what was entered was gone: now the way in, and reloading sends it again."""
+    stranger = browser()
+    form = {
+        **_FORM,
+        "referer": f"{edge.url}/orders?step=1",
+        "sec-fetch-site": "same-origin",
+        "accept-language": "nl, en",
+    }
+
+    page = stranger.ask(target, "POST", headers=form, content=b"a=b")
+    script = stranger.ask(target, "POST", dest="empty", headers=form, content=b"a=b")
+
+    text = page.body.decode()
+    assert (page.status, page.one("content-type")) == (401, "text/html; charset=utf-8")
+    assert "reload" in text
+    assert 'target="_blank"' in text
+    assert "default-src 'none'" in page.one("content-security-policy")
+    assert page.one("www-authenticate").startswith("Bearer")
+    assert "no-store" in page.one("cache-control")
+    assert not page.all("x-latch-page")
+    assert (script.status, script.one("content-type"), script.json()["code"]) == (
+        401,
+        "application/problem+json",
+        "not_signed_in",
+    )
+
+
+def test_the_way_back_from_a_form_is_the_page_it_stands_on(
+    edge: Proxy, gateway: EdgeGateway, browser: Browsers
+) -> None:
+    """By Referer, if that is a page of this host; a form of another leads to the front page."""
+    ways = {}
+    for came_from in (f"{edge.url}/orders?step=1", "https://evil.example/orders", "junk", ""):
+        form = {**_FORM, "referer": came_from} if came_from else _FORM
+        page = browser().ask("/orders", "POST", headers=form, content=b"a=b").body.decode()
+        found = re.search(r'href="/sign-in\?return=([^"&]+)"', page)
+        assert found is not None
+        started = gateway.sign_in("frida", return_to=found[1])
+        cookie = "; ".join(line.partition(";")[0] for line in started["set_cookie"])
+        ways[came_from] = gateway.client.get(started["continue_to"], headers={"cookie": cookie}).headers["location"]
+
+    assert list(ways.values()) == ["/orders?step=1", "/", "/", "/"]
+
+
+def test_a_remembered_visitors_form_leads_to_the_password(edge: Proxy, gateway: EdgeGateway, browser: Browsers) -> None:
+    """Where the route wants it of this session."""
+    known = browser(gateway.sign_in("frida")["set_cookie"])
+    del known.cookies["__Host-run"]
+
+    page = known.ask("/account/payment", "POST", headers=_FORM, content=b"a=b")
+
+    assert (page.status, page.one("content-type")) == (401, "text/html; charset=utf-8")
+    assert b"&amp;fresh=1" in page.body
+    assert page.all("set-cookie") == []
+
+
+@pytest.mark.parametrize("target", ["/latch/nope", "/latch/devices/x/nope"])
+def test_a_page_of_ours_that_is_not_there_is_told_in_words(edge: Proxy, browser: Browsers, target: str) -> None:
+    """And to scripts in JSON, as ever."""
+    page, script = browser().ask(target), browser().ask(target, dest="empty")
+
+    assert (page.status, page.one("content-type")) == (404, "text/html; charset=utf-8")
+    assert b"There is nothing here" in page.body
+    assert (script.status, script.json()["code"]) == (404, "no_such_url")

@@ -38,7 +38,7 @@ def test_list_tells_reasons_and_the_latest(data_dir: Path) -> None:
 
     assert code == 0
     assert output.splitlines()[1].split() == ["bad_page", "2"]
-    assert output.count("bad_page") + output.count("not_json") + output.count("not_a_hit") == 3 + 3
+    assert output.count("bad_page") + output.count("control_char") + output.count("not_a_hit") == 3 + 3
     assert "\x1b" not in output
 
 
@@ -79,4 +79,5 @@ def test_replay_says_what_became_of_them(data_dir: Path, monkeypatch: pytest.Mon
 
 def test_no_dead_letters_is_said_in_words(tmp_path: Path) -> None:
     """Nothing is an answer."""
+    (tmp_path / "journal").mkdir()
     assert _run(tmp_path, "list") == (0, "No dead letters: every hit was understood.\n")

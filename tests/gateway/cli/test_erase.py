@@ -111,6 +111,7 @@ def test_an_account_is_deleted_without_any_worker(store_url: str, data_dir: Path
 @pytest.mark.parametrize("arguments", [(), ("--visitor", "short"), ("--account", "ada lovelace")])
 def test_a_wrong_call_erases_nobody(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """With a word on what is wrong."""
+    (tmp_path / "journal").mkdir()
     done = _run(tmp_path, "erase", *arguments)
 
     assert done.returncode in (1, 2)
@@ -127,5 +128,6 @@ def test_an_id_that_looks_like_an_option_is_an_id(tmp_path: Path) -> None:
 
 def test_a_list_of_none(tmp_path: Path) -> None:
     """A new node has erased nobody, and knows no id."""
+    (tmp_path / "journal").mkdir()
     assert _run(tmp_path, "erasures").stdout == "Nobody was erased here.\n"
     assert _run(tmp_path, "erasures", "x").returncode == 1

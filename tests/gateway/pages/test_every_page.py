@@ -89,6 +89,7 @@ _SHOWN: list[tuple[str, Callable[[Language], dict[str, object]]]] = [
     ("make_room.html", lambda language: _room(language, wrong=False, surplus=1)),
     ("make_room.html", lambda language: _room(language, wrong=True, surplus=3)),
     ("make_room.html", lambda language: {**_room(language, wrong=False, surplus=0), "cards": []}),
+    ("not_sent.html", lambda _: {"sign_in_url": "/in", "code": "not_signed_in"}),
     ("sign_out.html", lambda _: {"action": "/out", "everywhere_url": "/all", "back_url": "/"}),
     ("sign_out_everywhere.html", lambda _: {"action": "/out", "back_url": "/"}),
     ("signed_out.html", lambda _: {"sign_in_url": "/in"}),

@@ -46,6 +46,7 @@ def test_pages_are_a_table(data_dir: Path) -> None:
 
 def test_empty_warehouse_says_so(tmp_path: Path) -> None:
     """Nothing yet is said in words, and is no failure."""
+    (tmp_path / "journal").mkdir()
     code, output = _run(tmp_path, "report", "pages")
     assert (code, "Nothing yet." in output) == (0, True)
 

@@ -1,6 +1,7 @@
 """The store goes away: good sessions go on for the time the operator gave, then wait, and nobody is ever signed out."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ def _is_patient(answer: httpx.Response) -> None:
     # 503, when to come back, and nothing taken away.
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
-    assert answer.json()["code"] == "store_away"
+    # A page for people, with the problem beside it.
+    assert json.loads(answer.headers["x-latch-problem"])["code"] == "store_away"
+    assert "store_away" in answer.text
     assert "set-cookie" not in answer.headers
 
 
