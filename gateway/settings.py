@@ -129,10 +129,10 @@ class Settings(DeviceSettings, PageSettings, ReportSettings):
         description="less than this free on the journal's disk: hits get 503, so shipping can go on",
     )
     hits_per_client: float = Field(
-        0,
+        1_000,
         ge=0,
         le=1_000_000,
-        description="hits a second that a worker takes from a client, above it 429; 0: no limit",
+        description="events a second that a worker takes from a client, above it 429; 0: no limit",
     )
     clickhouse: Database = Field(
         "", description="URL of a ClickHouse database that all events are sent to; empty: none"

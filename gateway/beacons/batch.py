@@ -78,8 +78,8 @@ def batch_handler(clock: Clock, floods: Floods) -> Handler:
         for name, _ in headers:
             if name == b"prefer":
                 return None
-        if floods.refuses(head, BATCH):
-            return too_many(lines_for(allowed_origin(headers)))
+        if floods.is_limited and (seconds := floods.refuses(head, BATCH, body)):
+            return too_many(lines_for(allowed_origin(headers)), seconds)
         fields = (FORMAT, BATCH, wall_ms(), head.peer, b"POST", head.target, kept_headers(head), body, len(body))
         origin = allowed_origin(headers)
         return Recorded(encode(fields), replies.get(origin) or reply_to(origin))

@@ -30,8 +30,9 @@ def routes(clock: Clock, append: AppendRecord, verdicts: Verdicts, floods: Flood
     async def take_long_batch(request: Request) -> Response:
         body, body_bytes = await read_body(request)
         head = head_of(request.scope)
-        if floods.refuses(head, BATCH):
-            return _response(too_many(batch.lines_for(batch.allowed_origin(head.headers))))
+        # A longer body than is kept whole is one dead letter.
+        if seconds := floods.refuses(head, BATCH, body if len(body) == body_bytes else b""):
+            return _response(too_many(batch.lines_for(batch.allowed_origin(head.headers)), seconds))
         headers = list(kept_headers(head))
         hit = RawHit(FORMAT, BATCH, clock.wall_ms(), head.peer, b"POST", head.target, headers, body, body_bytes)
         if not await is_kept(encode(hit), append):

@@ -41,8 +41,8 @@ def hit_handler(clock: Clock, floods: Floods) -> Handler:
         method = head.method
         if method != b"GET" and method != b"HEAD":
             return None
-        if is_limited and floods.refuses(head, PIXEL):
-            return too_many(_LINES)
+        if is_limited and (seconds := floods.refuses(head, PIXEL)):
+            return too_many(_LINES, seconds)
         # fmt: off
         fields = (FORMAT, PIXEL, wall_ms(), head.peer, method, head.target, kept_headers(head), b"", 0)
         # fmt: on

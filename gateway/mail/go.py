@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .. import metrics
-from ..beacons.floods import BURST_SECONDS, Floods
+from ..beacons.floods import Floods
 from ..beacons.hit import GIF
 from ..beacons.payload import FORMAT, LINK, OPEN, MailHit, encode, kept_headers
 from ..clock import Clock
@@ -79,8 +79,8 @@ class MailAddresses:
 
     async def _refusal(self, head: Head, source: str, said: MailLink | OpenPixel, link: str = "") -> EdgeError | None:
         """Why it does not count, or None: then it is on disk."""
-        if self._floods.refuses(head, source):
-            return TooMany("too_many_hits", "too many of these from one place", retry_after_seconds=BURST_SECONDS)
+        if seconds := self._floods.refuses(head, source):
+            return TooMany("too_many_hits", "too many of these from one place", retry_after_seconds=seconds)
         recipient = to_text(said.recipient) if said.recipient else ""
         body = msgspec.json.encode(MailHit(said.campaign, said.message, recipient, said.sent_at_ms, link))
         now_ms, headers = self._clock.wall_ms(), kept_headers(head)

@@ -56,8 +56,8 @@ class Collector:
 
     def refused(self, head: Head) -> Reply | None:
         """The answer to a hit that is one too many from its client."""
-        if self._floods.refuses(head, SNOWPLOW):
-            return too_many(lines_for(allowed_origin(head.headers)))
+        if seconds := self._floods.refuses(head, SNOWPLOW, head.body):
+            return too_many(lines_for(allowed_origin(head.headers)), seconds)
         return None
 
     def keep(self, head: Head, body_bytes: int, stands_for: bytes = b"") -> tuple[bytes, bytes]:

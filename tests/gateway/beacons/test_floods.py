@@ -1,14 +1,23 @@
 """Floods: who is refused, for how long, and that nothing is refused in silence."""
 
+import gzip
 from collections.abc import Callable
 
 import pytest
+import structlog
 
 from latchstring_gateway.beacons import payload
 from latchstring_gateway.beacons.batch import batch_handler
-from latchstring_gateway.beacons.floods import BURST_SECONDS, MAX_CLIENTS, Floods, refused_in
+from latchstring_gateway.beacons.floods import (
+    BURST_SECONDS,
+    MAX_CLIENTS,
+    NETWORKS_OF_A_SITE,
+    Floods,
+    refused_in,
+    too_many,
+)
 from latchstring_gateway.beacons.hit import hit_handler
-from latchstring_gateway.beacons.payload import BATCH, PIXEL
+from latchstring_gateway.beacons.payload import BATCH, PIXEL, SNOWPLOW
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.wire import Head, Recorded, Reply
 from latchstring_middleware.forwarded import TrustedProxies
@@ -126,6 +135,45 @@ def test_both_wires_answer_429_with_a_code() -> None:
         assert isinstance(answer, Reply)
         assert answer.status == 429
         assert b'"code":"too_many_hits"' in answer.body
-        assert (b"retry-after", b"10") in answer.headers
+        assert (b"retry-after", b"990") in answer.headers
     assert isinstance(again[1], Reply)
     assert (b"access-control-allow-origin", b"https://shop.example") in again[1].headers
+
+
+def test_a_batch_is_charged_for_its_events(stand: _Stand) -> None:
+    """381 bytes of gzip, one hit by the count of the door, were 5,000 events for the shipper."""
+    events = b",".join([b'{"e":"pv","url":"https://a.example/"}'] * 5_000)
+    packed = gzip.compress(b'{"schema":"iglu:a/payload_data/jsonschema/1-0-4","data":[' + events + b"]}")
+    head = Head(b"POST", b"/com.snowplowanalytics.snowplow/tp2", [], "192.0.2.1")
+
+    assert stand.floods.refuses(head, SNOWPLOW, packed) == 0
+    seconds = stand.floods.refuses(head, SNOWPLOW, b"")
+
+    assert seconds == 5_000 / PER_SECOND - BURST_SECONDS
+    stand.clock.advance(seconds)
+    assert stand.let_in(1, "192.0.2.1") == 1
+
+
+def test_the_networks_of_one_site_have_a_limit_together(stand: _Stand) -> None:
+    """Whoever has a /48 has 65,536 networks to send from."""
+    burst = PER_SECOND * BURST_SECONDS + 1
+
+    let_in = sum(stand.let_in(burst, f"2001:db8:0:{network:x}::1") for network in range(100))
+
+    assert burst * NETWORKS_OF_A_SITE - NETWORKS_OF_A_SITE <= let_in <= burst * (NETWORKS_OF_A_SITE + 1)
+    assert stand.let_in(1, "2001:db8:1::1") == 1
+
+
+def test_a_proxy_that_nobody_has_named_is_told_once(stand: _Stand) -> None:
+    """Everybody stands behind it, so that it meets a limit that no client meets."""
+    with structlog.testing.capture_logs() as lines:
+        stand.let_in(100, "192.0.2.1")
+        stand.let_in(100, "10.9.8.7")
+        stand.let_in(100, "10.9.8.7")
+
+    assert [line["event"] for line in lines] == ["flood_from_private_address"]
+
+
+def test_an_answer_says_when_to_come_again() -> None:
+    """In whole seconds, for as long as the client owes."""
+    assert dict(too_many((), 17).headers)[b"retry-after"] == b"17"
