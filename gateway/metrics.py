@@ -200,6 +200,26 @@ UNREADABLE_ROWS: Final = OwnGauge(
     "Workers whose row in the registry cannot be read; receipts wait for them.",
     multiprocess_mode="livemax",
 )
+LEDGER_DIFFERENCE: Final = OwnGauge(
+    "latchstring_ledger_difference_events",
+    "Events that are committed and not accounted for; 0 if the ledger adds up.",
+    multiprocess_mode="mostrecent",
+)
+LEDGER_DAMAGED: Final = OwnGauge(
+    "latchstring_ledger_damaged_bytes",
+    "Bytes of the journal that could not be read, of all that is committed.",
+    multiprocess_mode="mostrecent",
+)
+INDEX_MISSING: Final = OwnGauge(
+    "latchstring_index_missing_commits",
+    "Commits whose events are not in the index yet, so that a tracker's retry of one may count twice.",
+    multiprocess_mode="mostrecent",
+)
+ERASURE_SECONDS: Final = OwnGauge(
+    "latchstring_erasure_waiting_seconds",
+    "Since the oldest erasure was asked for that is not complete in this node's warehouse; 0 without any.",
+    multiprocess_mode="mostrecent",
+)
 TASK_FAILURES: Final = Counter("latchstring_task_failures", "Turns of background tasks that failed.", ["task"])
 TASK_OVERDUE: Final = OwnGauge(
     "latchstring_task_overdue",
@@ -230,6 +250,8 @@ for _status in ("complete", "partial", "unconfirmed"):
     REVOCATIONS.labels(_status)
 for _outcome in ("reuse", "unknown"):
     CREDENTIALS.labels(_outcome)
+for _where in ("app", "fast"):
+    UNEXPECTED_ERRORS.labels(_where)
 for _stage in ("decode", "enrich", "policy", "row"):
     DECODER_FAILURES.labels(_stage)
 

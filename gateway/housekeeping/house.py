@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from .. import metrics
 from ..background import Work
 from ..clock import Clock
 from ..shipping.catalogue import Records
@@ -126,7 +127,7 @@ class House:
             step("erase", self.erase),
             step("keep", self.keeper.keep),
             step("forget", self.forget),
-            step("metrics", self.metrics.publish, _METRICS_SECONDS),
+            step("metrics", self.publish, _METRICS_SECONDS),
         ]
         while not stop.is_set():
             # Each has its turn in every round, so none that has much to do keeps another from its own.
@@ -153,6 +154,13 @@ class House:
         """Remove leftovers."""
         with contextlib.suppress(LockedError), locked(self._warehouse / KEEPER):
             sweep(self._warehouse, self._journal, self._clock)
+
+    def publish(self) -> None:
+        """Publish the ledger's sums, what the index lacks, and how long an erasure has waited."""
+        self.metrics.publish()
+        metrics.INDEX_MISSING.set(len(self.rebuild.missing))
+        asked_ms = [erasure.requested_at_ms for erasure in self._erasures.under_way()]
+        metrics.ERASURE_SECONDS.set(max(0, self._clock.wall_ms() - min(asked_ms)) / 1_000 if asked_ms else 0)
 
     def forget(self) -> bool:
         """Forget what is too old; True if there is more."""

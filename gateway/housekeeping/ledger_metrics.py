@@ -43,6 +43,12 @@ class LedgerMetrics:
             metrics.LEDGER.labels(source, outcome).set(events)
         for reason, events in total.excluded.items():
             metrics.EXCLUDED.labels(reason).set(events)
+        # An adjustment moves events from one outcome to another, so this holds at any moment.
+        of_outcome = Counter[str]()
+        for (_source, outcome), events in total.counts.items():
+            of_outcome[outcome] += events
+        metrics.LEDGER_DIFFERENCE.set(2 * of_outcome["received"] - of_outcome.total())
+        metrics.LEDGER_DAMAGED.set(sum(commit.damaged_bytes for commit in catalogue.commits))
 
 
 def _sums(counts: list[Count], exclusions: list[Exclusion]) -> _Sums:

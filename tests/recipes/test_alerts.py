@@ -121,6 +121,16 @@ FAULTS: dict[str, Fault] = {
     "a hook whose events are given up": Fault(
         {'latchstring_hook_dead_events{hook="h"}': Grows(1)}, {"LatchstringHookGaveUp"}
     ),
+    "a child that hangs": Fault({'latchstring_child_down{child="shipper"}': 1}, {"LatchstringChildDown"}),
+    "a child that dies again and again": Fault(
+        {'latchstring_child_deaths{child="worker-1"}': Grows(0.5)}, {"LatchstringChildrenDie"}
+    ),
+    "a bug": Fault({'latchstring_unexpected_errors_total{where="app"}': Grows(1)}, {"LatchstringBug"}),
+    "a ledger that does not add up": Fault({"latchstring_ledger_difference_events": 3}, {"LatchstringLedger"}),
+    "a damaged journal": Fault({"latchstring_ledger_damaged_bytes": Grows(10)}, {"LatchstringJournalDamaged"}),
+    "an index that lacks commits": Fault({"latchstring_index_missing_commits": 2}, {"LatchstringIndexBehind"}),
+    "an erasure that waits": Fault({"latchstring_erasure_waiting_seconds": 100_000}, {"LatchstringErasureWaits"}),
+    "a row that nobody can read": Fault({"latchstring_registry_rows_unreadable": 1}, {"LatchstringRegistryRow"}),
     "a task that fails": Fault({'latchstring_task_overdue{task="places"}': 1}, {"LatchstringTaskOverdue"}),
 }
 
@@ -222,8 +232,11 @@ _SOON: dict[str, tuple[_Break, set[str]]] = {
     "a store that hangs": (_freeze_store, {"LatchstringStoreAway"}),
 }
 _LATER: dict[str, tuple[_Break, set[str]]] = {
-    "a worker that hangs": (_remove_a_device_while_a_worker_hangs, {"LatchstringPartialReceipts"}),
-    "a shipper that hangs": (_freeze_shipper, {"LatchstringBacklog"}),
+    "a worker that hangs": (
+        _remove_a_device_while_a_worker_hangs,
+        {"LatchstringPartialReceipts", "LatchstringChildDown"},
+    ),
+    "a shipper that hangs": (_freeze_shipper, {"LatchstringBacklog", "LatchstringChildDown"}),
     "a receiver that is gone": (_hook_to_nobody, {"LatchstringHookFails"}),
 }
 _REAL = pick(short=_SOON, long=_SOON | _LATER)

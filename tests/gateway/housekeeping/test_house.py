@@ -87,3 +87,23 @@ def test_one_hour_that_cannot_be_compacted_stops_no_other(tmp_path: Path) -> Non
     spans = {commit.span for commit in Commits(tmp_path / "warehouse").all() if commit.span}
     assert spans == {"2027-01-15T09"}
     assert ledger(tmp_path).total.good == 16
+
+
+def test_what_waits_is_told(tmp_path: Path) -> None:
+    """For how long the oldest erasure has waited; nothing once it is done."""
+    clock = ManualClock()
+    with forgetting_shipper(tmp_path, clock) as shipper:
+        write_segment(tmp_path, [pixel(b"p=/hers&consent=granted&user=ada")])
+        shipper.ship_once()
+    ask_to_erase(tmp_path, users=["ada"], at_ms=clock.wall_ms())
+    clock.advance(90)
+    with erasing_house(tmp_path, clock) as house:
+        house.publish()
+        assert metrics.ERASURE_SECONDS._value.get() == 90
+        for _ in range(20):
+            house.erase()
+            house.keeper.keep()
+            clock.advance(3_600)
+        house.publish()
+        assert metrics.ERASURE_SECONDS._value.get() == 0
+        assert metrics.INDEX_MISSING._value.get() == 0

@@ -34,3 +34,21 @@ def test_sums_of_all_that_is_committed_are_told(tmp_path: Path) -> None:
     assert _told("pixel") == {"received": 3, "good": 1, "bad": 0, "duplicate": 1, "excluded": 1}
     assert _told("batch") == {"received": 2, "good": 1, "bad": 1, "duplicate": 0, "excluded": 0}
     assert metrics.EXCLUDED.labels("secret")._value.get() == 1
+    assert (metrics.LEDGER_DIFFERENCE._value.get(), metrics.LEDGER_DAMAGED._value.get()) == (0, 0)
+
+
+def test_a_ledger_that_does_not_add_up_is_told(tmp_path: Path) -> None:
+    """A commit record that lost a count, and a segment with a hole in it."""
+    path = write_segment(tmp_path, [pixel(b"p=/a"), pixel(b"p=/b"), pixel(b"p=/c")])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with Shipper(tmp_path, ManualClock(), TRUSTED) as shipper:
+        shipper.ship_once()
+    (record,) = (tmp_path / "warehouse" / "commits").iterdir()
+    record.write_bytes(record.read_bytes().replace(b'"good":2', b'"good":1'))
+
+    LedgerMetrics(Records(tmp_path / "warehouse")).publish()
+
+    assert metrics.LEDGER_DIFFERENCE._value.get() == 1
+    assert metrics.LEDGER_DAMAGED._value.get() > 0
