@@ -25,7 +25,7 @@ fingerprint   what a device gives away, and which former one it looks like
 revocation    forgetting: one script, a feed, a fence, a barrier, a receipt
 pages | service_keys | api_requests   the frame of every page; who may call /v1, and what they say
 store         the only room that talks to Redis or Valkey
-tokens | hot_route | recognition   one format for every signed thing, and the keys; the ASGI door to hot handlers; what
-              a device is, by its agent
+tokens | hot_route | recognition | unexpected   one format for every signed thing, and the keys; the ASGI door to hot
+              handlers; what a device is, by its agent; bugs that requests meet
 errors : clock : ids : wire : link_target : metrics : logs : background : node_health : format_mark : one_thread
 """

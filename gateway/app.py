@@ -43,6 +43,7 @@ from .snowplow import endpoints as snowplow_endpoints
 from .snowplow.micro import Micro
 from .snowplow.redirect import Redirects
 from .tokens.passport import jwks
+from .unexpected import reporter
 from .wire import HotRoute, HotRoutes
 from .wiring import Rooms
 
@@ -134,9 +135,8 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
         except HTTPException as error:
             raise _HttpError(error) from None
 
-    answers = ProblemPages(
-        ProblemAnswers(app, hung_up=metrics.HUNG_UP.inc), rooms.pages, scripts_only=("/v1/", OAUTH_PREFIX, "/verify")
-    )
+    problems = ProblemAnswers(app, hung_up=metrics.HUNG_UP.inc, unexpected=reporter(rooms.clock, "app"))
+    answers = ProblemPages(problems, rooms.pages, scripts_only=("/v1/", OAUTH_PREFIX, "/verify"))
     return Edge(answers, hot, rooms.listeners.end_all)
 
 

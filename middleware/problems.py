@@ -1,4 +1,4 @@
-"""RFC 9457 answers: an error becomes `application/problem+json`, an unexpected one a 500 with an id and nothing more.
+"""RFC 9457 answers: an error becomes `application/problem+json`, an unexpected one a 503 with an id and nothing more.
 
 Example: `{"type":"about:blank","title":"Not signed in","status":401,"code":"session_expired","detail":"sign in again"}`
 """
@@ -115,10 +115,11 @@ class ProblemAnswers:
     """Turns exceptions of the app into problem answers.
 
     A `Problem` is told as it is. `translations` maps foreign exception classes to the problem to tell instead, the
-    first match in order. Anything else is a 500 with a random id that is also in the log, next to the stack trace the
-    client never sees. An exception after the response began is raised on: the server must cut the connection, so that
-    no half answer looks whole. A client that hangs up before its body is complete (Starlette's ClientDisconnect) is no
-    error and gets no answer; `hung_up` is called, and nothing is logged, for anybody could fill the log with it.
+    first match in order. Anything else is a bug: a 503 with a random id that is also in the log, next to the stack
+    trace the client never sees; `unexpected(id, error)` is called instead of logging, if there is one. An exception
+    after the response began is raised on: the server must cut the connection, so that no half answer looks whole. A
+    client that hangs up before its body is complete (Starlette's ClientDisconnect) is no error and gets no answer;
+    `hung_up` is called, and nothing is logged, for anybody could fill the log with it.
     """
 
     def __init__(
@@ -127,10 +128,12 @@ class ProblemAnswers:
         translations: Mapping[type[Exception], Problem] | None = None,
         *,
         hung_up: Callable[[], object] = lambda: None,
+        unexpected: Callable[[str, Exception], object] | None = None,
     ) -> None:
         self._app = app
         self._translations = tuple((translations or {}).items())
         self._hung_up = hung_up
+        self._unexpected = unexpected or _logged
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -157,7 +160,9 @@ class ProblemAnswers:
     def _answer(self, error: Exception) -> tuple[Message, Message]:
         problem = self._problem_of(error)
         if problem is None:
-            return _unexpected(error)
+            problem_id = secrets.token_urlsafe(12)
+            self._unexpected(problem_id, error)
+            return _bug(problem_id)
         headers = []
         retry_after_seconds = getattr(problem, "retry_after_seconds", None)
         if retry_after_seconds is not None:
@@ -178,11 +183,13 @@ class ProblemAnswers:
         return None
 
 
-def _unexpected(error: Exception) -> tuple[Message, Message]:
-    problem_id = secrets.token_urlsafe(12)
+def _logged(problem_id: str, error: Exception) -> None:
     _log.error("unexpected error %s", problem_id, exc_info=error)
+
+
+def _bug(problem_id: str) -> tuple[Message, Message]:
     detail = f"something went wrong on our side; quote {problem_id} if you ask about it"
     body = problem_body(
-        500, "internal_error", "Internal error", detail, instance=f"urn:latchstring:problem:{problem_id}"
+        503, "internal_error", "Internal error", detail, instance=f"urn:latchstring:problem:{problem_id}"
     )
-    return problem_messages(500, body)
+    return problem_messages(503, body, [(b"retry-after", b"5")])

@@ -1,19 +1,21 @@
 """What all connections of one server share: routes, limits, the once-a-second sweep and the answers of refusal."""
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from ..clock import SystemClock
 from ..hot_route import AppendRecord
+from ..unexpected import reporter
 from ..wire import HotRoutes, Reply
 from .limits import ServerLimits
 from .scout import Scout
 
 _PLAIN: Final = (b"content-type", b"text/plain; charset=utf-8")
 
-#: The same bytes as uvicorn's own answers to these two, so that no client can tell the doors apart.
+#: The same bytes as uvicorn's own answer, so that no client can tell the doors apart.
 BAD_REQUEST: Final = Reply(400, (_PLAIN,), b"Invalid HTTP request received.")
-CRASHED: Final = Reply(500, (_PLAIN,), b"Internal Server Error")
 
 TOO_SLOW: Final = Reply(408, (_PLAIN,), b"The request took too long to arrive.")
 HEAD_TOO_LARGE: Final = Reply(431, (_PLAIN,), b"The request head is too large.")
@@ -22,6 +24,17 @@ TOO_MANY_CONNECTIONS: Final = Reply(503, (_PLAIN, (b"retry-after", b"5")), b"Too
 
 #: Closes a connection that is idle, late or stalled at a tick.
 Sweep: TypeAlias = Callable[[int], object]
+
+
+_report: Final = reporter(SystemClock(), "fast")
+
+
+def crashed(error: BaseException) -> Reply:
+    """Report a bug of ours that this request has met, and give the answer: 503 with the id that is in the log."""
+    problem_id = secrets.token_urlsafe(12)
+    _report(problem_id, error)
+    text = f"Something went wrong on our side; quote {problem_id} if you ask about it."
+    return Reply(503, (_PLAIN, (b"retry-after", b"5")), text.encode())
 
 
 class Door:

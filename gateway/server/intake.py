@@ -23,7 +23,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from .. import logs
 from ..wire import Headers, Reply
-from .door import BAD_REQUEST, CRASHED, HEAD_TOO_LARGE, TOO_SLOW, Door
+from .door import BAD_REQUEST, HEAD_TOO_LARGE, TOO_SLOW, Door, crashed
 from .heads import CHUNKED, CONNECTION, LENGTH, without_offer
 from .message_ends import MessageEnds
 
@@ -181,8 +181,7 @@ class Intake(asyncio.Protocol):
         except HttpParserCallbackError as error:
             if isinstance(error.__context__, SecondMessage):
                 return False
-            _log.exception("a parser callback failed")
-            self._refuse(CRASHED)
+            self._refuse(crashed(error.__context__ or error))
         except HttpParserError as error:
             _log.debug("malformed request", peer=self._peer, reason=str(error))
             self._refuse(BAD_REQUEST)

@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 from .. import logs
 from ..hot_route import AppendRecord, peer_of
 from ..wire import NOT_RECORDED, Handler, Head, HotRoutes, Reply, UnreadHead
-from .door import BAD_REQUEST, CRASHED, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS, Door, encode
+from .door import BAD_REQUEST, HEAD_TOO_LARGE, TOO_MANY_CONNECTIONS, Door, crashed, encode
 from .heads import BODY_FOLLOWS, LENGTH, LONG_WAY, OTHER, PLAIN, Ignored, is_target, read_name
 from .intake import ASGI_BODY, BODY, BUSY, CLOSED, OPEN, STALLED, GatedFlow, Intake, SecondMessage
 from .limits import ServerLimits
@@ -175,10 +175,9 @@ class FastProtocol(Intake, HttpToolsProtocol):
         """Ask the handler; False if it leaves the request to the app."""
         try:
             answer = handler(head)
-        except Exception:
-            _log.exception("a hot handler failed", path=head.target.partition(b"?")[0])
+        except Exception as error:
             self._keep_alive = False
-            answer = CRASHED
+            answer = crashed(error)
         if isinstance(answer, Reply):
             self._state = OPEN
             self._send(answer, head.method, self._keep_alive)

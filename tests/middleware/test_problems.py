@@ -66,17 +66,29 @@ async def test_without_a_time_to_come_back_there_is_no_retry_after(error: Except
 
 
 async def test_an_unexpected_error_tells_only_an_id(caplog: pytest.LogCaptureFixture) -> None:
-    """The client gets a 500 with an id; message and stack trace are in the log under that id, and nowhere else."""
+    """The client gets a 503 with an id; message and stack trace are in the log under that id, and nowhere else."""
     with caplog.at_level(logging.ERROR, "latchstring.problems"):
         response = await answer_to(ProblemAnswers(raising(RuntimeError("password is hunter2"))))
 
-    assert response.status_code == 500
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
     assert "hunter2" not in response.text
     assert "Traceback" not in response.text
     problem_id = response.json()["instance"].rpartition(":")[2]
     assert problem_id in response.json()["detail"]
     assert problem_id in caplog.text
     assert "hunter2" in caplog.text
+
+
+async def test_who_wants_to_report_errors_itself_is_told_instead_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """With the id that the client was told."""
+    told: list[tuple[str, Exception]] = []
+    error = RuntimeError("x")
+    app = ProblemAnswers(raising(error), unexpected=lambda problem_id, error: told.append((problem_id, error)))
+
+    response = await answer_to(app)
+
+    assert told == [(response.json()["instance"].rpartition(":")[2], error)]
+    assert caplog.text == ""
 
 
 async def test_every_unexpected_error_has_its_own_id() -> None:
