@@ -15,6 +15,7 @@ from .reports.zones import zone_named
 from .sessions.policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE
 from .sessions.return_path import is_own
 from .store import address
+from .store.password_file import password_in
 
 PREFIX: Final = "LATCHSTRING_"
 #: How every part of the settings is read.
@@ -38,14 +39,6 @@ _CLIENT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 def listed(text: str) -> list[str]:
     """What stands between commas."""
     return [one.strip() for one in text.split(",") if one.strip()]
-
-
-def password_in(path: Path | None) -> str | None:
-    """The first line of a password's file; None if there is none or it cannot be read."""
-    try:
-        return None if path is None else path.read_text(encoding="utf-8").splitlines()[0].strip() or None
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def _proxies(text: str) -> str:

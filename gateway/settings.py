@@ -29,7 +29,6 @@ from .setting_forms import (
     TvClients,
     WebsiteUrl,
     listed,
-    password_in,
 )
 from .shipping.consent import Signal
 from .snowplow.network_user import NetworkUsers
@@ -193,13 +192,11 @@ class Settings(DeviceSettings, PageSettings, ReportSettings):
 
     @property
     def store_url(self) -> str:
-        """Where the store listens, passwords included: not for logs."""
+        """Where the store listens; not for logs, since the URL itself may have a password."""
         if self.store == "embedded":
             return store_url(self.data_dir)
-        return address.with_passwords(
-            self.store,
-            password=password_in(self.store_password_file),
-            sentinel_password=password_in(self.store_sentinel_password_file),
+        return address.with_password_files(
+            self.store, password_file=self.store_password_file, sentinel_password_file=self.store_sentinel_password_file
         )
 
     @property

@@ -4,15 +4,19 @@
     redis+sentinel://[user:password@]host[:port],…/name[/db][?sentinel_password=…]
     redis+cluster://[user:password@]host[:port],…
 
-`rediss+sentinel` and `rediss+cluster` speak TLS; options of redis-py's URLs (ssl_ca_certs and so on) may follow "?".
+`rediss+sentinel` and `rediss+cluster` speak TLS; options of redis-py's URLs (ssl_ca_certs and so on) may follow "?",
+and `password_file` and `sentinel_password_file`, which are read for each connection.
 """
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import quote, unquote
 
 from redis.asyncio.connection import parse_url
+
+from .password_file import PasswordFile
 
 Place: TypeAlias = tuple[str, int]
 
@@ -53,9 +57,10 @@ def parse(url: str) -> Address:
     del options["host"]
     sentinel = {
         name.removeprefix("sentinel_"): options.pop(name)
-        for name in ("sentinel_username", "sentinel_password")
+        for name in ("sentinel_username", "sentinel_password", "sentinel_password_file")
         if name in options
     }
+    sentinel = _with_file_read(sentinel)
     if found["kind"] == "cluster":
         if parts:
             raise ValueError("a Cluster has one database: expected nothing after the last host")
@@ -66,23 +71,29 @@ def parse(url: str) -> Address:
     return Address("sentinel", options, seeds, parts[0], {**shared, **sentinel})
 
 
-def with_passwords(url: str, *, password: str | None, sentinel_password: str | None) -> str:
-    """The URL with passwords that were kept apart from it; one that the URL names itself is replaced."""
-    scheme, divider, rest = url.partition("://")
-    if not divider or scheme == "unix":
-        return url if not password else f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
-    if password:
-        authority, slash, tail = rest.partition("/")
-        user = authority.rpartition("@")[0].partition(":")[0]
-        rest = f"{user}:{quote(password, safe='')}@{authority.rpartition('@')[2]}{slash}{tail}"
-    if sentinel_password and scheme.endswith("+sentinel"):
-        rest += f"{'&' if '?' in rest else '?'}sentinel_password={quote(sentinel_password, safe='')}"
-    return f"{scheme}://{rest}"
+def with_password_files(url: str, *, password_file: Path | None, sentinel_password_file: Path | None) -> str:
+    """The URL with the files of passwords that are kept apart from it; they go before one that the URL names itself."""
+    files = {"password_file": password_file}
+    if url.partition("://")[0].endswith("+sentinel"):
+        files["sentinel_password_file"] = sentinel_password_file
+    query = "&".join(
+        f"{name}={quote(str(path.absolute()), safe='')}" for name, path in files.items() if path is not None
+    )
+    return url if not query else f"{url}{'&' if '?' in url else '?'}{query}"
+
+
+def _with_file_read(options: dict[str, Any]) -> dict[str, Any]:
+    """Options in which the file of a password has become what shows it."""
+    if "password_file" not in options:
+        return options
+    rest = {name: value for name, value in options.items() if name not in ("username", "password", "password_file")}
+    shows = PasswordFile(Path(options["password_file"]), options.get("username") or "")
+    return {**rest, "credential_provider": shows}
 
 
 def _options(url: str) -> dict[str, Any]:
     try:
-        return dict(parse_url(url))
+        return _with_file_read(dict(parse_url(url)))
     except ValueError:
         # Its own message may repeat a part of the URL.
         raise ValueError(_EXPECTED) from None

@@ -1,8 +1,10 @@
 """Where the store is: every spelling of LATCHSTRING_STORE, and no password in what is refused."""
 
+from pathlib import Path
+
 import pytest
 
-from latchstring_gateway.store.address import parse, with_passwords
+from latchstring_gateway.store.address import parse, with_password_files
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:6379/0", "rediss://store", "unix:///run/valkey.sock"])
@@ -62,19 +64,31 @@ def test_what_cannot_be_read_is_refused_without_repeating_it(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("redis://one:6379/0", "redis://:p%40ss@one:6379/0"),
-        ("redis://app@one", "redis://app:p%40ss@one"),
-        ("redis://app:old@one", "redis://app:p%40ss@one"),
-        ("unix:///run/valkey.sock", "unix:///run/valkey.sock?password=p%40ss"),
-        ("redis+sentinel://one,two/latch", "redis+sentinel://:p%40ss@one,two/latch?sentinel_password=s"),
-        ("redis+cluster://one,two", "redis+cluster://:p%40ss@one,two"),
+        ("redis://one:6379/0", ("p@ss",)),
+        ("redis://app@one", ("app", "p@ss")),
+        ("redis://app:old@one", ("app", "p@ss")),
+        ("redis://one?socket_timeout=3", ("p@ss",)),
+        ("unix:///run/valkey.sock", ("p@ss",)),
+        ("redis+sentinel://one,two/latch", ("p@ss",)),
+        ("redis+cluster://app@one,two", ("app", "p@ss")),
     ],
 )
-def test_passwords_from_files_find_their_place(url: str, expected: str) -> None:
-    """Percent-encoded, and the Sentinels' only where there are some."""
-    assert with_passwords(url, password="p@ss", sentinel_password="s") == expected
-    assert with_passwords(url, password=None, sentinel_password=None) == url
-    assert parse(expected).options["password"] == "p@ss"
+async def test_passwords_from_files_are_shown_as_they_are_now(
+    tmp_path: Path, url: str, expected: tuple[str, ...]
+) -> None:
+    """Before one that the URL names; the Sentinels' only where there are some, and no password in any text."""
+    (tmp_path / "a b&c").write_text("p@ss\n")
+    (tmp_path / "sentinels").write_text("s\n")
+    made = with_password_files(url, password_file=tmp_path / "a b&c", sentinel_password_file=tmp_path / "sentinels")
+    found = parse(made)
+
+    assert "p%40ss" not in made
+    assert await found.options["credential_provider"].get_credentials_async() == expected
+    assert not {"username", "password", "password_file"} & found.options.keys()
+    assert ("credential_provider" in found.sentinel_options) == ("sentinel" in url)
+    (tmp_path / "a b&c").write_text("new\n")
+    assert (await found.options["credential_provider"].get_credentials_async())[-1] == "new"
+    assert with_password_files(url, password_file=None, sentinel_password_file=None) == url
 
 
 def test_nothing_secret_is_shown() -> None:
