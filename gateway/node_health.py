@@ -27,7 +27,7 @@ NAME_VARIABLE: Final = "LATCHSTRING_CHILD"
 WRITE_SECONDS: Final = 1.0
 SILENT_SECONDS: Final = 6.0
 #: How long a child may take from its start until it speaks.
-STARTING_SECONDS: Final = 10.0
+STARTING_SECONDS: Final = 7.0
 #: A file never grows, so that a full disk does not keep it from being written.
 _FILE_BYTES: Final = 16_384
 _ENDED_REMEDY: Final = "look at its last lines in the log; it is started again by itself"

@@ -10,6 +10,8 @@ from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from latchstring_gateway.supervise import http_worker
 from latchstring_gateway.supervise.shared_metrics import share_metrics
 
@@ -29,6 +31,7 @@ def put_mistakes_in() -> None:
     from latchstring_gateway.sessions import answers, return_path
     from latchstring_gateway.sessions.check import Checker
     from latchstring_gateway.sessions.policy import SESSION_COOKIE
+    from latchstring_gateway.supervise.children import KeptChild
     from latchstring_gateway.tokens.keyring import KeyRing
     from latchstring_gateway.tokens.log_names import LogNames
     from latchstring_gateway.trials import identifiers
@@ -56,6 +59,8 @@ def put_mistakes_in() -> None:
         Agreement.may_sign = lambda self, _lead_seconds: may_sign(self, 0)  # type: ignore[method-assign,assignment]
     if breaks("answered-before-written"):
         _answered_early(Journal)
+    if breaks("children-die-in-silence"):
+        _never_told(KeptChild)
     if breaks("any-return-target"):
         return_path.is_own = lambda target: True
     _put_mistakes_of_tvs_in()
@@ -92,6 +97,11 @@ def _tell_whom(log_names: Any, identifiers: Any, signals: Any) -> None:
     if breaks("identifiers-in-clear"):
         identifiers.tag = lambda _key, _trial, one: urlsafe_b64encode(one.value.encode()).decode()
         signals.tag = lambda _key, _account, _name, value: value.encode().hex()
+
+
+def _never_told(kept_child: Any) -> None:
+    row = kept_child.row
+    kept_child.row = lambda one: msgspec.structs.replace(row(one), state="running", speaks=False)
 
 
 def _never_over(fence_class: Any) -> None:

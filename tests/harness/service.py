@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from harness import faulty_start
 from harness.waiting import wait_until
 
 _HARNESS = Path(__file__).parent
@@ -34,7 +35,7 @@ class Service:
             "LATCHSTRING_SEGMENT_MAX_SECONDS": "1",
             **{f"LATCHSTRING_{name.upper()}": value for name, value in settings.items()},
         }
-        if os.environ.get("EVIDENCE_BREAK"):
+        if os.environ.get("EVIDENCE_BREAK") or os.environ.get(faulty_start.VARIABLE):
             self.env["PYTHONPATH"] = os.pathsep.join(map(str, (_HARNESS.parent, _HARNESS / "at_start")))
         keeper = [sys.executable, "-m", "latchstring_gateway.supervise.respawn", "--listen", self.address, "--"]
         self._keeper = subprocess.Popen([*keeper, *_COMMAND, "serve"], env=self.env)
