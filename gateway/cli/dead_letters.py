@@ -1,4 +1,4 @@
-"""`latchstring dead-letters list|show|replay`: hits that could not be understood; nothing is thrown away."""
+"""`latchstring dead-letters list|show|fields|replay`: hits that could not be understood; nothing is thrown away."""
 
 import base64
 import json
@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import duckdb
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,6 +17,7 @@ from .. import settings
 from ..beacons import payload
 from ..clock import SystemClock
 from ..housekeeping.replay import replay as replay_letters
+from ..reports.dropped import dropped_fields
 from ..settings import SettingsError
 from ..shipping.catalogue import read_catalogue
 from ..shipping.dead_letters import DeadLetter
@@ -78,6 +80,33 @@ def list_(
         said = Text(printable(_said(letter)[:_PREVIEW_CHARS]))
         table.add_row(utc_time(letter.received_at_ms), letter.source, letter.reason, _id(letter), said)
     console.print(table)
+
+
+@dead_letters.command()
+def fields(
+    data_dir: UsedDataDir = _DEFAULT_DATA_DIR,
+    *,
+    days: Annotated[int, typer.Option(min=1, max=3_660, help="So many days up to today, UTC.")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """How often a field could not be read and was left out of an event that counts, by source and code.
+
+    Example: latchstring dead-letters fields --days 7
+    """
+    try:
+        found = dropped_fields(data_dir, days=days, now_ms=SystemClock().wall_ms())
+    except duckdb.Error as error:
+        give_up(error)
+    if as_json:
+        print(json.dumps([one._asdict() for one in found]))
+    elif not found:
+        print(f"No field was left out in {days} days.")
+    else:
+        table = Table("Source", "Left out", box=None, pad_edge=False, header_style="bold")
+        table.add_column("Events", justify="right")
+        for one in found:
+            table.add_row(one.source, printable(one.code), f"{one.events:,}")
+        Console().print(table)
 
 
 @dead_letters.command()

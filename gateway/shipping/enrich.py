@@ -3,6 +3,7 @@
 The full address and the user agent end here: neither goes on to the warehouse.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from socket import AF_INET, inet_pton
@@ -25,6 +26,9 @@ MOST_SHORT_BYTES: Final = 256
 _SHORT_HEADERS: Final = frozenset({b"content-type", b"user-agent", b"x-latch-hit"})
 #: Senders that are kept in memory; then all are forgotten, which costs a few microseconds for each.
 _MAX_KNOWN: Final = 65_536
+
+#: How a region and a script of a language are written, by their lengths.
+_SUBTAGS: Final[dict[int, Callable[[str], str]]] = {2: str.upper, 4: str.title}
 
 #: The headers that tell of a sender, in the order of `_sender`'s arguments.
 _TELLING: Final = (
@@ -86,8 +90,12 @@ def _truncated(address: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _language(accept: bytes) -> str:
-    first = accept[:64].decode("latin-1").split(",", 1)[0].split(";", 1)[0].strip()
-    return first if first.replace("-", "").isalnum() and first.isascii() and len(first) <= 35 else ""
+    first = accept[:64].decode("latin-1").split(",", 1)[0].split(";", 1)[0].strip().replace("_", "-")
+    if not (first.isascii() and first.replace("-", "").isalnum() and len(first) <= 35):
+        return ""
+    # In the spelling of RFC 5646, 2.1.1: "en-us", "en_US" and "en-US" are one language, and "zh-hans" is zh-Hans.
+    language, *rest = first.lower().split("-")
+    return "-".join([language, *(_SUBTAGS.get(len(part), str)(part) for part in rest)])
 
 
 class Senders:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from harness.hits import TRUSTED, batch, pixel, write_segment
 from latchstring_gateway.cli import dead_letters
-from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.clock import ManualClock, SystemClock
 from latchstring_gateway.shipping.locks import KEEPER, locked
 from latchstring_gateway.shipping.run import Shipper
 
@@ -81,3 +81,17 @@ def test_no_dead_letters_is_said_in_words(tmp_path: Path) -> None:
     """Nothing is an answer."""
     (tmp_path / "journal").mkdir()
     assert _run(tmp_path, "list") == (0, "No dead letters: every hit was understood.\n")
+
+
+def test_fields_that_were_left_out_are_counted(tmp_path: Path) -> None:
+    """By source and code, of events that count; nothing of them is a dead letter."""
+    now_ms = SystemClock().wall_ms()
+    write_segment(tmp_path, [pixel(b"p=/a&t=never", at_ms=now_ms), pixel(b"p=/b", at_ms=now_ms)])
+    with Shipper(tmp_path, ManualClock(), TRUSTED) as shipper:
+        shipper.ship_once()
+
+    _, text = _run(tmp_path, "fields")
+    _, told = _run(tmp_path, "fields", "--days", "2", "--json")
+
+    assert text.split()[-3:] == ["pixel", "bad_time", "1"]
+    assert json.loads(told) == [{"source": "pixel", "code": "bad_time", "events": 1}]

@@ -83,10 +83,21 @@ def test_privacy_signals_are_exactly_one(value: bytes, said: bool) -> None:
 
 @pytest.mark.parametrize(
     ("accept", "language"),
-    [(b"nl-NL,nl;q=0.9", "nl-NL"), (b"*", ""), (b"", ""), (b"\xff", ""), (b"x" * 100, ""), (b"en;q=1", "en")],
+    [
+        (b"nl-NL,nl;q=0.9", "nl-NL"),
+        (b"*", ""),
+        (b"", ""),
+        (b"\xff", ""),
+        (b"x" * 100, ""),
+        (b"en;q=1", "en"),
+        (b"en-us", "en-US"),
+        (b"en_US,en", "en-US"),
+        (b"ZH-hans-cn", "zh-Hans-CN"),
+        (b"es-419", "es-419"),
+    ],
 )
 def test_language_is_the_first_named(accept: bytes, language: str) -> None:
-    """One plain tag or nothing."""
+    """One plain tag, in one spelling, or nothing."""
     assert _sender((b"accept-language", accept)).language == language
 
 
