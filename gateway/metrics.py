@@ -149,6 +149,11 @@ DECODER_FAILURES: Final = Counter(
     "Events that became dead letters by a fault of our own code, by what was being done.",
     ["stage"],
 )
+UNREADABLE_RECORDS: Final = OwnGauge(
+    "latchstring_unreadable_records",
+    "Commit and adjustment records that cannot be read: what they say does not count.",
+    multiprocess_mode="mostrecent",
+)
 SEGMENTS_HELD_UP: Final = OwnGauge(
     "latchstring_segments_held_up",
     "Journal segments that a shipper could not ship and tries again, later and later.",

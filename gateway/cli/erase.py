@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -115,9 +116,12 @@ def erasures(
 ) -> None:
     """What has become of the erasures of this node, the latest first.
 
-    Exit codes: 0, or 1 if there is none of that id. Example: latchstring erasures --json
+    Exit codes: 0, or 1 if there is none of that id or one cannot be read. Example: latchstring erasures --json
     """
-    found = [one for one in reversed(Erasures(data_dir / WAREHOUSE).all()) if erasure in ("", one.id)]
+    kept = Erasures(data_dir / WAREHOUSE)
+    found = [one for one in reversed(kept.all()) if erasure in ("", one.id)]
+    for bad in kept.unreadable.values():
+        print(f"{bad.path} cannot be read ({bad.reason}): ask for that erasure again", file=sys.stderr)
     if as_json:
         print(json.dumps([told(one) for one in found]))
     elif found:
@@ -129,7 +133,7 @@ def erasures(
         Console().print(table)
     else:
         print("no erasure of this id; see latchstring erasures" if erasure else "Nobody was erased here.")
-    if erasure and not found:
+    if (erasure and not found) or kept.unreadable:
         raise typer.Exit(1)
 
 

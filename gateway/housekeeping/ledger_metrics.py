@@ -3,12 +3,15 @@
 from collections import Counter
 from typing import Final, NamedTuple
 
-from .. import metrics
+from .. import logs, metrics
 from ..shipping.adjustments import Adjustment
 from ..shipping.catalogue import Records
 from ..shipping.commits import Commit, Count, Exclusion
+from ..shipping.unreadable import Unreadable
 
 _OUTCOMES: Final = ("received", "good", "bad", "duplicate", "excluded")
+
+_log: Final = logs.get("housekeeping")
 
 
 class _Sums(NamedTuple):
@@ -24,6 +27,7 @@ class LedgerMetrics:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._known: dict[str, _Sums] = {}
+        self._unreadable: set[Unreadable] = set()
 
     def publish(self) -> None:
         """Hand over the sums, adjustments included; `received` is the sum of the others."""
@@ -39,6 +43,7 @@ class LedgerMetrics:
             total.counts.update(sums.counts)
             total.excluded.update(sums.excluded)
         self._known = known
+        self._tell_unreadable(catalogue.unreadable)
         for (source, outcome), events in total.counts.items():
             metrics.LEDGER.labels(source, outcome).set(events)
         for reason, events in total.excluded.items():
@@ -49,6 +54,13 @@ class LedgerMetrics:
             of_outcome[outcome] += events
         metrics.LEDGER_DIFFERENCE.set(2 * of_outcome["received"] - of_outcome.total())
         metrics.LEDGER_DAMAGED.set(sum(commit.damaged_bytes for commit in catalogue.commits))
+
+    def _tell_unreadable(self, found: list[Unreadable]) -> None:
+        metrics.UNREADABLE_RECORDS.set(len(found))
+        for one in found:
+            if one not in self._unreadable:
+                _log.error("record_unreadable", file=one.path, reason=one.reason, remedy="put it back from a backup")
+        self._unreadable = set(found)
 
 
 def _sums(counts: list[Count], exclusions: list[Exclusion]) -> _Sums:

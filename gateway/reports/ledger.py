@@ -58,6 +58,7 @@ def ledger(data_dir: Path) -> Ledger:
     pending = pending_counts(data_dir / JOURNAL)
     catalogue = read_catalogue(data_dir / WAREHOUSE)
     result = Ledger()
+    result.problems += map(str, catalogue.unreadable)
     sums: dict[tuple[str, str], Count] = {}
     for commit in catalogue.commits:
         result.segments += commit.segment_count

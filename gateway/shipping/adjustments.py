@@ -15,6 +15,7 @@ import msgspec
 
 from .commits import Count, Exclusion, FileEntry
 from .durable import write_durably
+from .unreadable import READ_ERRORS, Unreadable, unreadable
 
 DIRECTORY: Final = "adjustments"
 _SUFFIX: Final = ".json"
@@ -78,6 +79,8 @@ class Adjustments:
     def __init__(self, warehouse: Path) -> None:
         self._directory = warehouse / DIRECTORY
         self._known: dict[str, Adjustment] = {}
+        #: The records that could not be read at the last look at all of them.
+        self.unreadable: list[Unreadable] = []
 
     def ids(self) -> set[str]:
         """The ids of all adjustments."""
@@ -87,8 +90,9 @@ class Adjustments:
             return {entry.name.removesuffix(_SUFFIX) for entry in found if entry.name.endswith(_SUFFIX)}
 
     def all(self) -> list[Adjustment]:
-        """All adjustment records, oldest first; each is read from its file once."""
+        """All adjustment records that can be read, oldest first; each is read from its file once."""
         found: dict[str, Adjustment] = {}
+        self.unreadable = []
         for adjustment in self.ids():
             try:
                 known = self._known.get(adjustment)
@@ -96,6 +100,8 @@ class Adjustments:
             except FileNotFoundError:
                 # Its commit does not count any more either.
                 continue
+            except READ_ERRORS as error:
+                self.unreadable.append(unreadable(f"{DIRECTORY}/{adjustment}{_SUFFIX}", error))
         self._known = found
         return sorted(found.values(), key=lambda a: (a.made_at_ms, a.id))
 

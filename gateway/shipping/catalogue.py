@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from .adjustments import Adjustment, Adjustments, Unit
 from .commits import Commit, Commits, Count, Exclusion, FileEntry
 from .dead_letters import DeadLetter, day_of, read_dead_letters
+from .unreadable import Unreadable
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Catalogue:
     warehouse: Path
     commits: list[Commit]
     adjustments: list[Adjustment]
+    #: Records that cannot be read: what they say does not count.
+    unreadable: list[Unreadable] = field(default_factory=list)
 
     @cached_property
     def gone_rows(self) -> set[tuple[bytes, int]]:
@@ -114,7 +117,8 @@ class Records:
         adjustments = self.adjustments.all()
         commits = self.commits.all()
         ids = {commit.segment for commit in commits}
-        return Catalogue(self._warehouse, commits, [found for found in adjustments if found.commit in ids])
+        bad = [*self.commits.unreadable, *self.adjustments.unreadable]
+        return Catalogue(self._warehouse, commits, [found for found in adjustments if found.commit in ids], bad)
 
 
 def read_catalogue(warehouse: Path) -> Catalogue:

@@ -19,12 +19,15 @@ def catch_up(seen: Seen, commits: Commits, journal: Path, *, now_ms: int) -> Non
     nowhere = seen.open_segments()
     for path in segments_in(journal):
         nowhere.pop(path.name.partition(".")[0], None)
+    for segment in commits.ids():
+        nowhere.pop(segment, None)
     for commit in commits.each():
         for segment in (commit.segment, *(commit.folded if nowhere else ())):
             nowhere.pop(segment, None)
         if commit.committed_at_ms >= now_ms - KEEP_MS and not seen.is_committed(commit.segment):
             seen.know([commit.segment, *commit.folded], commit.runs)
-    if nowhere:
+    # Of a record that cannot be read nobody knows whose place it has taken: better a claim that is kept for nothing.
+    if nowhere and not commits.unreadable:
         with seen.transaction():
             still = seen.open_segments()
             for segment, number in nowhere.items():

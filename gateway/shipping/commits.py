@@ -7,7 +7,6 @@ lists theirs: once it is there, they and their files no longer count, and are re
 any more.
 """
 
-import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final
 import msgspec
 
 from .durable import write_durably
+from .unreadable import READ_ERRORS, Unreadable, unreadable
 
 DIRECTORY: Final = "commits"
 _SUFFIX: Final = ".json"
@@ -154,6 +154,8 @@ class Commits:
     def __init__(self, warehouse: Path) -> None:
         self._directory = warehouse / DIRECTORY
         self._known: dict[str, Commit] = {}
+        #: The records that could not be read at the last look at all of them.
+        self.unreadable: list[Unreadable] = []
         #: How many records and bytes were read from files so far.
         self.records_read = 0
         self.bytes_read = 0
@@ -177,25 +179,37 @@ class Commits:
         return msgspec.json.decode(data, type=Commit)
 
     def each(self) -> Iterator[Commit]:
-        """All commit records that there are, in no order, superseded ones too; holds one at a time."""
+        """All commit records that can be read, in no order, superseded ones too; holds one at a time."""
+        self.unreadable = []
         for segment in self.ids():
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 yield self.read(segment)
+            except FileNotFoundError:
+                continue
+            except READ_ERRORS as error:
+                self.unreadable.append(unreadable(f"{DIRECTORY}/{segment}{_SUFFIX}", error))
 
     def all(self) -> list[Commit]:
         """All commit records that count, oldest first."""
         return [commit for commit, superseded in self.everything() if not superseded]
 
     def everything(self) -> list[tuple[Commit, bool]]:
-        """All commit records, oldest first, and whether another one has taken their place."""
+        """All commit records that can be read, oldest first, and whether another one has taken their place."""
         while True:
-            ids = self.ids()
+            found: dict[str, Commit] = {}
+            bad: list[Unreadable] = []
             try:
-                found = {one: self._known.get(one) or self.read(one) for one in ids}
+                for one in self.ids():
+                    try:
+                        found[one] = self._known.get(one) or self.read(one)
+                    except FileNotFoundError:
+                        raise
+                    except READ_ERRORS as error:
+                        bad.append(unreadable(f"{DIRECTORY}/{one}{_SUFFIX}", error))
             except FileNotFoundError:
                 # One was removed since, so the one that took its place is there by now.
                 continue
-            self._known = found
+            self._known, self.unreadable = found, bad
             superseded = {folded for commit in found.values() for folded in commit.folded if folded in found}
             commits = sorted(found.values(), key=lambda c: (c.committed_at_ms, c.segment))
             return [(commit, commit.segment in superseded) for commit in commits]

@@ -9,6 +9,7 @@ What is shipped later than that has no pseudonym.
 import contextlib
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from .. import logs
 from ..clock import Clock
 from ..ids import to_text
 from .durable import make_durably
@@ -28,8 +32,12 @@ _LOCK: Final = "daily-salts.lock"
 #: How long after its end a day's salt is kept, for hits that waited.
 GRACE_MS: Final = 6 * 3_600_000
 _SALT_BYTES: Final = 32
+_WRITTEN: Final = re.compile(rf"[0-9a-f]{{{2 * _SALT_BYTES}}}")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 #: Pseudonyms that are remembered; then all are made anew, 1 µs each.
 _MAX_KNOWN: Final = 65_536
+
+_log: Final = logs.get("shipping")
 
 
 class Daily:
@@ -78,14 +86,26 @@ class Daily:
     def _file(self) -> Iterator[dict[str, str]]:
         """What stands in the file, for change; no other shipper sees it meanwhile."""
         with alone(self._lock):
-            try:
-                before: dict[str, str] = json.loads(self._path.read_bytes())
-            except FileNotFoundError:
-                before = {}
+            before = self._read()
             salts = dict(before)
             yield salts
             if salts != before:
                 make_durably(self._path, partial(_write, json.dumps(salts)))
+
+    def _read(self) -> dict[str, str]:
+        """The salts. A file that holds none is set aside: the visitors of its days are told apart anew."""
+        try:
+            salts = msgspec.json.decode(self._path.read_bytes(), type=dict[str, str])
+            if all(_WRITTEN.fullmatch(salt) and _DAY.fullmatch(day) for day, salt in salts.items()):
+                return salts
+        except FileNotFoundError:
+            return {}
+        except (ValueError, RecursionError):
+            pass
+        aside = self._path.with_name(f"{FILE}.unreadable")
+        self._path.replace(aside)
+        _log.error("daily_salts_unreadable", file=str(aside), remedy="delete it; a visitor may count twice today")
+        return {}
 
 
 def _write(text: str, path: Path) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from .durable import write_durably
 from .pseudonyms import Kind, Pseudonyms
+from .unreadable import READ_ERRORS, Unreadable, unreadable
 
 DIRECTORY: Final = "erasures"
 _SUFFIX: Final = ".json"
@@ -84,6 +85,8 @@ class Erasures:
         self._directory = warehouse / DIRECTORY
         #: Those that were complete when they were read, by id: inode and time of change of their file.
         self._complete: dict[str, tuple[int, int]] = {}
+        #: By id, those that could not be read when they were looked at last.
+        self.unreadable: dict[str, Unreadable] = {}
 
     def ids(self) -> list[str]:
         """The ids of all erasures."""
@@ -92,10 +95,14 @@ class Erasures:
         return [path.name.removesuffix(_SUFFIX) for path in self._directory.iterdir() if path.name.endswith(_SUFFIX)]
 
     def read(self, erasure: str) -> Erasure | None:
-        """One erasure; None if there is none of that id."""
+        """One erasure; None if there is none of that id, or none that can be read: asked again, it is written anew."""
+        self.unreadable.pop(erasure, None)
         try:
             return msgspec.json.decode(self._path(erasure).read_bytes(), type=Erasure)
         except FileNotFoundError:
+            return None
+        except READ_ERRORS as error:
+            self.unreadable[erasure] = unreadable(f"{DIRECTORY}/{erasure}{_SUFFIX}", error)
             return None
 
     def all(self) -> list[Erasure]:

@@ -43,7 +43,7 @@ class Pseudonyms:
         if not path.exists():
             with contextlib.suppress(FileExistsError):
                 write_new(path, secrets.token_hex(_KEY_BYTES) + "\n")
-        text = path.read_text()
+        text = path.read_bytes().decode("latin-1")
         if _WRITTEN.fullmatch(text) is None:
             raise PseudonymKeyError(path)
         return cls(bytes.fromhex(text.strip()))
