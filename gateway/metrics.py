@@ -150,9 +150,7 @@ DECODER_FAILURES: Final = Counter(
     ["stage"],
 )
 UNREADABLE_RECORDS: Final = OwnGauge(
-    "latchstring_unreadable_records",
-    "Commit and adjustment records that cannot be read: what they say does not count.",
-    multiprocess_mode="mostrecent",
+    "latchstring_unreadable_records", "Records of a warehouse that cannot be read.", multiprocess_mode="mostrecent"
 )
 SEGMENTS_HELD_UP: Final = OwnGauge(
     "latchstring_segments_held_up",

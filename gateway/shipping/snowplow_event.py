@@ -191,7 +191,7 @@ def _visitor(fields: Parameters, told: str | None, hit: RawHit, dropped: list[st
     # A server may pass our whole cookie on: the id, and behind it the seal.
     if said and said[36:37] == "." and _UUID.fullmatch(said[:36].lower()):
         return said[:36]
-    return said or header(hit, NETWORK_USER).decode("ascii") or None
+    return said or header(hit, NETWORK_USER).decode("ascii", "replace") or None
 
 
 def _page(fields: Parameters, hit: RawHit, dropped: list[str], *, must: bool) -> PageAddress:
