@@ -200,9 +200,10 @@ def sentinels(replicas: int = 2) -> Iterator[Sentinels]:
 
 @dataclass
 class Cluster:
-    """Masters with one replica each; slots are spread evenly."""
+    """Masters with as many replicas each; slots are spread evenly."""
 
     servers: list[Server]
+    replicas: int = 1
 
     @property
     def url(self) -> str:
@@ -229,25 +230,27 @@ class Cluster:
         return next(one for one in self.servers if one.role() == "slave" and one.ask("ROLE")[2] == master.port)  # type: ignore[index]
 
     def wait_settled(self, masters: int, timeout_seconds: float = 30) -> None:
-        """Return when every member says that all is well, and each master has a replica; nobody may be dead."""
+        """Return when every member says that all is well, and each master has its replicas; nobody may be dead."""
 
         def is_settled() -> bool:
             well = all("cluster_state:ok" in str(one.ask("CLUSTER", "INFO")) for one in self.servers)
             told: list[Any] = [one.ask("ROLE") for one in self.servers]
             followers = [len(role[2]) for role in told if role[0] == "master"]
-            return well and followers == [1] * masters
+            return well and followers == [self.replicas] * masters
 
         wait_until(is_settled, "the Cluster to be well", timeout_seconds)
 
 
 @contextlib.contextmanager
-def cluster(masters: int = 3) -> Iterator[Cluster]:
+def cluster(masters: int = 3, replicas: int = 1) -> Iterator[Cluster]:
     """A Cluster until the end of the block, made with CLUSTER commands as its tools do."""
     options = (*_DURABLE, "cluster-enabled yes", "cluster-node-timeout 2000", "cluster-replica-validity-factor 0")
     with _directory() as directory:
         servers: list[Server] = []
         try:
-            servers.extend(Server(directory, f"member-{number}", *options) for number in range(2 * masters))
+            servers.extend(
+                Server(directory, f"member-{number}", *options) for number in range((1 + replicas) * masters)
+            )
             share = 16_384 // masters
             for number, one in enumerate(servers[:masters]):
                 last = 16_383 if number == masters - 1 else (number + 1) * share - 1
@@ -262,8 +265,8 @@ def cluster(masters: int = 3) -> Iterator[Cluster]:
                 20,
             )
             for number, one in enumerate(servers[masters:]):
-                one.ask("CLUSTER", "REPLICATE", ids[number])
-            made = Cluster(servers)
+                one.ask("CLUSTER", "REPLICATE", ids[number % masters])
+            made = Cluster(servers, replicas)
             made.wait_settled(masters)
             yield made
         finally:
