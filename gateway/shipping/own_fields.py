@@ -36,6 +36,8 @@ _MAX_RATE: Final = 100.0
 #: Longer texts are not remembered.
 _MAX_KNOWN: Final = 64
 _MAX_STATEMENT_CHARS: Final = 4_096
+#: A refusal must not go unheard for its spelling.
+_WORDS: Final = {"granted": "granted", "true": "granted", "denied": "denied", "false": "denied"}
 
 Reader = Callable[[Any], Any]
 
@@ -97,6 +99,8 @@ def _text(most_chars: int) -> Reader:
 def _statement(said: Any) -> str | None:
     if isinstance(said, bool):
         return "granted" if said else "denied"
+    if isinstance(said, str) and (word := _WORDS.get(said.strip().lower())) is not None:
+        return word
     # Only the beginning of a TCF string tells of purposes.
     return said[:_MAX_STATEMENT_CHARS] if isinstance(said, str) else None
 
