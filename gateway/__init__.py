@@ -23,7 +23,8 @@ sessions | shipping   sign-in, verify, renew, sign-out; journal -> Parquet
 devices | beacons | trials   what an account is signed in on; hits and the journal; who has had which free trial
 fingerprint   what a device gives away, and which former one it looks like
 revocation    forgetting: one script, a feed, a fence, a barrier, a receipt
-pages | service_keys | api_requests   the frame of every page; who may call /v1, and what they say
+pages | service_keys | api_requests | account_paths   the frame of every page; who may call /v1, and what they say, of
+              which account
 store         the only room that talks to Redis or Valkey
 tokens | hot_route | recognition | unexpected   one format for every signed thing, and the keys; the ASGI door to hot
               handlers; what a device is, by its agent; bugs that requests meet

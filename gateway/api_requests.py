@@ -1,18 +1,18 @@
 """Reading what a backend's request says: its JSON body, the account in its path, its idempotency key."""
 
 from typing import Final, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from starlette.requests import Request
 
 from .errors import BadRequest, TooLarge, WrongMediaType
-from .ids import Account
+from .ids import Account, account_problem
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_BYTES: Final = 65_536
 _MAX_DETAIL_CHARS: Final = 200
-MAX_ACCOUNT_CHARS: Final = 64
 MAX_REPEAT_KEY_CHARS: Final = 64
 
 
@@ -40,15 +40,15 @@ async def read_json(request: Request, shape: type[T]) -> T:
 
 
 def account_of(request: Request) -> Account:
-    """The account in the path. Raises BadRequest as `checked_account` does."""
-    return checked_account(str(request.path_params["account"]))
+    """The account in the path (account_paths.py). Raises BadRequest as `checked_account` does."""
+    return checked_account(unquote(str(request.path_params["account"]), errors="surrogateescape"))
 
 
 def checked_account(account: str) -> Account:
-    """An account's name as it came. Raises BadRequest unless it is 1 to 64 characters of the allowed alphabet."""
-    allowed = account.isascii() and all(c.isalnum() or c in "._:@+-" for c in account)
-    if not allowed or not 0 < len(account) <= MAX_ACCOUNT_CHARS:
-        raise BadRequest("bad_account", "expected 1 to 64 characters of A-Z a-z 0-9 . _ : @ + -")
+    """An account's name as it came. Raises BadRequest unless `ids.account_problem` finds nothing wrong with it."""
+    problem = account_problem(account)
+    if problem:
+        raise BadRequest("bad_account", problem)
     return Account(account)
 
 

@@ -19,6 +19,7 @@ from latchstring_middleware.request_limits import RequestLimits
 from latchstring_middleware.response_headers import ResponseHeaders
 
 from . import activation_wiring, metrics
+from .account_paths import AccountPaths
 from .activation.endpoints import PREFIX as OAUTH_PREFIX
 from .backend_routes import all_nodes_of, backend_routes, links_of
 from .beacons import batch, hit
@@ -118,9 +119,8 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
     pages = ResponseHeaders(
         CrossOriginProtection(paged, trusted_origins=[rooms.settings.public_origin]), accept_client_hints=ACCEPT_CH
     )
-    api = _limited(
-        ServiceOnly(Router(backend_routes(rooms), redirect_slashes=False), rooms.service_keys, rooms.codec, rooms.clock)
-    )
+    backend = Router(backend_routes(rooms), redirect_slashes=False)
+    api = _limited(AccountPaths(ServiceOnly(backend, rooms.service_keys, rooms.codec, rooms.clock)))
     apps = _limited(Router(activation.apps, redirect_slashes=False))
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Random ids of 128 bits: 16 bytes inside tokens, 22 base64url characters everywhere else."""
+"""Random ids of 128 bits (16 bytes in tokens, 22 base64url characters elsewhere), and the names of accounts."""
 
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -10,6 +10,11 @@ DeviceId = NewType("DeviceId", str)
 BrowserId = NewType("BrowserId", str)
 WorkerId = NewType("WorkerId", str)
 RevocationId = NewType("RevocationId", str)
+
+#: The longest name of an account, in bytes of UTF-8.
+MAX_ACCOUNT_BYTES = 255
+#: Letters that show nothing at all (Unicode calls them default-ignorable, or a blank pattern).
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 ID_BYTES = 16
 ID_CHARS = 22
@@ -42,3 +47,23 @@ def to_bytes(text: str) -> bytes:
 def is_id(text: str) -> bool:
     """Whether `text` has the length and alphabet of an id."""
     return len(text) == ID_CHARS and _ALPHABET.issuperset(text)
+
+
+def account_problem(name: str) -> str:
+    """What is wrong with an account's name; blank if nothing is.
+
+    Any printable Unicode text of 1 to 255 bytes without white space, compared byte for byte: nothing is normalised.
+    Refused are controls, format characters (such as those that turn the direction of writing), surrogates, blanks that
+    look like nothing, and "." and "..", which a URL cannot carry.
+    """
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "expected text that UTF-8 can write, without half a surrogate pair"
+    if not 0 < size <= MAX_ACCOUNT_BYTES:
+        return f"expected 1 to {MAX_ACCOUNT_BYTES} bytes of UTF-8"
+    if not name.isprintable() or " " in name or not _BLANK.isdisjoint(name):
+        return "expected printable characters, without spaces, controls or marks that nobody sees"
+    if name in (".", ".."):
+        return "expected a name that a URL can carry"
+    return ""

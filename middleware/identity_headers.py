@@ -6,6 +6,7 @@ can reach a website as `X-Latch-Account`.
 
 from collections import Counter
 from typing import Final, TypeAlias
+from urllib.parse import quote, unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -14,8 +15,24 @@ from .forwarded import UNIX, TrustedProxies
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 PREFIX: Final = b"x-latch-"
+#: Visible ASCII but "%": what an account's name keeps in a header.
+_AS_IT_IS: Final = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 _FOLD: Final = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ_.", b"abcdefghijklmnopqrstuvwxyz--")
+
+
+def account_to_header(account: str) -> bytes:
+    """An account as `X-Latch-Account` carries it: in visible ASCII, every other byte of its UTF-8, and "%", as %XX."""
+    return quote(account, safe=_AS_IT_IS).encode("ascii")
+
+
+def account_from_header(value: str | bytes) -> str:
+    """The account that `X-Latch-Account` names. Raises ValueError for what `account_to_header` never writes."""
+    text = value.decode("ascii") if isinstance(value, bytes) else value
+    account = unquote_to_bytes(text).decode()
+    if account_to_header(account).decode() != text:
+        raise ValueError("expected an account in the one spelling that the edge gives it")
+    return account
 
 
 def is_identity_alias(name: bytes, prefix: bytes = PREFIX) -> bool:

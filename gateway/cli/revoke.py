@@ -16,6 +16,7 @@ import httpx
 import typer
 
 from .. import logs, settings, wiring
+from ..account_paths import path_of
 from ..api_requests import checked_account
 from ..errors import BadRequest, Conflict, EdgeError, NotFound, StoreAway
 from ..ids import is_id, new_id
@@ -176,7 +177,7 @@ def _end(account: str, kind: Target, subject: str, method: str, path: str, *, re
         return await rooms.revoker.revoke(name, [(kind, subject)], reason=reason, repeat_key=key)
 
     who = f"{kind} {subject} of {account}" if kind in ("device", "session") else account
-    return Act(method, f"/v1/accounts/{account}{path}", alone, who)
+    return Act(method, path_of(account, path), alone, who)
 
 
 def _carry_out(context: typer.Context, act: Act, repeat_key: str, *, as_json: bool) -> None:

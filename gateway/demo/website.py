@@ -30,6 +30,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from latchstring_middleware.cross_origin import refuses
+from latchstring_middleware.identity_headers import account_from_header
 
 from ..beacons.script import noscript_tag, script_tag
 from ..clock import Clock, SystemClock
@@ -70,7 +71,7 @@ def visitor_of(headers: Headers) -> Visitor:
     """Read the identity headers, which are all present and blank for a stranger."""
     seconds = headers.get("x-latch-auth-time", "")
     at_ms = int(seconds) * 1_000 if seconds.isdecimal() else 0
-    return Visitor(headers.get("x-latch-account", ""), headers.get("x-latch-level", ""), at_ms)
+    return Visitor(account_from_header(headers.get("x-latch-account", "")), headers.get("x-latch-level", ""), at_ms)
 
 
 @cache

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ..devices.place import prefix_of
 from ..devices.registry import checked_name
 from ..errors import BadRequest
+from ..ids import account_problem
 from ..recognition import kinds
 from ..recognition.describe import UNKNOWN, describe, label_of
 from ..revocation.fence import MAX_CLOCK_DIFFERENCE_MS
@@ -102,11 +103,15 @@ def decode(kind: Kind, raw: bytes) -> SessionLine | DeviceLine:
     if len(raw) > MAX_LINE_BYTES:
         raise BadLine(f"expected at most {MAX_LINE_BYTES} bytes")
     try:
-        return _DECODERS[kind].decode(raw)
+        line = _DECODERS[kind].decode(raw)
     except msgspec.ValidationError as error:
         raise BadLine(str(error)[:_MAX_REASON_CHARS]) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadLine("expected a JSON object") from None
+    problem = account_problem(line.account)
+    if problem:
+        raise BadLine(f"`account`: {problem}")
+    return line
 
 
 class Judge:

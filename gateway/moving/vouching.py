@@ -25,6 +25,7 @@ from msgspec import Meta, Struct
 from .. import logs
 from ..clock import Clock
 from ..errors import WebsiteAway
+from ..ids import account_problem
 from ..tokens.purposes import AccountText, Count
 from .circuit import Circuit
 
@@ -151,7 +152,11 @@ class Vouching:
                 body += chunk
                 if len(body) > _MAX_ANSWER_BYTES:
                     raise _UnexpectedAnswer(f"expected at most {_MAX_ANSWER_BYTES} bytes")
-        return msgspec.json.decode(bytes(body), type=Vouched)
+        vouched = msgspec.json.decode(bytes(body), type=Vouched)
+        problem = account_problem(vouched.account)
+        if problem:
+            raise _UnexpectedAnswer(f"account: {problem}")
+        return vouched
 
 
 class _UnexpectedAnswer(Exception):

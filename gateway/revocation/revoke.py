@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
+from urllib.parse import quote
 
 from .. import logs, metrics
 from ..clock import Clock
@@ -190,7 +191,9 @@ class Revoker:
 
 
 def _repeat(account: Account, repeat_key: str) -> str:
-    return f"{keys.prefix(keys.partition_of(account))}repeat:{account}:{repeat_key}"
+    # A name may hold ":", and then two pairs would make one key.
+    whose = quote(account, safe="@+")
+    return f"{keys.prefix(keys.partition_of(account))}repeat:{whose}:{repeat_key}"
 
 
 def _act_of(account: Account, targets: Sequence[tuple[Target, str]]) -> str:

@@ -12,12 +12,11 @@ from starlette.routing import Route
 
 from latchstring_middleware.problems import MEDIA_TYPE
 
-from ..api_requests import read_json
+from ..api_requests import checked_account, read_json
 from ..clock import Clock
 from ..devices.limit import DeviceLimit, Full
 from ..fingerprint.ja4 import ja4_of
 from ..fingerprint.signals import Observed
-from ..ids import Account
 from ..recognition.hints import read_hints
 from ..tokens.codec import Codec
 from . import return_path
@@ -26,7 +25,6 @@ from .sign_in import SignIn
 from .start import Starter
 from .waiting import too_many_devices
 
-AccountText = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:@+-]{1,64}\Z")]
 HintName = Annotated[str, Meta(max_length=64)]
 HintText = Annotated[str, Meta(max_length=1_024)]
 
@@ -48,7 +46,7 @@ class Browser(Struct, frozen=True, forbid_unknown_fields=True):
 class StartRequest(Struct, frozen=True, forbid_unknown_fields=True, rename={"return_to": "return"}):
     """POST /v1/sessions."""
 
-    account: AccountText
+    account: str
     authenticated_at_ms: Annotated[int, Meta(ge=0, lt=2**53)]
     remember: bool = False
     method: Annotated[str, Meta(min_length=1, max_length=32, pattern=r"\A[a-z0-9_-]+\Z")] = "password"
@@ -74,8 +72,9 @@ class SessionEndpoints:
     async def start(self, request: Request) -> JSONResponse:
         """201 with the Set-Cookie lines to relay and where to send the browser next; 409 where there is no room."""
         asked = await read_json(request, StartRequest)
+        account = checked_account(asked.account)
         sign_in = SignIn(
-            account=Account(asked.account),
+            account=account,
             remember=asked.remember,
             authenticated_at_ms=asked.authenticated_at_ms,
             method=asked.method,
@@ -98,7 +97,7 @@ class SessionEndpoints:
         body = {
             "session": {
                 "id": started.session,
-                "account": asked.account,
+                "account": account,
                 "device": started.device,
                 "remembered": asked.remember,
                 "authenticated_at_ms": asked.authenticated_at_ms,

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Final, Literal
 
 from latchstring_middleware.cookies import named_cookies
+from latchstring_middleware.identity_headers import account_to_header
 
 from .. import metrics
 from ..ids import to_text
@@ -93,7 +94,7 @@ class OpenLease:
 
     def _identity(self, level: Literal["fresh", "remembered"]) -> tuple[tuple[bytes, bytes], ...]:
         return (
-            (b"x-latch-account", self.account.encode()),
+            (b"x-latch-account", account_to_header(self.account)),
             (b"x-latch-session", self.session.encode()),
             (b"x-latch-device", self.device.encode()),
             (b"x-latch-auth-time", b"%d" % (self.content.authenticated_at_ms // 1000)),

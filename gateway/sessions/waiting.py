@@ -18,12 +18,15 @@ from .sign_in import SignIn
 ROOM_URL: Final = "/latch/make-room"
 _COOKIE: Final = "__Host-waiting"
 _SECONDS: Final = 300
+#: A longer name takes from the room of the target.
+_USUAL_ACCOUNT_BYTES: Final = 64
 CLEARED: Final = clear_cookie(_COOKIE)
 
 
 def too_many_devices(codec: Codec, sign_in: SignIn, full: Full, target: str) -> dict[str, object]:
     """The problem (RFC 9457): the devices to choose from, and the way to the page on which their person can choose."""
-    kept = target if len(target) <= WAITING_TARGET_MAX_CHARS else "/"
+    fits = len(target) + len(sign_in.account.encode()) <= WAITING_TARGET_MAX_CHARS + _USUAL_ACCOUNT_BYTES
+    kept = target if len(target) <= WAITING_TARGET_MAX_CHARS and fits else "/"
     waiting = WaitingSignIn(sign_in.account, sign_in.remember, sign_in.authenticated_at_ms, sign_in.method, kept)
     return {
         "type": "about:blank",

@@ -18,7 +18,8 @@ RunId = Annotated[bytes, Meta(min_length=6, max_length=6)]
 #: Below 2**53, so that a Lua script of the store, which computes in doubles, keeps every count exact.
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 # \A and \Z: "$" would let a final newline pass.
-AccountText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._:@+-]+\Z")]
+#: What ids.account_problem lets pass, by the roughest of its rules: who seals one has checked it.
+AccountText = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"\A[^\x00-\x20\x7f-\xa0\u2028-\u202f]+\Z")]
 ActText = Annotated[str, Meta(max_length=300, pattern=r"\A[A-Z]+ /[\x21-\x7e]*\Z")]
 ClientText = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9._-]+\Z")]
 #: The SHA-256 thumbprint of a public key (RFC 7638).

@@ -173,13 +173,14 @@ def test_everybody_is_not_signed_out_by_a_slip(gateway: EdgeGateway, run: Run) -
     ("arguments", "code", "alone"),
     [
         (("revoke", "account", "a b"), "bad_account", False),
-        (("revoke", "account", "../../v1/revoke-everybody"), "bad_account", False),
+        (("revoke", "session", "../../v1/revoke-everybody", "A" * 22), "unknown_session", False),
         (("revoke", "device", "ada", "../x"), "bad_device_id", False),
         (("revoke", "session", "ada", "A" * 22), "unknown_session", False),
         (("revoke", "device", "ada", "-" * 22), "unknown_device", False),
         (("revoke", "device", "ada", "A" * 22), "unknown_device", True),
         (("accounts", "disable", ""), "bad_account", False),
-        (("accounts", "enable", "a/b"), "bad_account", False),
+        (("accounts", "enable", "a b"), "bad_account", False),
+        (("revoke", "device", "a/devices/" + "j\u00f6rg" * 40, "A" * 22), "unknown_device", False),
     ],
 )
 def test_what_does_not_exist_is_said_and_nothing_is_done(

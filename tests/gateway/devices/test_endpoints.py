@@ -124,7 +124,7 @@ async def test_a_bad_request_says_what_was_expected(worker: Worker) -> None:
         ("PATCH", f"{base}/{device}", {"name": "a\nb"}, 400, "bad_device_name"),
         ("PATCH", f"{base}/{device}", {"name": "x" * 61}, 400, "bad_device_name"),
         ("POST", f"{base}/remove-others", [], 400, "bad_field"),
-        ("GET", f"/v1/accounts/{'a' * 65}/devices", None, 400, "bad_account"),
+        ("GET", f"/v1/accounts/{'a' * 256}/devices", None, 400, "bad_account"),
         ("PUT", f"{base}/{device}", None, 405, "method_not_allowed"),
     ]
 

@@ -14,11 +14,11 @@ _GOOD: dict[str, Any] = {"account": "ada", "authenticated_at_ms": 0}
 #: Each makes a good sign-in bad.
 _BAD_FIELDS: list[dict[str, Any]] = [
     {"account": ""},
-    {"account": "a" * 65},
+    {"account": "a" * 256},
     {"account": "ada\n"},
-    {"account": "ada}{x"},
+    {"account": "ada\u202e"},
     {"account": "ada lovelace"},
-    {"account": "\u0430da"},
+    {"account": ".."},
     {"account": None},
     {"account": 7},
     {"authenticated_at_ms": "now"},
@@ -48,7 +48,8 @@ async def test_a_sign_in_with_a_bad_field_is_refused_by_name(worker: Worker) -> 
     for changes in _BAD_FIELDS:
         answer = await worker.api("POST", "/v1/sessions", {**_GOOD, "authenticated_at_ms": now_ms(), **changes})
 
-        assert (answer.status_code, answer.json()["code"]) == (400, "bad_field"), changes
+        code = "bad_account" if isinstance(changes.get("account"), str) else "bad_field"
+        assert (answer.status_code, answer.json()["code"]) == (400, code), changes
         assert answer.headers["content-type"] == "application/problem+json"
         assert len(answer.content) < 600
     assert await dump(worker.store) == before

@@ -40,12 +40,12 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "tokens.md"
         ("run", b"12345"),
         ("run", b"1234567"),
         ("account", ""),
-        ("account", "a" * 65),
+        ("account", "a" * 256),
         ("account", "ada\n"),
         ("account", "ada lovelace"),
         ("account", "ada\0"),
-        ("account", "ädä"),
-        ("account", 'a"b'),
+        ("account", "ada\u00a0"),
+        ("account", "a\u202eb"),
         ("n", -1),
         ("n", 2**53),
         ("n", 1.0),
@@ -61,7 +61,7 @@ def test_lease_outside_its_limits_is_not_sealed(codec: Codec, lease: Lease, fiel
         codec.seal(structs.replace(lease, **{field: value}))
 
 
-@pytest.mark.parametrize("account", ["a", "a" * 64, "A.b_c:d@e+f-9", "+", "-"])
+@pytest.mark.parametrize("account", ["a", "a" * 255, "A.b_c:d@e+f-9", "+", "-", "j\u00f6rg", "auth0|5f"])
 def test_account_within_its_limits_comes_back(codec: Codec, lease: Lease, account: str) -> None:
     """Every account id that the API takes survives a token."""
     named = structs.replace(lease, account=account)
