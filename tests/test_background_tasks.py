@@ -11,7 +11,7 @@ _SPAWNERS = {"create_task", "ensure_future", "TaskGroup", "run_coroutine_threads
 _ALLOWED = {
     "gateway/background.py": "the runner itself",
     "gateway/revocation/tasks.py": "heartbeats that several callers share; Link takes what became of each",
-    "gateway/beacons/journal.py": "the journal's keeper; `close` awaits it, and its faults close the journal",
+    "gateway/beacons/journal.py": "the journal's keeper, which survives everything; `close` awaits it",
     "gateway/hooks/deliver.py": "one courier a hook; `_served` takes what it raises",
     "gateway/hooks/courier.py": "attempts under way; `_settle` takes what became of each",
     "gateway/moving/vouching.py": "one question to the website that several visitors share",

@@ -15,7 +15,7 @@ import pytest
 
 from harness import faulty_start
 from harness.evidence import Evidence, breaks, pick
-from harness.service import Service, running_service
+from harness.service import Service, started_service
 from harness.waiting import wait_until, wait_until_async
 from harness.worker_app import Worker, running_worker, settings_for
 from latchstring_gateway import background
@@ -174,8 +174,9 @@ def test_every_child_is_kept_however_it_fails(
     faults.write_text("{}")
     monkeypatch.setenv(faulty_start.VARIABLE, str(faults))
     trials = violations = 0
-    with running_service(tmp_path / "data", workers="2") as service:
-        wait_until(lambda: all(map(service.pid_of, _CHILDREN)), "every child to run", 20)
+    with started_service(tmp_path / "data", workers="2") as service:
+        service.wait_ready(60)
+        wait_until(lambda: all(map(service.pid_of, _CHILDREN)), "every child to run", 60)
         for ways in _ROUNDS:
             ways_of = dict(zip(_CHILDREN, ways, strict=True))
             frozen = _hurt(service, faults, ways_of)
