@@ -108,6 +108,25 @@ def test_no_address_makes_the_way_back_leave_the_host(edge: Proxy, gateway: Edge
         assert_own(arrived(gateway, return_to=answer.one("location").partition("return=")[2]))
 
 
+@pytest.mark.parametrize(
+    ("path", "landing"),
+    [
+        (b"/grid?f=" + b"x" * 692, "/grid?f=" + "x" * 692),
+        (b"/grid?f=" + b"x" * 701, "/grid"),
+        (b"/grid?f=a\\b&c=d", "/grid?f=a%5Cb&c=d"),
+    ],
+    ids=["longest", "too long", "backslash"],
+)
+def test_after_the_sign_in_a_visitor_is_back_on_the_page(
+    edge: Proxy, gateway: EdgeGateway, path: bytes, landing: str
+) -> None:
+    """Or at least on its path: a query of 701 characters, or with a backslash, led to the front page."""
+    answer = request(edge, path, b"Accept: text/html")
+
+    assert answer.status == 303
+    assert arrived(gateway, return_to=answer.one("location").partition("return=")[2]) == landing
+
+
 @pytest.mark.parametrize("value", BAD_RETURNS, ids=repr)
 def test_a_return_value_not_sealed_by_us_leads_home(
     edge: Proxy, gateway: EdgeGateway, browser: Browsers, value: str
