@@ -17,6 +17,7 @@ from .case import Case
 from .feed import Feed
 from .fence import DRIFT
 from .filed import Appended, Filed
+from .pulse import CLOCK_TOLERANCE_MS
 from .receipt import Receipt, Registered
 from .registry import RollCall
 from .tasks import Tasks
@@ -72,7 +73,7 @@ class Certifier:
                 await asyncio.sleep(rest_seconds + _SURELY_SECONDS)
                 boot_ns = self._clock.boot_ns()
                 verdict = case.judge(applied, boot_ns, durable=durable)
-        await filed.file(self._store, verdict, case.now_ms(boot_ns), case.roll.run_id)
+        await filed.file(self._store, verdict, case.now_ms(boot_ns), case.roll.clock)
         if not case.names <= applied and verdict.status == "partial":
             self._listen_on(case, durable=durable)
         waited_for = applied | {m.worker for m in verdict.missing}
@@ -159,7 +160,7 @@ class Certifier:
                 verdict = case.judge(applied, boot_ns, durable=durable)
                 # Not filed, it becomes complete when its time has come.
                 with contextlib.suppress(StoreAway):
-                    await filed.file(self._store, verdict, case.now_ms(boot_ns), case.roll.run_id)
+                    await filed.file(self._store, verdict, case.now_ms(boot_ns), case.roll.clock)
         finally:
             for one in case.entries:
                 self._barrier.close(one.revocation_id)
@@ -188,7 +189,7 @@ class Certifier:
                 while True:
                     asked_ns = self._clock.boot_ns()
                     roll = self._bounded(await registry.roll_call(self._store))
-                    if any(one.worker == self._feed.worker for one in roll.workers):
+                    if any(one.worker == self._feed.worker for one in roll.workers) and self._is_on_time(roll):
                         return asked_ns, roll
                     await self._feed.refresh(0)
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
@@ -200,10 +201,16 @@ class Certifier:
         lease_max_ms = self._feed.replica.keep_ns // 2_000_000
         return replace(roll, workers=self._unreadable.bounded(roll.workers, self._feed.row(), lease_max_ms))
 
+    def _is_on_time(self, roll: RollCall) -> bool:
+        """Whether its times can be trusted: no step of the server's clock that a heartbeat has yet to note."""
+        link = self._feed.registry_link
+        is_noted = roll.watched_since_ms == link.history.watched_since_ms
+        return is_noted and abs(roll.now_ms - link.server_ms()) <= CLOCK_TOLERANCE_MS
+
     def _judged_by(self, roll: RollCall, entries: Sequence[Appended]) -> tuple[Registered, ...]:
         # A pulse says nothing about what a worker trusts another server for.
         if all(self._feed.links[one.partition] is self._feed.registry_link for one in entries):
-            return roll.workers
+            return tuple(replace(one, pulse_ms=roll.silent_since_ms(one)) for one in roll.workers)
         return tuple(replace(one, pulse_ms=roll.now_ms) for one in roll.workers)
 
     async def _settled_ms(self, entries: Sequence[Appended], roll: RollCall, asked_ns: int) -> int:
@@ -211,7 +218,7 @@ class Certifier:
 
         Raises StoreAway.
         """
-        registry_age_ms = roll.now_ms - roll.stamp_ms if roll.stamp_ms else -1
+        registry_age_ms = max(roll.now_ms - roll.stamp_ms, 0) if roll.stamp_ms else -1
         homes = [Appended("", 0, roll.run_id, registry_age_ms), *entries]
         settled_ms = 0
         for one in {home.run_id: home for home in homes}.values():
@@ -221,8 +228,15 @@ class Certifier:
         for one in homes:
             if one.home_age_ms >= 0:
                 learns_ms = (await self._assurances.now(one.partition)).learns_ms
-                settled_ms = max(settled_ms, roll.now_ms - one.home_age_ms + learns_ms)
+                settled_ms = max(settled_ms, roll.now_ms - self._surely_ms(one) + learns_ms)
         return settled_ms
+
+    def _surely_ms(self, one: Appended) -> int:
+        """How long the server has had it at least: no longer than its clock has been watched, for that may have been
+        set meanwhile.
+        """
+        link = self._feed.links[one.partition]
+        return min(one.home_age_ms, max(link.server_ms() - link.history.watched_since_ms, 0))
 
     async def _not_before_ms(self, settled_ms: int, roll: RollCall) -> int:
         # A restart or fail-over may have lost rows and pulses, and with them whom this receipt should wait for. Whoever
@@ -274,5 +288,5 @@ class Certifier:
         for one in silent.workers:
             # Past every limit of its own row since its last pulse, which may be later than this revocation: it can
             # accept nothing, so nobody need wait for it again.
-            if one.row.certain_at_ms(now_ms, one.pulse_ms, settled_ms) <= now_ms:
+            if one.row.certain_at_ms(now_ms, silent.silent_since_ms(one), settled_ms) <= now_ms:
                 await registry.strike(self._store, one.worker, pulse_ms=one.pulse_ms)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Literal, TypeAlias, get_args
+from zlib import crc32
 
 from .. import logs
 from ..background import Background, Work
@@ -20,6 +21,7 @@ from .following import Following
 from .link import Link
 from .receipt import WorkerRow
 from .replica import Replica
+from .trimming import EVERY_SECONDS, Trimming, is_catching_up
 
 #: A turn asks each server once; both calls have time limits of two seconds.
 _SERVERS_SECONDS: Final = 8.0
@@ -73,6 +75,7 @@ class Feed:
             work=self.work,
         )
         self._background = Background(clock, self.work)
+        self._trimming = Trimming(store, first=crc32(worker.encode()))
         #: What was counted by fences that are no more.
         self._former: Counter[str] = Counter()
         everything = Link(self._following, tuple(range(keys.PARTITIONS)))
@@ -91,6 +94,14 @@ class Feed:
             every_seconds=self._following.heartbeat_seconds,
             within_seconds=_SERVERS_SECONDS,
             remedy=_SERVERS_REMEDY,
+        )
+
+        self._background.forever(
+            "trim",
+            self._trim,
+            every_seconds=EVERY_SECONDS,
+            within_seconds=10 * EVERY_SECONDS,
+            remedy="the streams of revocations and events grow until another worker trims them",
         )
 
     async def close(self) -> None:
@@ -159,8 +170,11 @@ class Feed:
         with contextlib.suppress(StoreAway):
             await self._arrange(await self.store.shares())
         # Nothing is forgotten while out of contact: an outage may be bridged on what was known at its start.
-        if self.holds():
+        if self.holds() and not any(map(is_catching_up, self._links())):
             self.replica.prune(self.clock.boot_ns())
+
+    async def _trim(self) -> None:
+        await self._trimming.step(self.links)
 
     async def _arrange(self, shares: tuple[tuple[int, ...], ...]) -> None:
         """One link for each share of the partitions; those that are as they were go on undisturbed."""

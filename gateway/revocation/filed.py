@@ -14,7 +14,7 @@ from .registry import RollCall
 
 _HERE = Path(__file__).parent
 _READ = load(_HERE / "read_receipt.lua", keys=("receipt", "home"), args=())
-_FILE = load(_HERE / "file_receipt.lua", keys=("receipt",), args=("verdict", "run_id", "wait_ms", "keep_ms"))
+_FILE = load(_HERE / "file_receipt.lua", keys=("receipt",), args=("verdict", "clock", "wait_ms", "keep_ms"))
 _RING_AGAIN = load(_HERE / "ring_again.lua", keys=("receipt", "revocations", "home"), args=("reply_to",))
 #: What the id of a receipt over all partitions begins with; any other begins with its partition.
 EVERYBODY: Final = "everybody."
@@ -70,8 +70,8 @@ async def read(store: Store, receipt_id: str) -> Filed:
     return Filed(Appended(receipt_id, partition, run_id, home_age_ms), max(age_ms, 0), fields)
 
 
-async def file(store: Store, verdict: Receipt, now_ms: int, run_id: str) -> None:
-    """Write a receipt down; one that is complete is never taken back. `now_ms` by the clock of this server.
+async def file(store: Store, verdict: Receipt, now_ms: int, clock: str) -> None:
+    """Write a receipt down; one that is complete is never taken back. `now_ms` by this clock (RollCall.clock).
 
     Raises StoreAway.
     """
@@ -80,7 +80,7 @@ async def file(store: Store, verdict: Receipt, now_ms: int, run_id: str) -> None
         {"receipt": keys.receipt(partition_of_receipt(verdict.id), verdict.id)},
         {
             "verdict": json.dumps(verdict.as_dict()),
-            "run_id": run_id,
+            "clock": clock,
             "wait_ms": 0 if verdict.certain_at_ms is None else verdict.certain_at_ms - now_ms,
             "keep_ms": RECEIPT_MS,
         },
@@ -120,9 +120,12 @@ def _as_of(roll: RollCall, filed: dict[str, str]) -> Receipt:
     verdict = json.loads(filed["verdict"])
     certain_at = verdict["certain_at_ms"]
     later_ms = 0
-    if certain_at is not None and filed.get("clock", roll.run_id) != roll.run_id:
-        # Another server has the registry, with another clock: what was left to wait is waited anew since it came.
-        later_ms = roll.stamp_ms + int(filed["wait_ms"]) - certain_at
+    # Former releases wrote the run id alone.
+    if certain_at is not None and filed.get("clock", roll.run_id) not in (roll.clock, roll.run_id):
+        # Another clock: another server has the registry, or its clock was set. What was left to wait is waited anew
+        # since then; where both are known, since the later of them.
+        since_ms = min(max(roll.stamp_ms, roll.watched_since_ms), roll.now_ms)
+        later_ms = since_ms + int(filed["wait_ms"]) - certain_at
         certain_at += later_ms
     all_missing = [
         Missing(m["worker"], m["certain_at_ms"] + later_ms, m.get("why", "silent")) for m in verdict["missing"]

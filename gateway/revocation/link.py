@@ -51,6 +51,9 @@ class Link:
         self.history = History()
         #: Of the registry, as the last pulse told it; 0 on a server that does not hold it.
         self.registry_version = 0
+        self.lease_max_ms = 0  # of the deployment, as the last pulse told it
+        #: `watched_since_ms` of the clock by which the streams were last read.
+        self._loaded_by_ms = 0
         self._f = following
         self._holds_registry = partitions[0] == 0
         self._pulses = Pulse(
@@ -92,6 +95,10 @@ class Link:
     def store_ms(self) -> int:
         """The server's time now, or 0 if it was never heard."""
         return self.fence.store_ms(self._f.clock.boot_ns())
+
+    def server_ms(self) -> int:
+        """The server's time by its last pulse, whether or not the fence was renewed; 0 if there was none."""
+        return self._pulses.expected_ms()
 
     async def refresh(self) -> bool:
         """Run a full heartbeat that begins now or later, shared by all who wait; whether the fence holds after it."""
@@ -208,8 +215,12 @@ class Link:
         is_met = self.settled_ns is not None and (pulse.epoch, pulse.run_id) == (self.epoch, self.run_id)
         if not pulse.known or not is_met:
             sent_ns, pulse = await self._catch_up(subscription, pulse)
+        elif pulse.history.watched_since_ms != self._loaded_by_ms:
+            # Its clock was set since: what was read by the former time may lack what was revoked before.
+            self._loaded_by_ms = pulse.history.watched_since_ms
+            self._f.replica.forget_numbers(self._own)
         if behind := self._f.replica.behind & self._own:
-            await self._load(subscription, sorted(behind))
+            await self._load(subscription, sorted(behind), pulse)
         try:
             await subscription.ping()
         except StoreAway as fault:
@@ -240,6 +251,7 @@ class Link:
     async def _pulse(self, replicas: int) -> Answer:
         answer = await self._pulses.send(replicas=replicas)
         self.history, self.registry_version = answer.history, answer.registry_version
+        self.lease_max_ms = answer.lease_max_ms
         # The longest leases of the deployment may not be this worker's own; the figure only grows.
         self._f.replica.keep_ns = max(self._f.replica.keep_ns, 2 * answer.lease_max_ms * 1_000_000)
         return answer
@@ -255,12 +267,15 @@ class Link:
             await self._f.register()
         if is_another or not self._is_first:
             await give_back(self._f.store, self._f.replica, self._own)
-        await self._load(subscription, self.partitions)
+        self._loaded_by_ms = seen.history.watched_since_ms
+        await self._load(subscription, self.partitions, seen)
         sent_ns = self._f.clock.boot_ns()
         # As durable as a revocation: the row, what was given back, and that these replicas follow this server.
         pulse = await self._pulse(max(self._f.store.replicas.checks, self._f.store.replicas.writes))
         if not pulse.known or (pulse.epoch, pulse.run_id) != (seen.epoch, seen.run_id):
             raise NotFollowing("the server changed while it was being loaded")
+        if pulse.history.watched_since_ms != self._loaded_by_ms:
+            raise NotFollowing("the server's clock was set while it was being loaded")
         self.epoch, self.run_id, self.epoch_stamp_ms = seen.epoch, seen.run_id, seen.stamp_ms
         now_ns = self._f.clock.boot_ns()
         self.settled_ns = now_ns if is_another or not self._is_first or seen.stamp_ms else 0
@@ -268,9 +283,9 @@ class Link:
             self._f.registered_ns = now_ns
         return sent_ns, pulse
 
-    async def _load(self, subscription: Subscription, partitions: Sequence[int]) -> None:
+    async def _load(self, subscription: Subscription, partitions: Sequence[int], pulse: Answer) -> None:
         stands = lambda: subscription is self._subscription  # noqa: E731 - bound, not named
-        await load_partitions(self._f, partitions, stands, run_id=subscription.run_id, store_ms=self.store_ms())
+        await load_partitions(self._f, partitions, stands, run_id=subscription.run_id, pulse=pulse)
 
     def _take(self, channel: str, message: str) -> None:
         partition = _PARTITION_OF_CHANNEL.get(channel)

@@ -10,37 +10,43 @@ from ..store import keys
 from ..store.scripts import load
 from .entry import parse
 from .following import Following, NotFollowing
+from .pulse import Answer
 
-_LOAD = load(Path(__file__).parent / "load.lua", keys=("revocations", "number", "home"), args=("keep_ms", "run_id"))
+_LOAD = load(Path(__file__).parent / "load.lua", keys=("revocations", "number", "home"), args=("from_ms", "run_id"))
 
 #: Store calls of one load under way at once: fewer than the pool holds, so that acknowledgements find a connection.
 _AT_ONCE: Final = 16
-#: Only the asker of a young entry still waits for an acknowledgement.
-_ASKER_WAITS_MS: Final = 10_000
+#: Only the asker of a young entry still waits for an acknowledgement: as long as outages are usually bridged.
+_ASKER_WAITS_MS: Final = 90_000
 
 
 async def load_partitions(
-    following: Following, partitions: Sequence[int], stands: Callable[[], bool], *, run_id: str, store_ms: int
+    following: Following,
+    partitions: Sequence[int],
+    stands: Callable[[], bool],
+    *,
+    run_id: str,
+    pulse: Answer,
 ) -> None:
     """Take in the streams of these partitions while the subscription stands. Raises NotFollowing, StoreAway.
 
     Only what was read meanwhile closes the gap before its first bell: read for a former one, it would call a partition
-    known of which an entry between the two connections was never heard. `run_id` is the server's, `store_ms`
-    its time, for figures.
+    known of which an entry between the two connections was never heard. `run_id` is the server's, `pulse` its last
+    answer: by its time, and what is known of its clock, the last minutes are found.
     """
-    keep_ms = following.replica.keep_ns // 1_000_000
+    from_ms = pulse.history.read_from_ms(pulse.store_ms, following.replica.keep_ns // 1_000_000)
     for start in range(0, len(partitions), _AT_ONCE):
         chunk = partitions[start : start + _AT_ONCE]
         if not stands():
             raise NotFollowing("the subscription was lost before a load")
-        answers = await asyncio.gather(*(_read(following, partition, keep_ms, run_id) for partition in chunk))
+        answers = await asyncio.gather(*(_read(following, partition, from_ms, run_id) for partition in chunk))
         if not stands():
             raise NotFollowing("the subscription was lost during a load")
         for partition, (number, entries) in zip(chunk, answers, strict=True):
-            _take(following, partition, number, entries, store_ms)
+            _take(following, partition, number, entries, pulse.store_ms)
 
 
-async def _read(following: Following, partition: int, keep_ms: int, run_id: str) -> tuple[int, list[str]]:
+async def _read(following: Following, partition: int, from_ms: int, run_id: str) -> tuple[int, list[str]]:
     number, entries = await _LOAD(
         following.store,
         {
@@ -48,15 +54,15 @@ async def _read(following: Following, partition: int, keep_ms: int, run_id: str)
             "number": keys.number(partition),
             "home": keys.home(partition),
         },
-        {"keep_ms": keep_ms, "run_id": run_id},
+        {"from_ms": from_ms, "run_id": run_id},
     )
     return number, entries
 
 
 def _take(following: Following, partition: int, number: int, entries: list[str], store_ms: int) -> None:
-    clock, parsed = following.clock, [parse(text) for text in entries]
-    for entry in following.replica.loaded(partition, number, parsed, clock.boot_ns()):
+    parsed = [parse(text) for text in entries]
+    for entry in following.replica.loaded(partition, number, parsed, following.clock.boot_ns()):
         metrics.revocation_applied(at_ms=entry.at_ms, store_ms=store_ms)
         # Its bell rang while we were not subscribed, and somebody may be waiting.
-        if clock.wall_ms() - entry.at_ms < _ASKER_WAITS_MS:
+        if store_ms - entry.at_ms < _ASKER_WAITS_MS:
             following.acknowledgements.note(entry)

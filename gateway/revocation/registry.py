@@ -27,6 +27,20 @@ class RollCall:
     run_id: str
     #: When (its clock) this store was first met after its last restart or fail-over; 0 if it never had one.
     stamp_ms: int
+    #: Since when its clock has been watched to run evenly; another figure later means that it was set, or unwatched.
+    watched_since_ms: int = 0
+
+    @property
+    def clock(self) -> str:
+        """Which clock the times of this roll call are by, and which stretch of it: they compare with no other's."""
+        return f"{self.run_id} {self.watched_since_ms}"
+
+    def silent_since_ms(self, one: Registered) -> int:
+        """When this worker pulsed last. What its pulse says of a time before the clock was set is no measure: it has
+        not pulsed since then.
+        """
+        is_of_this_stretch = self.watched_since_ms <= one.pulse_ms <= self.now_ms
+        return one.pulse_ms if is_of_this_stretch else min(self.watched_since_ms, self.now_ms)
 
 
 async def register(store: Store, worker: str, row: WorkerRow, *, lease_ms: int) -> None:
@@ -84,7 +98,7 @@ async def roll_call(store: Store) -> RollCall:
     Confirmed by as many replicas as a check needs: no former primary's. One whose row cannot be read is there too
     (unreadable.py). Raises StoreAway.
     """
-    rows, pulses, now_ms, run_id, stamp_ms = await _ROLL_CALL(
+    rows, pulses, now_ms, run_id, stamp_ms, watched_since_ms = await _ROLL_CALL(
         store,
         {"deployment": keys.DEPLOYMENT, "workers": keys.WORKERS, "pulses": keys.PULSES},
         {},
@@ -97,6 +111,7 @@ async def roll_call(store: Store) -> RollCall:
         now_ms,
         run_id,
         stamp_ms,
+        watched_since_ms,
     )
 
 

@@ -65,4 +65,4 @@ end
 redis.call('HSET', receipt_key, 'at_ms', string.format('%.0f', at_ms), 'account', account, 'entries', entries, 'run_id', run_id, 'bells', table.concat(bells, '\n'))
 redis.call('PEXPIRE', receipt_key, 86400000)
 redis.call('SET', repeat_key, revocation_id, 'PX', 86400000)
-return {'ok', revocation_id, run_id, since_ms > 0 and at_ms - since_ms or -1}
+return {'ok', revocation_id, run_id, since_ms > 0 and math.max(at_ms - since_ms, 0) or -1}

@@ -19,4 +19,4 @@ end
 append_entry(revocations_key, number_key, at_ms, 'everybody', partition, generation, revocation_id, reply_to)
 local now = store_ms()
 local run_id, _, since_ms = current_epoch(home_key, now)
-return {at_ms, run_id, since_ms > 0 and now - since_ms or -1}
+return {at_ms, run_id, since_ms > 0 and math.max(now - since_ms, 0) or -1}

@@ -18,4 +18,4 @@ if bells then
   end
   redis.call('HSET', receipt_key, 'read_at_ms', string.format('%.0f', now))
 end
-return {rung, run_id, since_ms > 0 and now - since_ms or -1}
+return {rung, run_id, since_ms > 0 and math.max(now - since_ms, 0) or -1}

@@ -57,7 +57,7 @@ class RevocationStream:
         if len(self._listeners) >= MAX_STREAMS:
             raise StoreAway(f"this worker has {MAX_STREAMS} streams already", code="too_many_streams")
         now_ms = self._feed.registry_link.store_ms()
-        since_ms = _since_ms(request.headers.get("last-event-id", ""), now_ms)
+        since_ms = _since_ms(request.headers.get("last-event-id", ""), self._latest_ms(now_ms))
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         if request.method == "HEAD":
             return Response(media_type="text/event-stream", headers=headers)
@@ -73,7 +73,8 @@ class RevocationStream:
                 yield f"retry: 1000\nid: {last_ms}\n\n"
             else:
                 yield "retry: 1000\n\n"
-                if since_ms < now_ms - _KEPT_MS:
+                if not now_ms - _KEPT_MS <= since_ms <= now_ms + _LONGEST_GAP_MS:
+                    # Too long ago, or told by a clock that was put back since.
                     yield _event("gap", {"since_ms": since_ms})
                 async for page in self._replayed(since_ms):
                     yield page
@@ -113,16 +114,20 @@ class RevocationStream:
                     break
                 position = f"({page[-1][0]}"
 
+    def _latest_ms(self, now_ms: int) -> int:
+        """The highest id that a stream can have told: its clock may have been put back since."""
+        return max(now_ms, *(link.history.ahead_until_ms for link in self._feed.links)) + _LONGEST_GAP_MS
+
     def _known_until_ms(self) -> int:
         return self._feed.contact_store_ms
 
 
-def _since_ms(last_event_id: str, now_ms: int) -> int | None:
+def _since_ms(last_event_id: str, latest_ms: int) -> int | None:
     if not last_event_id:
         return None
     is_time = last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 16
     since_ms = int(last_event_id) if is_time else -1
-    if not 0 <= since_ms <= now_ms + _LONGEST_GAP_MS:
+    if not 0 <= since_ms <= latest_ms:
         raise BadRequest("bad_last_event_id", "expected Last-Event-ID as this stream gave it")
     return since_ms
 

@@ -5,7 +5,6 @@ time in another way would be noticed: what it stores would lie years beside the 
 """
 
 import hashlib
-import re
 from typing import Any
 
 from redis.exceptions import NoScriptError
@@ -15,8 +14,6 @@ from latchstring_gateway.store.client import Replicas, Store
 #: Where the driven time is kept, in milliseconds.
 TIME_KEY = "driven-ms"
 _TIME = "redis.call('TIME')"
-#: The server numbers the entries of streams by its own clock, so none is trimmed by the driven one.
-_TRIMMING = re.compile(r"'MINID', '~', string\.format\('%\.0f', at_ms - \d+\), ")
 _DRIVEN = f"{{math.floor(redis.call('GET', '{TIME_KEY}') / 1000), redis.call('GET', '{TIME_KEY}') % 1000 * 1000}}"
 
 
@@ -31,13 +28,17 @@ class Rewriting:
 
     def rewrite(self, text: str) -> str:
         """The text to send; remembered by its digest."""
-        new = _TRIMMING.sub("", text.replace(_TIME, _DRIVEN))
+        new = text.replace(_TIME, _DRIVEN)
         for right, wrong in self._mistakes:
             if right in new:
                 self._made.add(right)
                 new = new.replace(right, wrong)
-        self.digests[_digest(text)] = _digest(new)
+        self.note(text, new)
         return new
+
+    def note(self, text: str, new: str) -> None:
+        """Remember what became of a text."""
+        self.digests[_digest(text)] = _digest(new)
 
     def assert_made(self) -> None:
         """Every mistake asked for was put into some script: the text it replaces has not been edited away."""

@@ -50,8 +50,9 @@ class Following:
         timeout_seconds: float,
         heard: Callable[[str, list[str]], None] | None = None,
         row: WorkerRow = WorkerRow(1000, "closed", 60_000, 0),  # noqa: B008 - frozen
+        store: SlowStore | None = None,
     ) -> None:
-        self.store = SlowStore(url, timeout_seconds=timeout_seconds)
+        self.store = store or SlowStore(url, timeout_seconds=timeout_seconds)
         self.heard: list[tuple[str, str]] = []
         self.key_ids = ["k1"]
         self.feed = Feed(
