@@ -37,8 +37,10 @@ class RollCall:
 
     def silent_since_ms(self, one: Registered) -> int:
         """When this worker pulsed last. What its pulse says of a time before the clock was set is no measure: it has
-        not pulsed since then.
+        not pulsed since then. 0, as before, if it never did: rows are written together with a first pulse.
         """
+        if not one.pulse_ms:
+            return 0
         is_of_this_stretch = self.watched_since_ms <= one.pulse_ms <= self.now_ms
         return one.pulse_ms if is_of_this_stretch else min(self.watched_since_ms, self.now_ms)
 

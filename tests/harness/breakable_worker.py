@@ -24,7 +24,6 @@ def put_mistakes_in() -> None:
     from latchstring_gateway.beacons.journal import Journal
     from latchstring_gateway.fingerprint import signals
     from latchstring_gateway.revocation.barrier import Barrier
-    from latchstring_gateway.revocation.fence import Fence
     from latchstring_gateway.revocation.key_agreement import Agreement
     from latchstring_gateway.revocation.receipt import Receipt
     from latchstring_gateway.revocation.revoke import Revoker
@@ -48,8 +47,6 @@ def put_mistakes_in() -> None:
         answers.AWAY = Reply(503, (*answers.AWAY.headers, cleared), answers.AWAY.body)  # type: ignore[misc]
     if breaks("no-barrier"):
         Barrier.wait = _everybody_at_once  # type: ignore[assignment]
-    if breaks("fence-never-over"):
-        _never_over(Fence)
     if breaks("receipt-first"):
         _receipt_first(Revoker, Receipt)
     if breaks("sign-unknown-to-others"):
@@ -63,7 +60,19 @@ def put_mistakes_in() -> None:
         _never_told(KeptChild)
     if breaks("any-return-target"):
         return_path.is_own = lambda target: True
+    _put_mistakes_of_following_in()
     _put_mistakes_of_tvs_in()
+
+
+def _put_mistakes_of_following_in() -> None:
+    from harness.evidence import breaks
+    from latchstring_gateway.revocation.fence import Fence
+    from latchstring_gateway.revocation.link import Link
+
+    if breaks("fence-never-over"):
+        _never_over(Fence)
+    if breaks("follows-once"):
+        _follows_once(Link)
 
 
 def _put_mistakes_of_tvs_in() -> None:
@@ -112,6 +121,17 @@ def _never_over(fence_class: Any) -> None:
         fence.until_ns += 3_600 * 10**9
 
     fence_class.renew = renew_for_an_hour
+
+
+def _follows_once(link_class: Any) -> None:
+    follow = link_class._follow
+
+    async def follow_once(link: Any, turns: Any) -> None:
+        if link.loaded:
+            await asyncio.Event().wait()
+        await follow(link, turns)
+
+    link_class._follow = follow_once
 
 
 def _answered_early(journal_class: Any) -> None:

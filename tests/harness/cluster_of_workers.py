@@ -187,11 +187,21 @@ async def cluster_of_workers(count: int, **settings: str) -> AsyncIterator[Clust
 @asynccontextmanager
 async def workers_on(store_url: str, count: int, data_dir: Path, **settings: str) -> AsyncIterator[Workers]:
     """`count` workers that all follow the store at this URL; `settings` are LATCHSTRING_* in lower case."""
+    async with workers_behind(store_url, store_url, count, data_dir, **settings) as running:
+        await running.wait_registered(count)
+        yield running
+
+
+@asynccontextmanager
+async def workers_behind(
+    url: str, store_url: str, count: int, data_dir: Path, **settings: str
+) -> AsyncIterator[Workers]:
+    """`count` ready workers that reach the store at `url`, which this process reaches at `store_url`."""
     create_key_file(data_dir / "keys.json")
     env = {
         **os.environ,
         "LATCHSTRING_DATA_DIR": str(data_dir),
-        "LATCHSTRING_STORE": store_url,
+        "LATCHSTRING_STORE": url,
         "LATCHSTRING_LOG_LEVEL": "error",
         # Where `harness` is found.
         "PYTHONPATH": str(Path(__file__).parents[1]),
@@ -206,7 +216,6 @@ async def workers_on(store_url: str, count: int, data_dir: Path, **settings: str
             running.start_worker()
         for worker in running.workers:
             await running.wait_following(worker)
-        await running.wait_registered(count)
         yield running
     finally:
         for worker in running.workers:

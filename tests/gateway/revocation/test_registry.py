@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from latchstring_gateway.revocation import registry
-from latchstring_gateway.revocation.receipt import WorkerRow
+from latchstring_gateway.revocation.receipt import Registered, WorkerRow
 from latchstring_gateway.store.client import Store
 
 pytestmark = pytest.mark.store
@@ -71,3 +71,13 @@ def test_a_host_is_named_for_people_and_marked_for_its_process_ids() -> None:
     assert len(host) <= 40
     assert registry.worker_id(host, os.getpid(), "x") == f"{host}.{os.getpid()}.x"
     assert " " not in registry.worker_id("my host", 1, "x")
+
+
+def test_a_pulse_from_before_the_clock_was_set_says_nothing_of_when() -> None:
+    """It looked an hour old, or of the future; since the step, at least, the worker has not pulsed."""
+    roll = registry.RollCall((), 10_000, "run", 0, watched_since_ms=9_000)
+
+    since = [roll.silent_since_ms(Registered("w", _ROW, pulse_ms)) for pulse_ms in (9_000, 9_500, 8_999, 10_001, 0)]
+
+    assert since == [9_000, 9_500, 9_000, 9_000, 0]
+    assert roll.clock == "run 9000"
