@@ -25,7 +25,7 @@ from .numbers import instant_ms
 from .own_fields import FIELDS, LABEL, a_name, columns_of, respelled
 from .page_address import PageAddress, page_address
 from .properties import note, written
-from .query import parameters
+from .query import form_data, parameters
 
 MAX_PROPERTIES_BYTES: Final = 16 * 1024
 #: Events of one body that are judged one by one; those after it are one dead letter, to be replayed.
@@ -38,6 +38,7 @@ _BODY_TYPES: Final = frozenset(
     {"", "application/json", "text/plain", "application/x-ndjson", "application/ndjson", "application/jsonl"}
 )
 _FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_MULTIPART: Final = "multipart/form-data"
 _KNOWN: Final = frozenset({"e", "type", "p", "page", "id", "t", "time"}) | FIELDS.keys()
 _NO_PAGE: Final = PageAddress(None, "")
 
@@ -50,11 +51,12 @@ def pixel(hit: RawHit) -> list[Unit]:
     return [_by_form(hit.target.partition(b"?")[2], hit)]
 
 
-def _by_form(form: bytes, hit: RawHit) -> Unit:
-    """The event that the fields of a query or form are."""
+def _by_form(form: bytes, hit: RawHit, multipart: bytes = b"") -> Unit:
+    """The event that the fields of a query or form are; `multipart` is the content type of a form in parts."""
     dropped: list[str] = []
     try:
-        return _event(dict(parameters(form, dropped)), hit, dropped)
+        fields = form_data(form, multipart) if multipart else parameters(form, dropped)
+        return _event(dict(fields), hit, dropped)
     except RefusalError as refusal:
         return Rejected(str(refusal))
 
@@ -80,6 +82,8 @@ def _of_body(hit: RawHit, judge: _Judge) -> list[Unit]:
         return [Rejected("empty_body")]
     content_type = header(hit, b"content-type").partition(b";")[0].strip().lower().decode("latin-1")
     if content_type not in _BODY_TYPES and not body.lstrip().startswith((b"{", b"[")):
+        if content_type == _MULTIPART:
+            return [_by_form(body, hit, header(hit, b"content-type"))]
         return [_by_form(body, hit) if content_type == _FORM_TYPE else Rejected("wrong_content_type")]
     try:
         said = msgspec.json.decode(body)

@@ -7,6 +7,8 @@ from urllib.parse import unquote_to_bytes
 
 #: Parameters after so many are left out.
 MAX_PARAMETERS: Final = 200
+_BOUNDARY: Final = re.compile(rb'boundary="?([^";, ]{1,70})')
+_FIELD: Final = re.compile(rb'name="([^"\r\n]{1,255})"')
 #: Longer parts are not remembered.
 _MAX_KNOWN: Final = 256
 #: A byte that is no part of UTF-8, as Python's decoder hands it on.
@@ -31,6 +33,23 @@ def parameters(query: bytes, dropped: list[str] | None = None) -> dict[str, str]
                     dropped.append("too_many_parameters")
                 break
             fields[name] = value
+    return fields
+
+
+def form_data(body: bytes, content_type: bytes) -> dict[str, str]:
+    """Names and values of a multipart/form-data body (RFC 7578), the first of a name; files are left out."""
+    boundary = _BOUNDARY.search(content_type)
+    fields: dict[str, str] = {}
+    if boundary is None:
+        return fields
+    parts = body.split(b"--" + boundary[1], MAX_PARAMETERS + 1)
+    for part in parts[1 : MAX_PARAMETERS + 1]:
+        head, _, value = part.partition(b"\r\n\r\n")
+        name = _FIELD.search(head)
+        if name is not None and b"filename" not in head:
+            fields.setdefault(
+                name[1].decode("utf-8", "replace"), value.removesuffix(b"\r\n").decode("utf-8", "replace")
+            )
     return fields
 
 

@@ -177,7 +177,7 @@ def test_json_is_read_under_any_content_type(content_type: bytes, reason: str) -
     ("content_type", "reason"),
     [
         (b"application/x-www-form-urlencoded;charset=UTF-8", "good"),
-        (b"multipart/form-data; boundary=x", "wrong_content_type"),
+        (b"multipart/form-data; boundary=x", "no_page"),
         (b"image/png", "wrong_content_type"),
         (b"text/plain", "not_json"),
         (b"\xff\x00", "wrong_content_type"),
@@ -186,6 +186,24 @@ def test_json_is_read_under_any_content_type(content_type: bytes, reason: str) -
 def test_form_is_one_event_by_its_fields(content_type: bytes, reason: str) -> None:
     """`sendBeacon(url, new URLSearchParams(…))` was `wrong_content_type`."""
     assert _reasons(batch(b"page=%2Fa&e=play&n=1", content_type=content_type)) == [reason]
+
+
+def test_form_data_is_one_event_by_its_fields() -> None:
+    """`sendBeacon(url, new FormData(form))` was `wrong_content_type`; what is a file in it is left out."""
+    parts = [("page", "/caf%C3%A9"), ("e", "play"), ("campaign", "\u00dcber"), ("page", "/second"), ("n", "1")]
+    body = b"".join(
+        f'------x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in parts
+    )
+    body += b'------x\r\nContent-Disposition: form-data; name="f"; filename="a.txt"\r\n\r\nsecret\r\n------x--\r\n'
+
+    event = _event(batch(body, content_type=b"multipart/form-data; boundary=----x"))
+
+    assert (event.type, event.page, event.campaign, event.properties) == (
+        "play",
+        "/caf\u00e9",
+        "\u00dcber",
+        '{"n":"1"}',
+    )
 
 
 def test_form_and_pixel_say_the_same() -> None:
@@ -298,6 +316,32 @@ def test_fingerprint_is_the_same_for_a_retry_and_another_for_another_event() -> 
     assert _event(batch(b'{"y":2,"x":1,"page":"/a","id":"2"}')).fingerprint == first.fingerprint
     assert _event(batch(b'{"page":"/a","id":"1","x":1,"y":3}')).fingerprint != first.fingerprint
     assert _event(batch(b'{"page":"/b","id":"1","x":1,"y":2}')).fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("data", "fingerprint"),
+    [
+        (batch(b'{"page":"/caf%C3%A9","id":"1"}'), "84b072f980102db34a5b244aeff88010"),
+        (
+            batch(
+                b'{"page":"https://A.example/a?b","type":"click","link":"https://x.example/caf%C3%A9?q","id":"2",'
+                b'"time":1700000000000,"sent":1700000000001,"x":1}'
+            ),
+            "9ef3136a925bc0dab661df8a537bc3b8",
+        ),
+        (
+            batch(
+                b'{"type":"heartbeat","page":"/w","media":"/caf%C3%A9","position_ms":"61500","playback_rate":"1","ping":0,'
+                b'"viewing":"v","campaign":"Autumn 2026","referrer":"https://s.example/x","consent":"granted"}'
+            ),
+            "04d0b64a21d2100a75189bf09bca9ea7",
+        ),
+        (pixel(b"p=/a%20b&e=view&t=1700000000000&id=z&consent=denied"), "4c7e6dbe8415248249208ed1af9c3a83"),
+    ],
+)
+def test_fingerprints_are_those_of_versions_before(data: bytes, fingerprint: str) -> None:
+    """A retry that spans an upgrade is a copy: pages are spelled anew, what an event says is not."""
+    assert _event(data).fingerprint.hex() == fingerprint
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300), st.sampled_from([b"", b"text/plain", b"\xff"]))

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latchstring_gateway.shipping.query import MAX_PARAMETERS, parameters
+from latchstring_gateway.shipping.query import MAX_PARAMETERS, form_data, parameters
 
 
 def test_bytes_that_are_no_utf8_stay_escaped() -> None:
@@ -24,6 +24,15 @@ def test_parameters_after_the_two_hundredth_are_left_out() -> None:
 
     assert (len(found), dropped) == (MAX_PARAMETERS, ["too_many_parameters"])
     assert len(parameters(b"&" * 1_000 + b"a=1")) == 1
+
+
+@given(st.binary(max_size=100), st.binary(max_size=30))
+def test_any_bytes_are_a_form_or_none(body: bytes, content_type: bytes) -> None:
+    """Nothing raises, whatever the parts are."""
+    for text in (body, b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n' + body + b"\r\n--x--"):
+        for kind in (content_type, b"multipart/form-data; boundary=x"):
+            for name, value in form_data(text, kind).items():
+                (name + value).encode()
 
 
 @given(st.binary(max_size=100))
