@@ -3,6 +3,9 @@
 import base64
 import json
 from collections import Counter
+from collections.abc import Iterator
+from heapq import nlargest
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,11 +22,12 @@ from ..clock import SystemClock
 from ..housekeeping.replay import replay as replay_letters
 from ..reports.dropped import dropped_fields
 from ..settings import SettingsError
-from ..shipping.catalogue import read_catalogue
+from ..shipping.catalogue import Catalogue, read_catalogue
 from ..shipping.dead_letters import DeadLetter
 from ..shipping.locks import LockedError
 from ..shipping.pseudonyms import PseudonymKeyError
 from ..shipping.run import JOURNAL, WAREHOUSE
+from ..shipping.tally import hour_of
 from ..supervise.people import letters_policy
 from .ledger import AsJson
 from .new_directory import UsedDataDir
@@ -55,14 +59,15 @@ def list_(
 
     Examples: latchstring dead-letters list ; latchstring dead-letters list --reason not_json --json
     """
-    letters = _letters(data_dir, reason)
-    reasons = Counter(letter.reason for letter in letters)
-    latest = sorted(letters, key=lambda letter: letter.received_at_ms, reverse=True)[:limit]
+    catalogue = read_catalogue(data_dir / WAREHOUSE)
+    reasons = sum((catalogue.reasons_of(commit) for commit in catalogue.commits), Counter[str]())
+    reasons = Counter({name: events for name, events in reasons.items() if not reason or name in reason})
+    latest = _latest(catalogue, reason, limit)
     if as_json:
         print(json.dumps({"reasons": dict(reasons.most_common()), "latest": [_plain(letter) for letter in latest]}))
         return
     console = Console()
-    if not letters:
+    if not reasons:
         console.print("No dead letters: every hit was understood.")
         return
     counts = Table(box=None, pad_edge=False, header_style="bold")
@@ -117,7 +122,7 @@ def show(
 
     Example: latchstring dead-letters show 0123456789abcdef0000000000000007.0
     """
-    for letter in _letters(data_dir, []):
+    for letter in _letters(data_dir):
         if _id(letter) == letter_id:
             print(json.dumps(_plain(letter), indent=2, ensure_ascii=True))
             return
@@ -166,10 +171,21 @@ def replay(
     )
 
 
-def _letters(data_dir: Path, reasons: list[str]) -> list[DeadLetter]:
+def _letters(data_dir: Path) -> Iterator[DeadLetter]:
     catalogue = read_catalogue(data_dir / WAREHOUSE)
-    letters = (letter for commit in catalogue.commits for letter in catalogue.letters(commit))
-    return [letter for letter in letters if not reasons or letter.reason in reasons]
+    for commit in catalogue.commits:
+        yield from catalogue.letters(commit)
+
+
+def _latest(catalogue: Catalogue, reasons: list[str], limit: int) -> list[DeadLetter]:
+    """The latest letters, from the latest files: older ones are not read if there are enough in those."""
+    latest: list[DeadLetter] = []
+    for commit in sorted(catalogue.commits, key=lambda commit: commit.last_hour, reverse=True):
+        if len(latest) == limit and hour_of(latest[-1].received_at_ms) > commit.last_hour:
+            break
+        letters = (one for one in catalogue.letters(commit) if not reasons or one.reason in reasons)
+        latest = nlargest(limit, chain(latest, letters), key=lambda letter: letter.received_at_ms)
+    return latest
 
 
 def _id(letter: DeadLetter) -> str:

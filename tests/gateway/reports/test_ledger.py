@@ -80,3 +80,17 @@ def test_damage_and_power_loss_are_told(tmp_path: Path) -> None:
     assert (found.total.received, found.damaged_ranges) == (2, 1)
     assert found.damaged_bytes > 32
     assert [(loss.after_ms, loss.records) for loss in found.power_losses] == [(NOW_MS, 2)]
+
+
+def test_the_dashboard_reads_no_dead_letter(tmp_path: Path) -> None:
+    """Each look of it decoded all dead letters of 400 days. Records tell their number; a file that is gone shows."""
+    write_segment(tmp_path, [pixel(b"p=/a"), pixel(b"bad"), pixel(b"bad")])
+    with Shipper(tmp_path, ManualClock(), TRUSTED) as shipper:
+        shipper.ship_once()
+    (letters,) = (tmp_path / "warehouse" / "dead-letters").rglob("*.jsonl")
+    letters.write_bytes(b"no letters at all")
+
+    assert ledger(tmp_path, reads_files=False).problems == []
+    assert len(ledger(tmp_path).problems) == 2
+    letters.unlink()
+    assert [problem.endswith("is not there") for problem in ledger(tmp_path, reads_files=False).problems] == [True]
