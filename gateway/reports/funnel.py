@@ -1,5 +1,7 @@
 """Conversion: how many visitors went through given steps, in this order, within a given time of the first.
 
+The order is that in which things happened: a player that was offline sends later what came before.
+
 Between the steps anything may happen. A visitor may begin several times: each step is reached from the latest beginning
 from which it can be, so one that was late once and in time later is counted.
 """
@@ -14,13 +16,20 @@ from .question import Question
 
 COLUMNS: Final = ["step", "visitors", "of_first", "of_previous"]
 
-#: Of one batch all events are received at once; then the sender's clock tells their order.
-_ORDER: Final = 'received_at, occurred_at, record_id, "offset", unit'
-_MET: Final = """
-CREATE OR REPLACE TEMP TABLE met AS
-SELECT visitor, received_at, occurred_at, record_id, "offset", unit, {reason} AS reason, {steps}
-FROM events WHERE {where} AND ({any_step})
+#: When an event happened, as far as that can be trusted: the tracker said when it happened and when it was sent, so
+#: that its own clock measures how long it waited, right or wrong as it may be. Else when it was received.
+_MOMENT: Final = """
+CASE WHEN happened_at NOTNULL AND sent_at - occurred_at BETWEEN INTERVAL 0 DAYS AND INTERVAL 7 DAYS
+THEN happened_at ELSE received_at END
 """
+#: Of one moment the sender's clock tells the order, as of a batch without `sent_at`, received at once.
+_ORDER: Final = 'moment, occurred_at, received_at, record_id, "offset", unit'
+_MET: Final = f"""
+CREATE OR REPLACE TEMP TABLE met AS
+SELECT visitor, {_MOMENT} AS moment, received_at, occurred_at, record_id, "offset", unit,
+    {{reason}} AS reason, {{steps}}
+FROM events WHERE {{where}} AND ({{any_step}})
+"""  # noqa: S608 - a constant
 _BEGUN_BEFORE: Final = (
     "max({begun}) OVER (PARTITION BY visitor ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
 )
@@ -91,13 +100,11 @@ def _condition(number: int, of_event: str) -> str:
 def _chain(asked: Question) -> str:
     """SQL for the number of visitors of each step: `b<n>` is when the chain began by which an event is step n."""
     within = f"INTERVAL {asked.within_hours:d} HOUR"
-    tables = [
-        "t0 AS (SELECT *, CASE WHEN s0 THEN received_at END AS b0 FROM met WHERE reason IS NULL AND visitor NOTNULL)"
-    ]
+    tables = ["t0 AS (SELECT *, CASE WHEN s0 THEN moment END AS b0 FROM met WHERE reason IS NULL AND visitor NOTNULL)"]
     for number in range(1, len(asked.steps)):
         begun = _BEGUN_BEFORE.format(begun=f"b{number - 1}", order=_ORDER)
         before = f"(SELECT *, {begun} AS begun FROM t{number - 1})"  # noqa: S608 - names of ours
-        reached = f"CASE WHEN s{number} AND received_at - begun <= {within} THEN begun END AS b{number}"
+        reached = f"CASE WHEN s{number} AND moment - begun <= {within} THEN begun END AS b{number}"
         tables.append(f"t{number} AS (SELECT * EXCLUDE (begun), {reached} FROM {before})")  # noqa: S608 - names of ours
     counts = ", ".join(
         f"count(DISTINCT visitor) FILTER (WHERE b{number} NOTNULL)" for number in range(len(asked.steps))

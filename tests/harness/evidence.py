@@ -143,6 +143,15 @@ _BAD_DISK = tuple(
     for fsync in ("always", "interval")
 )
 
+_WAREHOUSE_YEAR = Red(
+    "tests/promises/test_p9_warehouse.py::test_a_year_of_a_warehouse_grows_no_further_than_its_retention",
+    "beacons",
+    slow=True,
+)
+_STORE_YEARS = Red(
+    "tests/promises/test_p9_store.py::test_years_of_a_store_hold_no_more_than_who_is_signed_in", "beacons", slow=True
+)
+
 #: Every mistake that `EVIDENCE_BREAK` can ask for.
 BREAKS: dict[str, Break] = {
     name: Break(sentence, (_MODEL, *_BESIDES_THE_MODEL.get(name, ())))
@@ -173,6 +182,9 @@ BREAKS: dict[str, Break] = {
             ),
         ),
     ),
+    "expired-hours-are-kept": Break("The counts of expired days stay by hour.", (_WAREHOUSE_YEAR,)),
+    "the-index-never-forgets": Break("The index keeps what no retry can match any more.", (_WAREHOUSE_YEAR,)),
+    "a-row-that-nothing-deletes": Break("A row is written with neither a life nor an owner.", (_STORE_YEARS,)),
     "stops-at-damage": Break("What comes after a damaged record is not read.", (_DAMAGED,)),
     "fence-never-over": Break("A fence that was renewed once holds for an hour.", (_FLOOD, _FORWARDER)),
     "follows-once": Break("A worker whose subscription is lost makes no other one.", (_FORWARDER,)),

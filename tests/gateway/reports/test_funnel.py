@@ -110,3 +110,36 @@ def test_star_means_whatever_follows_and_nothing_else(tmp_path: Path) -> None:
 def test_nobody_yet_is_an_answer(tmp_path: Path) -> None:
     """An empty warehouse has all the steps, and nobody on them."""
     assert [row[1] for row in _asked(tmp_path, "view:/", "click").rows] == [0, 0]
+
+
+def test_steps_count_in_the_order_in_which_they_happened(tmp_path: Path) -> None:
+    """A player that was offline sent its first step after the second, which another request had brought at once: the
+    funnel went by receipt and lost the visitor. Clocks that are wrong by years measure a wait all the same.
+    """
+    wrong_ms = 900 * 24 * _HOUR_MS
+    first = _event("v", "/a", 50)
+    sent = first["received_at"] + wrong_ms
+    late = {"sent_at": sent, "occurred_at": sent - 40 * 60_000, "happened_at": first["received_at"] - 40 * 60_000}
+    warehouse.commit(tmp_path, [_event("v", "/b", 20), first | late])
+
+    assert [row[1] for row in _asked(tmp_path, "view:/a", "view:/b").rows] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "untrusted",
+    [
+        {"occurred_at": -40, "sent_at": None, "happened_at": -40},
+        {"occurred_at": 5, "sent_at": 0, "happened_at": 0},
+        {"occurred_at": -8 * 24 * 60, "sent_at": 0, "happened_at": -8 * 24 * 60},
+        {"occurred_at": None, "sent_at": None, "happened_at": None},
+    ],
+    ids=["when it was sent is not told", "sent before it happened", "waited for longer than a week", "nothing is told"],
+)
+def test_times_that_cannot_be_trusted_are_not(tmp_path: Path, untrusted: dict[str, int | None]) -> None:
+    """Then the receipt counts: a clock alone may be wrong, and so may a wait of weeks."""
+    first = _event("v", "/a", 50)
+    at_ms = first["received_at"]
+    told = {name: None if minutes is None else at_ms + minutes * 60_000 for name, minutes in untrusted.items()}
+    warehouse.commit(tmp_path, [_event("v", "/b", 20), first | told])
+
+    assert [row[1] for row in _asked(tmp_path, "view:/a", "view:/b").rows] == [1, 0]
