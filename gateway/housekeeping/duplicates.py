@@ -121,11 +121,13 @@ def settle(
         loser = holders[name]
         # The other rows of a hit that lost are met in their own turn.
         of_loser = rows if name == commit.segment else counted(loser, catalogue)
-        adjustments.append(_adjustment(loser, of_loser, claims, now_ms=now_ms))
+        # Later than any other word on this commit, whatever the clock says.
+        made_at_ms = max([now_ms, *(found.made_at_ms + 1 for found in catalogue.adjustments_of(loser))])
+        adjustments.append(_adjustment(loser, of_loser, claims, made_at_ms=made_at_ms))
     return Settled([found for found in adjustments if found.duplicates], won, is_complete)
 
 
-def _adjustment(commit: Commit, rows: Iterable[Counted], losing: dict[Claim, Place], *, now_ms: int) -> Adjustment:
+def _adjustment(commit: Commit, rows: Iterable[Counted], losing: dict[Claim, Place], *, made_at_ms: int) -> Adjustment:
     changes: list[Count] = []
     gone: list[Unit] = []
     letters: list[Unit] = []
@@ -146,7 +148,7 @@ def _adjustment(commit: Commit, rows: Iterable[Counted], losing: dict[Claim, Pla
                 reasons[row.reason] -= 1
     return Adjustment(
         id=new_id(),
-        made_at_ms=now_ms,
+        made_at_ms=made_at_ms,
         commit=commit.segment,
         why="duplicates",
         changes=added_up(changes),

@@ -21,9 +21,9 @@ from latchstring_gateway.shipping.locks import KEEPER, LockedError, locked
 from latchstring_gateway.shipping.run import Shipper
 
 
-def _telepathy(body: bytes, hit_id: bytes = b"") -> bytes:
+def _telepathy(body: bytes, hit_id: bytes = b"", at_ms: int = NOW_MS) -> bytes:
     headers = [(b"x-forwarded-for", b"203.0.113.77"), *([(b"x-latch-hit", hit_id)] if hit_id else [])]
-    return encode((FORMAT, "telepathy", NOW_MS, "127.0.0.1", b"POST", b"/t", headers, body, len(body)))
+    return encode((FORMAT, "telepathy", at_ms, "127.0.0.1", b"POST", b"/t", headers, body, len(body)))
 
 
 def _read_thoughts(hit: RawHit) -> list[Unit]:
@@ -123,7 +123,7 @@ def test_retry_of_what_was_replayed_is_a_duplicate(data_dir: Path, thoughts: Non
         if fresh:
             for file in (data_dir / "warehouse").glob("seen*"):
                 file.unlink()
-        write_segment(data_dir, [_telepathy(b"/a"), _telepathy(b"/new", b"h1")])
+        write_segment(data_dir, [_telepathy(b"/a", at_ms=NOW_MS + 1), _telepathy(b"/new", b"h1", at_ms=NOW_MS + 1)])
         _ship(data_dir)
         take_in(data_dir)
     catalogue = read_catalogue(data_dir / "warehouse")
