@@ -11,7 +11,7 @@ from typing import Final
 
 from ..shipping.catalogue import Catalogue, read_catalogue
 from ..shipping.commits import Commit, Count, FileEntry, Loss
-from ..shipping.dead_letters import read_dead_letters
+from ..shipping.dead_letters import UNREADABLE_LETTER, read_dead_letters
 from ..shipping.parquet import row_count
 from ..shipping.pending import pending_counts
 from ..shipping.run import JOURNAL, WAREHOUSE
@@ -150,7 +150,10 @@ def _rows(entry: FileEntry, warehouse: Path, result: Ledger) -> int:
 
 def _lines(entry: FileEntry, warehouse: Path, result: Ledger) -> int:
     try:
-        return sum(1 for _ in read_dead_letters(warehouse / entry.path))
+        reasons = Counter(letter.reason for letter in read_dead_letters(warehouse / entry.path))
+        if reasons[UNREADABLE_LETTER]:
+            result.problems.append(f"{entry.path}: cannot be read ({reasons[UNREADABLE_LETTER]} lines)")
+        return reasons.total()
     except (OSError, ValueError) as error:
         result.problems.append(f"{entry.path}: cannot be read ({type(error).__name__})")
         return 0

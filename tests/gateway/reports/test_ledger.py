@@ -62,7 +62,7 @@ def test_missing_or_spoilt_file_is_a_problem(tmp_path: Path) -> None:
     assert not found.adds_up
     assert any("FileNotFoundError" in problem for problem in found.problems)
     assert any("1 good hits committed, 0 rows found" in problem for problem in found.problems)
-    assert any("1 bad hits committed, 0 dead letters found" in problem for problem in found.problems)
+    assert any("cannot be read (1 lines)" in problem for problem in found.problems)
 
 
 def test_damage_and_power_loss_are_told(tmp_path: Path) -> None:
