@@ -4,9 +4,11 @@ Debian's Prometheus evaluates deploy/dashboards/alerts.yml with all its duration
 """
 
 import contextlib
+import itertools
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -151,11 +153,44 @@ def test_every_alert_has_a_fault_that_rings_it() -> None:
     assert declared == _ALL - {"LatchstringDown"}
 
 
+@contextlib.contextmanager
+def _visited(service: Service) -> Iterator[None]:
+    """Visitors come and go: sign-ins, checks, hits and removals, until the end of the block."""
+    credential = {"authorization": f"Bearer {service.command('service-keys', 'add', 'visitors')}"}
+    over = threading.Event()
+    problems: list[str] = []
+
+    def visit() -> None:
+        with httpx.Client(base_url=service.url, timeout=20) as client:
+            for number in itertools.count():
+                if over.wait(0.2):
+                    return
+                body = {"account": f"a{number}", "remember": True, "authenticated_at_ms": time.time_ns() // 1_000_000}
+                began = client.post("/v1/sessions", json=body, headers=credential).json()
+                cookie = "; ".join(line.partition(";")[0] for line in began["set_cookie"])
+                path = f"/v1/accounts/a{number}/devices/{began['device']['id']}"
+                answers = [
+                    client.get("/verify", headers={"cookie": cookie}),
+                    client.get("/b.gif?p=/watch", headers={"x-latch-hit": f"visit-{number}"}),
+                    client.delete(path, headers=credential),
+                ]
+                problems.extend(answer.text for answer in answers if answer.status_code != 200)
+
+    visiting = threading.Thread(target=visit)
+    visiting.start()
+    try:
+        yield
+    finally:
+        over.set()
+        visiting.join()
+    assert problems == []
+
+
 def test_each_fault_rings_its_alerts_and_no_other(service: Service, tmp_path: Path) -> None:
     """fence_holds, journal_healthy, key_file_usable and keys_in_step were 0 on a healthy node: three pages for nothing.
 
-    All at once, each fault on a node of its own whose metrics are the real one's but for the fault. The real node and a
-    node that is not there stand beside them.
+    All at once, each fault on a node of its own whose metrics are the real one's but for the fault. The real node, with
+    visitors, and a node that is not there stand beside them.
     """
     healthy = httpx.get(f"{service.url}/metrics", timeout=20).text
     wanted = {(alert, name) for name, fault in FAULTS.items() for alert in fault.alerts}
@@ -165,7 +200,7 @@ def test_each_fault_rings_its_alerts_and_no_other(service: Service, tmp_path: Pa
     wanted = {(alert, "" if alert in nameless else name) for alert, name in wanted}
     with pages(healthy, {name: fault.says for name, fault in FAULTS.items()}) as addresses:
         targets = {**addresses, "the real node": service.address, "gone": "127.0.0.1:1"}
-        with prometheus(tmp_path / "prometheus", targets, factor=_FACTOR) as server:
+        with prometheus(tmp_path / "prometheus", targets, factor=_FACTOR) as server, _visited(service):
             server.wait_firing(wanted, timeout_seconds=120)
             seen = server.seen_within(8)
 
