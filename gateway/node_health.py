@@ -52,6 +52,8 @@ class ChildRow(msgspec.Struct, frozen=True):
     deaths: int = 0
     #: Whether it writes a file of its own.
     speaks: bool = True
+    #: Why the last one ended, as its care found out; "" if it did not.
+    cause: str = ""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -192,7 +194,7 @@ def _told(directory: Path, row: ChildRow, now_ns: int) -> tuple[ChildTrouble | N
     said = read_file(directory / f"{row.child}.json")
     fault, remedy = (said.fault, said.remedy) if said is not None else ("", "")
     if row.state != "running":
-        return ChildTrouble(row.child, row.state, row.ended, fault, remedy or _ENDED_REMEDY), []
+        return ChildTrouble(row.child, row.state, row.ended, fault or row.cause, remedy or _ENDED_REMEDY), []
     if not row.speaks:
         return None, []
     if said is None or said.pid != row.pid:

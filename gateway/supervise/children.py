@@ -110,7 +110,7 @@ class KeptChild:
         #: All deaths, and those in a row.
         self._deaths = 0
         self._in_a_row = 0
-        self._ended = ""
+        self._ended = self._cause = ""
         self._told_ns: int | None = None
 
     @property
@@ -123,15 +123,8 @@ class KeptChild:
         pid, lived_ns = self.pid, self._clock.boot_ns() - self._born_ns
         proved = not self._in_a_row or lived_ns >= PROVED_SECONDS * 1e9
         state: ChildState = "down" if pid is None else "running" if proved else "restarted"
-        return ChildRow(
-            self.child.name,
-            pid,
-            state,
-            self._born_ns,
-            self._ended,
-            self._deaths,
-            speaks=NAME_VARIABLE in self.child.env,
-        )
+        speaks = NAME_VARIABLE in self.child.env
+        return ChildRow(self.child.name, pid, state, self._born_ns, self._ended, self._deaths, speaks, self._cause)
 
     def start(self) -> None:
         """Begin to keep it running; returns at once."""
@@ -176,7 +169,7 @@ class KeptChild:
         proved = lived_seconds >= (_PROVED_IN_SPITE_SECONDS if fault else PROVED_SECONDS)
         self._deaths += 1
         self._in_a_row = 1 if proved else self._in_a_row + 1
-        self._ended = _ending(code)
+        self._ended, self._cause = _ending(code), self._cause_of_death()
         delay = restart_delay_seconds(self._in_a_row)
         is_old = self._told_ns is None or now_ns - self._told_ns >= _QUIET_SECONDS * 1e9
         if self._in_a_row <= _DEATHS_TOLD or is_old:
@@ -189,7 +182,7 @@ class KeptChild:
                 deaths=self._deaths,
                 again_in_seconds=delay,
                 **({"fault": fault} if fault else {}),
-                **self._cause(),
+                **({"cause": self._cause} if self._cause else {}),
             )
         return delay
 
@@ -198,13 +191,13 @@ class KeptChild:
         said = None if self._health is None or self._process is None else self._health.read()
         return said.fault if said is not None and self._process and said.pid == self._process.pid else ""
 
-    def _cause(self) -> dict[str, str]:
+    def _cause_of_death(self) -> str:
         if self.child.care is None:
-            return {}
+            return ""
         try:
-            return {"cause": self.child.care.cause_of_death()}
+            return self.child.care.cause_of_death()
         except Exception as error:
-            return {"cause": f"not known: {error!r}"}
+            return f"not known: {error!r}"
 
     async def _live(self) -> int | None:
         """One life, from start to the reaping; its exit code, or None if it could not be started."""

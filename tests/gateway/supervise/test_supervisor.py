@@ -342,3 +342,18 @@ said = {"process": "shipper", "pid": os.getpid(), "at_ns": 0, "fault": "another 
 open(sys.argv[1], "w").write(json.dumps(said))
 sys.exit(1)
 """
+
+
+async def test_what_its_care_found_out_of_a_death_is_told_to_the_node(diary: _Diary, tmp_path: Path) -> None:
+    """Why the store stopped, say for a full disk, stands in readiness too and not in the log alone."""
+    store = dataclasses.replace(diary.child("store"), care=_Slow(tmp_path / "never"))
+    supervisor = Supervisor([[store]], health=tmp_path, patience_seconds=0)
+    running = asyncio.create_task(supervisor.run())
+    os.kill(await diary.until_running("store"), signal.SIGKILL)
+
+    def faults() -> list[str]:
+        return [child.fault for child in look(tmp_path, SystemClock().boot_ns()).children]
+
+    await wait_until_async(lambda: faults() == ["it was told to"], "the cause to be told")
+    supervisor.ask_to_stop()
+    assert await running == 0
