@@ -37,6 +37,21 @@ def configure(*, level: str = "info", json_lines: bool | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    if not logging.root.handlers:
+        logging.root.addHandler(_OneLine(logging.WARNING))
+
+
+class _OneLine(logging.Handler):
+    """What libraries say (uvicorn, asyncio) as a line of ours, where it would be a traceback of many plain lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        log = structlog.get_logger(room=record.name)
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        try:
+            getattr(log, level)("library", message=record.getMessage(), exc_info=record.exc_info or None)
+        except Exception:
+            self.handleError(record)
 
 
 def get(room: str) -> structlog.typing.FilteringBoundLogger:

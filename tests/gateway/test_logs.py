@@ -40,3 +40,28 @@ def test_the_level_decides_what_is_written() -> None:
     """Debug lines are there when asked for."""
     assert '"quiet"' in _logged("debug")
     assert "loud" not in _logged("error")
+
+
+_LIBRARY = """
+import logging
+from latchstring_gateway import logs
+logs.configure()
+logging.getLogger("uvicorn.error").info("quiet")
+logging.getLogger("uvicorn.error").warning("%s is odd", "this")
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+"""
+
+
+def test_what_libraries_say_is_one_line_each() -> None:
+    """A traceback of uvicorn or asyncio was 34 plain lines that no collector of logs could read."""
+    done = subprocess.run([sys.executable, "-c", _LIBRARY], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+
+    assert [(line["event"], line["room"], line["level"], line["message"]) for line in lines] == [
+        ("library", "uvicorn.error", "warning", "this is odd"),
+        ("library", "uvicorn.error", "error", "Exception in ASGI application"),
+    ]
+    assert "ZeroDivisionError" in lines[1]["exception"]
