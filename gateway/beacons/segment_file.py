@@ -177,7 +177,9 @@ class Segments:
         self._durable = durable
         self._random_bytes = random_bytes
         self._boot_id = boot_id()
-        directory.mkdir(parents=True, exist_ok=True)
+        # A data directory that is made by the way is as private as its journal.
+        directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
 
     def make(self) -> SegmentFile:
         """A new segment, ready to be answered from; OSError if the disk does not let us."""

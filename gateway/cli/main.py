@@ -1,5 +1,7 @@
 """The command `latchstring`: puts the sub-commands together."""
 
+import os
+
 import typer
 
 from . import (
@@ -41,7 +43,8 @@ for _group in _GROUPS:
 
 
 def main() -> None:
-    """Entry point."""
+    """Entry point. Whatever a command or a process of the gateway makes is its owner's alone."""
+    os.umask(0o077)
     app()
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from .. import logs, metrics
 from ..clock import Clock
+from .durable import private_file
 from .faults import place_of
 
 #: The pause after a failure, doubled with each one that follows.
@@ -60,6 +61,7 @@ class HeldUp:
     def begin(self, name: str) -> None:
         """Work on a segment begins: should it end this process, the next one will know."""
         with contextlib.suppress(OSError):
+            private_file(self._trying)
             self._trying.write_text(f"{name} {self._deaths.get(name, 0)}")
 
     def end(self) -> None:

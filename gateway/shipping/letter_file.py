@@ -8,7 +8,7 @@ import msgspec
 
 from .commits import FileEntry
 from .dead_letters import DeadLetter, path_of
-from .durable import TEMPORARY_SUFFIX, make_directory, sync
+from .durable import TEMPORARY_SUFFIX, make_directory, private_file, sync
 from .tally import hour_of
 
 #: Lines that wait in memory until they are written, in bytes.
@@ -58,6 +58,7 @@ class LetterFile:
 
     def _append(self, path: Path) -> None:
         make_directory(path.parent)
+        private_file(_temporary(path))
         # The first time whatever a shipper that died has left there is overwritten.
         with _temporary(path).open("ab" if self._has_begun else "wb") as file:
             file.writelines(self._lines)

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from ..ids import to_text
 from ..tokens.keyfile import write_new
+from .durable import private_directory
 
 FILE: Final = "pseudonyms.key"
 _KEY_BYTES: Final = 32
@@ -39,7 +40,7 @@ class Pseudonyms:
     def at(cls, data_dir: Path) -> "Pseudonyms":
         """Those of a data directory; the key is made if there is none. Raises PseudonymKeyError, OSError."""
         path = data_dir / FILE
-        data_dir.mkdir(parents=True, exist_ok=True)
+        private_directory(data_dir)
         if not path.exists():
             with contextlib.suppress(FileExistsError):
                 write_new(path, secrets.token_hex(_KEY_BYTES) + "\n")

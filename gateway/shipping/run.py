@@ -87,7 +87,7 @@ class Shipper:
 
     def __enter__(self) -> "Shipper":
         make_directory(self._warehouse)
-        self._journal.mkdir(parents=True, exist_ok=True)
+        make_directory(self._journal)
         with contextlib.ExitStack() as opening:
             try:
                 opening.enter_context(locked(self._warehouse / f"shipper-{self._number}.lock"))

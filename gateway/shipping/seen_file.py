@@ -4,6 +4,8 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from .durable import private_file
+
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS segments (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, committed INTEGER NOT NULL DEFAULT 0);
@@ -39,6 +41,8 @@ _LOG_BYTES: Final = 64 * 1024 * 1024
 
 def open_index(path: Path, *, patience_seconds: float) -> sqlite3.Connection:
     """Open the index, made if need be. Others may not open it at the same moment. Raises sqlite3.Error."""
+    # Its journals get the permissions of the file itself.
+    private_file(path)
     base = sqlite3.connect(path, isolation_level=None, timeout=patience_seconds)
     # A power loss may take the last transactions, never half of one. What is committed by then is restored; what is
     # not is claimed again.

@@ -27,13 +27,14 @@ def _send(chosen: Settings, work: "Work") -> None:
     from .. import logs, metrics
     from ..clock import SystemClock
     from ..shipping.clickhouse import ClickHouse
+    from ..shipping.durable import make_directory
     from ..shipping.run import WAREHOUSE
     from ..shipping.seen import Seen
     from ..shipping.send import Sender
 
     log, clock, stop = logs.get("shipping"), SystemClock(), stopped_by_signal()
     warehouse = chosen.data_dir / WAREHOUSE
-    warehouse.mkdir(parents=True, exist_ok=True)
+    make_directory(warehouse)
     sink, seen = ClickHouse(chosen.clickhouse), Seen(warehouse)
     sender = Sender(warehouse, seen, sink)
     figures = work.task("sink_figures", within_seconds=_WITHIN_SECONDS, remedy=_FIGURES_REMEDY)

@@ -13,5 +13,5 @@ def share_metrics(data_dir: Path) -> None:
     """Name the folder to prometheus_client, which reads it when it is imported; so call this before."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         directory = metrics_directory(data_dir)
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
