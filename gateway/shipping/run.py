@@ -164,8 +164,13 @@ class Shipper:
         ships = task("ship", _DISK_REMEDY)
         segments = task("ship_segments", _HELD_UP_REMEDY)
 
+        def shipped() -> None:
+            ships.done()
+            # A long backlog is one turn of many minutes: nothing else waits for its end.
+            forgetting.turn()
+
         def ship() -> bool:
-            done = self._ship_all(self._held_up.is_due, segments.failed, ships.done)
+            done = self._ship_all(self._held_up.is_due, segments.failed, shipped)
             if not self._held_up:
                 segments.done()
             return bool(done)

@@ -288,6 +288,26 @@ def test_a_count_of_refused_hits_that_says_nothing_is_a_dead_letter(tmp_path: Pa
     assert commit.counts == [Count("refused", HOUR, received=1, bad=1)]
 
 
+def test_forgetting_has_its_turn_within_a_long_backlog(tmp_path: Path) -> None:
+    """200 segments took five minutes in one turn, and the salts of former days waited for its end."""
+    clock, stop, forgotten = ManualClock(), threading.Event(), list[int]()
+    for number in range(3):
+        write_segment(tmp_path, [pixel(b"p=/%d" % number)])
+
+    class Slow(Shipper):
+        def _ship(self, path: Path, descriptor: int) -> None:
+            super()._ship(path, descriptor)
+            clock.advance(3_700)
+            stop.set()
+
+    work = Work(clock)
+    with Slow(tmp_path, clock, TRUSTED, forget=forgotten.append) as shipper:
+        shipper.run(stop, work)
+
+    assert len(forgotten) == 4
+    assert work.troubles() == []
+
+
 def test_a_segment_that_fails_for_ever_stops_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was tried every five seconds for ever, and its error ended the turn: nothing was expired or erased."""
     monkeypatch.setattr("latchstring_gateway.shipping.run.REST_SECONDS", 0.01)
