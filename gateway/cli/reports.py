@@ -15,6 +15,7 @@ from ..clock import SystemClock
 from ..errors import BadRequest
 from ..reports.answer import Answer, Value, csv_of, json_of
 from ..reports.ask import ask
+from ..reports.damaged import DamagedFiles
 from ..reports.question import question
 from ..reports.zones import in_words, zone_named
 from ..settings import SettingsError
@@ -128,7 +129,7 @@ def _tell(name: str, asked: dict[str, list[str]], data_dir: Path, *, as_json: bo
         chosen = settings.read(data_dir=data_dir)
         found = question(name, asked, now_ms=clock.wall_ms(), **chosen.report_defaults()._asdict())
         answer = ask(data_dir, found, clock, memory_mb=chosen.report_memory_mb)
-    except (SettingsError, BadRequest, duckdb.Error) as error:
+    except (SettingsError, BadRequest, DamagedFiles, duckdb.Error) as error:
         give_up(error)
     if as_json:
         print(json_of(answer).decode())

@@ -9,10 +9,12 @@ import duckdb
 from msgspec import structs
 
 from ..clock import Clock
+from ..shipping.catalogue import read_catalogue
 from ..shipping.pending import oldest_pending_ms
 from ..shipping.run import JOURNAL, WAREHOUSE
 from . import funnel, live, tables, viewing
 from .answer import Answer
+from .damaged import refuse_damaged
 from .events import MEMORY_MB, Days, committed_events, days_of
 from .finding import Finding
 from .question import Question
@@ -24,15 +26,24 @@ _FIND: Final[dict[str, Callable[[duckdb.DuckDBPyConnection, Question], Finding]]
 
 
 def ask(data_dir: Path, asked: Question, clock: Clock, *, memory_mb: int = MEMORY_MB) -> Answer:
-    """The answer to a question. Raises duckdb.Error if it cannot be found, for want of memory and disk for example."""
+    """The answer to a question. Raises DamagedFiles, which names them, if files that it needs cannot be read.
+
+    Raises duckdb.Error if it cannot be found for another reason, want of memory and disk for example.
+    """
     as_of_ms = clock.wall_ms()
     # Before the commits are read: what is shipped in between is then in the answer and not yet in the watermark.
     oldest_ms = oldest_pending_ms(data_dir / JOURNAL)
     sums = asked.report not in ("funnel", "viewing", "live")
     by_day = asked.by == "day"
     days = _days(asked, as_of_ms)
-    with committed_events(data_dir / WAREHOUSE, days, sums=sums, by_day=by_day, memory_mb=memory_mb) as base:
-        found = _nothing(asked) if base is None else _find(base, asked, as_of_ms)
+    warehouse = data_dir / WAREHOUSE
+    try:
+        with committed_events(warehouse, days, sums=sums, by_day=by_day, memory_mb=memory_mb) as base:
+            found = _nothing(asked) if base is None else _find(base, asked, as_of_ms)
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException):
+        # One of the files, or something else: only reading them tells.
+        refuse_damaged(warehouse, (entry for entry in read_catalogue(warehouse).event_files() if days.has(entry)))
+        raise
     watermark_ms = as_of_ms if oldest_ms is None else min(oldest_ms, as_of_ms)
     return Answer(question=asked, as_of_ms=as_of_ms, watermark_ms=watermark_ms, **structs.asdict(found))
 

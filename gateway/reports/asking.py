@@ -14,7 +14,7 @@ import msgspec
 from .. import logs
 from ..errors import ReportAway
 from .question import Question
-from .task import Result, Task
+from .task import DAMAGED, Result, Task
 
 _CHILD: Final = "latchstring_gateway.reports.child"
 #: So many may wait for the one that runs; more are sent away.
@@ -87,6 +87,10 @@ class Reports:
             return msgspec.json.decode(told, type=Result)
         if child.returncode is not None and child.returncode < 0:
             raise _given_up(self._seconds)
+        if child.returncode == DAMAGED:
+            detail = trouble.decode("utf-8", "replace").strip()
+            _log.error("report_files_damaged", reason=detail)
+            raise ReportAway("warehouse_file_unreadable", detail[-1_000:], retry_after_seconds=60)
         _log.error("report_failed", status=child.returncode, reason=trouble.decode("utf-8", "replace")[-2_000:])
         raise ReportAway("report_failed", "the report could not be made; the log says why", retry_after_seconds=60)
 

@@ -15,8 +15,9 @@ import msgspec
 
 from ..clock import SystemClock
 from .ask import ask
+from .damaged import DamagedFiles
 from .ledger import ledger
-from .task import LedgerSummary, Result, Task
+from .task import DAMAGED, LedgerSummary, Result, Task
 
 _NICE: Final = 10
 #: The answer cannot be found: no memory, no disk, a file that cannot be read. What it was is told on stderr.
@@ -24,7 +25,7 @@ FAILED: Final = 1
 
 
 def main() -> int:
-    """Do one task; 0, or 1 (FAILED)."""
+    """Do one task; 0, or 1 (FAILED), or 3 (DAMAGED)."""
     os.nice(_NICE)
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     signal.alarm(task.seconds)
@@ -32,6 +33,9 @@ def main() -> int:
     try:
         answers = [ask(data_dir, asked, SystemClock(), memory_mb=task.memory_mb) for asked in task.questions]
         found = _ledger(data_dir) if task.ledger else None
+    except DamagedFiles as error:
+        print(error, file=sys.stderr)  # noqa: T201 - for whoever asked
+        return DAMAGED
     except (duckdb.Error, OSError, ValueError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - for whoever asked
         return FAILED

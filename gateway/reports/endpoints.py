@@ -32,7 +32,7 @@ class ReportEndpoints:
         return [Route("/v1/reports/{report}", self.report, methods=["GET"])]
 
     async def report(self, request: Request) -> Response:
-        """200; 400 `bad_question`, 404 `no_such_report`, 503 `report_busy`, `report_given_up`, `report_failed`."""
+        """200; 400 `bad_question`, 404 `no_such_report`, 503 `report_busy`, `report_given_up`, `report_failed`, …"""
         name = str(request.path_params["report"])
         if name not in REPORTS:
             raise NotFound("no_such_report", f"expected one of {', '.join(REPORTS)}")

@@ -16,6 +16,7 @@ from ..shipping.columns import SCHEMA
 from ..shipping.commits import FileEntry
 from ..shipping.parquet import day_of
 from . import zones
+from .damaged import refuse_cut
 from .finding import local_time
 from .question import Question
 
@@ -109,6 +110,7 @@ def committed_events(
     if not entries:
         yield None
         return
+    refuse_cut(warehouse, entries)
     with (
         tempfile.TemporaryDirectory(prefix="latchstring-report-") as spill,
         duckdb.connect(config={"memory_limit": f"{memory_mb}MB", "temp_directory": spill}) as base,

@@ -1,10 +1,15 @@
 """What a worker and a report's process tell each other. Light: a worker that imports it has no database in memory."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from ..shipping.commits import Count
 from .answer import Answer
 from .question import Question
+
+#: Exit code of a report's process: files of the warehouse cannot be read; stderr names them.
+DAMAGED: Final = 3
 
 
 class Task(Struct, frozen=True, kw_only=True):

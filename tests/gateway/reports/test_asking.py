@@ -61,7 +61,7 @@ async def test_a_report_that_cannot_be_made_is_told_as_such(tmp_path: Path) -> N
     with pytest.raises(ReportAway) as away:
         await _reports(tmp_path).answer([_ASKED])
 
-    assert away.value.code == "report_failed"
+    assert away.value.code == "warehouse_file_unreadable"
     assert str(tmp_path) not in away.value.detail
 
 

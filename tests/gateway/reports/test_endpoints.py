@@ -86,5 +86,5 @@ async def test_spoilt_warehouse_is_503_and_names_no_path(client: httpx.AsyncClie
 
     answer = await client.get("/v1/reports/pages")
 
-    assert (answer.status_code, answer.json()["code"]) == (503, "report_failed")
+    assert (answer.status_code, answer.json()["code"]) == (503, "warehouse_file_unreadable")
     assert str(tmp_path) not in answer.text
