@@ -345,7 +345,7 @@ async def test_a_goodbye_leaves_no_row_and_no_task(store_url: str, make_feed: Ma
 
 
 async def test_an_idle_worker_beats_half_as_often(make_feed: MakeFeed, own_valkey: Callable[[], Valkey]) -> None:
-    """At 1,000 workers heartbeats alone kept a third of a core of the store busy; every other one was not needed."""
+    """At 1,000 workers heartbeats alone kept a fifth of a core of the store busy; every other one was not needed."""
     server = own_valkey()
     one = await make_feed(server.url)
     await wait_until_async(one.feed.holds, "the worker to follow")
