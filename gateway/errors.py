@@ -12,6 +12,7 @@
     ├── TooMany             429  too often; come back later
     ├── StoreAway           503  cannot be known now: never a reason to forget anybody
     │   ├── TooFewReplicas  503  recorded, but a fail-over could still lose it
+    │   ├── StoreBusy       503  it is there, and could not be asked in time
     │   └── StoreRefused    503  it answered with an error that waiting does not mend
     ├── WebsiteAway         503  the same, where the website is asked
     └── ReportAway          503  a report cannot be made now, or not with so many days
@@ -124,6 +125,10 @@ class TooFewReplicas(StoreAway):
             f"recorded, but only {have} of {wanted} replicas have confirmed it; repeat it",
             code="recorded_not_confirmed",
         )
+
+
+class StoreBusy(StoreAway):
+    """The store is there, but too many ask, or it may not be asked yet: no outage, only a reason to come back."""
 
 
 class StoreRefused(StoreAway):

@@ -19,6 +19,7 @@ def page_routes(rooms: Rooms) -> list[Route]:
     """The routes; the app guards them against posts from other sites. Those of TVs are in activation_wiring.py."""
     settings = rooms.settings
     sessions = SessionPages(
+        address_of=lambda head: rooms.trusted.client_address(head.peer, head.headers),
         checker=rooms.checker,
         revoker=rooms.revoker,
         codec=rooms.codec,

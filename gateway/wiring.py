@@ -259,6 +259,7 @@ def gate(
         requires=requires,
         has_bridge=of_pages,
         takes_bearer=not of_pages,
+        address_of=lambda head: rooms.trusted.client_address(head.peer, head.headers),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 from latchstring_middleware.cookies import set_cookie
 
 from ..clock import Clock
-from ..errors import StoreAway
+from ..errors import StoreAway, StoreBusy, StoreRefused
 from ..one_thread import StillHanging
 from ..revocation.feed import Feed
 from ..revocation.link import Link
@@ -184,8 +184,10 @@ class Checker:
             verdict = await self._renewals.renew(
                 lease, advance=visit.carry == "advance", extend=not visit.background, origin=From.of(visit)
             )
-        except StoreAway:
-            if not self._may_bridge(lease):
+        except StoreAway as fault:
+            # A store that is there and busy, or answers with an error of ours, is no outage.
+            is_outage = not isinstance(fault, StoreRefused | StoreBusy)
+            if not self._may_bridge(lease, is_outage=is_outage):
                 raise
             return self._accept(lease, visit)
         if isinstance(verdict, Over):
@@ -232,8 +234,10 @@ class Checker:
             # The disk does not answer; the task that watches the file says so.
             return False
 
-    def _may_bridge(self, lease: OpenLease) -> bool:
-        """Whether this lease stands although the store cannot be asked: it is good, or was at the last contact."""
+    def _may_bridge(self, lease: OpenLease, *, is_outage: bool = True) -> bool:
+        """Whether this lease stands although the store cannot be asked: it is good, or was at the last contact before
+        an outage.
+        """
         link, policy = self._feed.links[lease.partition], self._policy
         # What was loaded from a store that was put back lacks what was revoked since the backup.
         if self._is_revoked(lease) or self._memory.found:
@@ -242,7 +246,8 @@ class Checker:
             return True
         silent_ns = self._clock.boot_ns() - link.fence.contact_ns
         return (
-            policy.outage_rule == "last-known-good"
+            is_outage
+            and policy.outage_rule == "last-known-good"
             and link.loaded
             and silent_ns <= policy.last_known_good_seconds * 1e9
             and lease.begins_at_ms <= link.fence.contact_store_ms < lease.ends_at_ms

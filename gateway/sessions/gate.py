@@ -16,7 +16,7 @@ from latchstring_middleware.identity_headers import strip_identity
 from ..clock import Clock
 from ..hot_route import head_of
 from ..metrics import VERIFY
-from ..wire import Reply
+from ..wire import Head, Reply
 from . import visit
 from .check import Accepted, Level
 from .judge import Judge
@@ -48,7 +48,7 @@ class Gate:
     they are also asked about what it may be read as (path_readings.py): no less is asked of it, and it is public if
     that is, too. The app finds no `X-Latch-*` header of a client in the scope, in no spelling.
     `has_bridge` where the bridge is a page of the same host, while visitors move in. `takes_bearer` where TVs may come
-    in with their access tokens, as they may behind a proxy.
+    in with their access tokens, as they may behind a proxy. `address_of` finds the browser's address behind proxies.
     """
 
     def __init__(
@@ -61,11 +61,13 @@ class Gate:
         requires: Callable[[str], Requirement] | None = None,
         has_bridge: bool = False,
         takes_bearer: bool = False,
+        address_of: Callable[[Head], str] | None = None,
     ) -> None:
         self._app = app
         self._judge = judge
         self._has_bridge = has_bridge
         self._takes_bearer = takes_bearer
+        self._address_of = address_of
         self._clock = clock
         self._is_public = is_public or (lambda path: False)
         self._requires = requires or (lambda path: Requirement())
@@ -86,6 +88,7 @@ class Gate:
             arrived_ns=self._clock.boot_ns(),
             background=asked.background,
             takes_bearer=self._takes_bearer,
+            client_address=None if self._address_of is None else self._address_of(head),
         )
         if self._judge.lets_pass(visited):
             VERIFY.labels("preflight").inc()

@@ -8,6 +8,7 @@ POST /latch/sign-out-everywhere   signs the account out on every device; the ans
 """
 
 import contextlib
+from collections.abc import Callable
 from datetime import UTC
 from typing import Final
 
@@ -26,6 +27,7 @@ from ..pages.render import Pages
 from ..revocation.revoke import Revoker
 from ..tokens.codec import Codec, Refused
 from ..tokens.purposes import Lease
+from ..wire import Head
 from . import return_path, visit
 from .check import Accepted, Checker
 from .policy import DEVICE_COOKIE, RUN_COOKIE, SESSION_COOKIE
@@ -41,8 +43,17 @@ class SessionPages:
     """Holds the collaborators of the pages."""
 
     def __init__(
-        self, *, checker: Checker, revoker: Revoker, codec: Codec, clock: Clock, pages: Pages, sign_in_url: str
+        self,
+        *,
+        checker: Checker,
+        revoker: Revoker,
+        codec: Codec,
+        clock: Clock,
+        pages: Pages,
+        sign_in_url: str,
+        address_of: Callable[[Head], str],
     ) -> None:
+        self._address_of = address_of
         self._checker = checker
         self._revoker = revoker
         self._codec = codec
@@ -62,7 +73,7 @@ class SessionPages:
 
     async def arrived(self, request: Request) -> Response:
         """303 to the target if the browser brought its new cookie back, else the cookies-required page."""
-        visited = visit.read(head_of(request.scope), None, arrived_ns=self._clock.boot_ns())
+        visited = self._visit(request)
         if visited.token is None:
             return self._pages.reader(request).page("cookies_required.html", status=403, retry_url=self._sign_in_url)
         target = return_path.open_target(self._codec, request.query_params.get("to", ""), now_ms=self._clock.wall_ms())
@@ -76,7 +87,7 @@ class SessionPages:
 
     async def sign_out(self, request: Request) -> Response:
         """End the session everywhere; the browser's cookies go only when the store has said so."""
-        visited = visit.read(head_of(request.scope), None, arrived_ns=self._clock.boot_ns())
+        visited = self._visit(request)
         try:
             verdict = await self._checker.check(visited)
             # "over" may be this browser's alone (its run cookie is gone): the session itself can still be alive.
@@ -99,7 +110,7 @@ class SessionPages:
 
     async def sign_out_everywhere(self, request: Request) -> Response:
         """Sign the account out on every device; sign-ins that were checked before are refused. 303 for a stranger."""
-        visited = visit.read(head_of(request.scope), None, arrived_ns=self._clock.boot_ns())
+        visited = self._visit(request)
         try:
             verdict = await self._checker.check(visited)
             if not isinstance(verdict, Accepted):
@@ -113,6 +124,10 @@ class SessionPages:
         response = receipt_page(receipt, [whole], reader, zone=UTC, base_url="/", signed_out_here=True)
         response.headers["clear-site-data"] = _CLEAR_SITE_DATA
         return _cleared(response)
+
+    def _visit(self, request: Request) -> visit.Visit:
+        head = head_of(request.scope)
+        return visit.read(head, None, arrived_ns=self._clock.boot_ns(), client_address=self._address_of(head))
 
     async def _end(self, token: bytes | None) -> None:
         lease = self._codec.open(token or b"", Lease)

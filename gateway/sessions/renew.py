@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias, cast
 from msgspec.structs import replace
 
 from ..devices.place import prefix_of
-from ..errors import StoreAway
+from ..errors import StoreAway, StoreBusy
 from ..ids import new_id
 from ..metrics import CREDENTIALS
 from ..recognition.describe import describe
@@ -147,7 +147,7 @@ class Renewals:
             async with asyncio.timeout(self._store.timeout_seconds / 2):
                 await self._turns.acquire()
         except TimeoutError:
-            raise StoreAway("too many wait for the store; try again") from None
+            raise StoreBusy("too many wait for the store; try again") from None
         finally:
             # From here on it counts as sent: a later request may have come after what the script will read.
             del self._unsent[key]
@@ -168,7 +168,7 @@ class Renewals:
                 raise StoreAway
             answer = await self._redeem(key, lease, may_accuse=True)
         if answer[0] == "unsure":
-            raise StoreAway
+            raise StoreBusy("the store's clock was set; try again")
         if answer[0] != "ok":
             reason = cast(Ended, answer[0])
             if reason == "unknown":

@@ -71,8 +71,12 @@ def read(
     arrived_ns: int,
     background: bool = False,
     takes_bearer: bool = False,
+    client_address: str | None = None,
 ) -> Visit:
-    """Gather a visit from a forward-auth request (with `original`, from a trusted proxy) or a direct one."""
+    """Gather a visit from a forward-auth request (with `original`, from a trusted proxy) or a direct one.
+
+    Of a direct one, `client_address` is the browser's own where a trusted proxy passed it on; else the peer's.
+    """
     headers = dict(head.headers)
     cookies = named_cookies(head.headers, _NAMES)
     method = original.method if original else head.method.decode("latin-1")
@@ -86,7 +90,7 @@ def read(
         run=cookies.get(_RUN),
         method=method,
         target=target,
-        client_address=original.client_address if original else head.peer,
+        client_address=original.client_address if original else client_address or head.peer,
         agent=headers.get(b"user-agent", b"").decode("latin-1"),
         # An app cannot be sent to a page.
         navigation=shown is None and method == "GET" and shows_page(headers),

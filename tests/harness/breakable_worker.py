@@ -38,9 +38,9 @@ def put_mistakes_in() -> None:
     from latchstring_middleware.cookies import clear_cookie
 
     if breaks("no-bridge"):
-        Checker._may_bridge = lambda _self, _lease: False  # type: ignore[method-assign,assignment]
+        Checker._may_bridge = lambda *_args, **_options: False  # type: ignore[method-assign]
     if breaks("endless-bridge"):
-        Checker._may_bridge = lambda self, _lease: self._feed.loaded  # type: ignore[method-assign,assignment]
+        Checker._may_bridge = lambda self, *_args, **_options: self._feed.loaded  # type: ignore[method-assign]
     _tell_whom(LogNames, identifiers, signals)
     if breaks("clear-on-away"):
         cleared = (b"set-cookie", clear_cookie(SESSION_COOKIE).encode())

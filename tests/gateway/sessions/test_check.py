@@ -2,16 +2,21 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from harness.valkey import Valkey
 from harness.waiting import wait_until_async
 from harness.worker_app import SESSION, Worker, running_worker, set_cookies, settings_for
+from latchstring_gateway.ids import Account
+from latchstring_gateway.sessions.leases import OpenLease
+from latchstring_gateway.store import keys
 
 pytestmark = pytest.mark.store
 
@@ -169,3 +174,19 @@ async def test_a_replica_left_behind_proves_nothing(worker: Worker, valkey: Valk
 
     _is_patient(over)
     assert removed.status_code == 503
+
+
+async def test_a_lease_that_was_over_was_let_in_by_any_fault(worker: Worker) -> None:
+    """Last-known-good is for outages: a store that is there, crowded or answering with an error of ours, is none."""
+    jar = await worker.signed_in()
+    checker, lease = worker.rooms.checker, worker.lease(jar)
+    contact_ms = worker.rooms.feed.links[keys.partition_of(Account(lease.account))].fence.contact_store_ms
+    # Good at the last contact, and over a moment later; nothing is awaited from here on, so there is no other contact.
+    over = replace(lease, issued_at_ms=contact_ms - 200_000, lease_end_ms=contact_ms + 1)
+    opened = checker._leases.find(worker.seal(over).encode())
+    time.sleep(0.01)
+
+    assert isinstance(opened, OpenLease)
+    assert not checker._is_running(opened)
+    assert checker._may_bridge(opened)
+    assert not checker._may_bridge(opened, is_outage=False)

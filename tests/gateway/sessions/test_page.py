@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.worker_app import DEVICE, RUN, SESSION, Jar, Worker, now_ms, set_cookies
+from harness.worker_app import AGENT, DEVICE, NAVIGATION, RUN, SESSION, Jar, Worker, now_ms, set_cookies
 from latchstring_gateway.ids import Account, to_text
 from latchstring_gateway.sessions import return_path
 from latchstring_gateway.store import keys
@@ -174,3 +174,15 @@ async def test_no_other_website_can_sign_a_visitor_out(worker: Worker, headers: 
     assert "<form" in asked.text
     assert set_cookies(asked) == []
     assert (await worker.verify(jar)).status_code == 200
+
+
+async def test_our_own_pages_wrote_down_the_proxys_network(worker: Worker) -> None:
+    """A renewal on the page of devices, or at a sign-out, is of the visitor, as a trusted proxy tells it."""
+    jar = Jar()
+    await worker.sign_in("ada", jar=jar, browser={"user_agent": AGENT, "address": "193.0.6.139"})
+    headers = {**NAVIGATION, "cookie": worker.run_out(jar).header(), "x-forwarded-for": "203.0.113.9, 127.0.0.1"}
+    shown = await worker.client.get("/latch/devices", headers=headers)
+    (row,) = (await worker.api("GET", "/v1/accounts/ada/devices")).json()["devices"]
+
+    assert shown.status_code == 200
+    assert row["place"] == "203.0.113.0/24"
