@@ -25,6 +25,7 @@ from . import (
     serve,
     store,
     trials,
+    warehouse,
 )
 
 app = typer.Typer(
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 _GROUPS = (
     serve, demo, keys, inspect_token, log_name, admin, hooks, revoke, moving, store, reports, ledger, dead_letters,
-    page_script, redirect, links, erase, geo, trials, fingerprints,
+    page_script, redirect, links, erase, geo, trials, fingerprints, warehouse,
 )  # fmt: skip
 for _group in _GROUPS:
     _group.register(app)

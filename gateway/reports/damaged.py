@@ -4,12 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from ..shipping.commits import FileEntry
+from ..shipping.parquet import is_damaged
 
-_REMEDY: Final = "put it back from a backup; reports of days that do not need it go on"
+_REMEDY: Final = "put it back from a backup, or give it up: latchstring warehouse check --quarantine"
 
 
 class DamagedFiles(Exception):
@@ -33,16 +31,6 @@ def refuse_damaged(warehouse: Path, entries: Iterable[FileEntry]) -> None:
     bad = [entry.path for entry in entries if is_damaged(warehouse, entry)]
     if bad:
         raise DamagedFiles(*bad)
-
-
-def is_damaged(warehouse: Path, entry: FileEntry) -> bool:
-    """Whether a file cannot be read to its end, one row group at a time, or has not its rows."""
-    try:
-        with pq.ParquetFile(warehouse / entry.path) as file:
-            rows: int = sum(file.read_row_group(group).num_rows for group in range(file.num_row_groups))
-    except (OSError, ValueError, pa.ArrowException):
-        return True
-    return rows != entry.rows
 
 
 def _is_cut(path: Path) -> bool:

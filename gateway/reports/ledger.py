@@ -125,7 +125,7 @@ def _check(commit: Commit, catalogue: Catalogue, result: Ledger, *, reads_files:
     if reasons != excluded:
         result.problems.append(f"segment {commit.segment}: {excluded} hits excluded, reasons told for {reasons}")
     rows = sum(count_rows(entry, catalogue.warehouse, result) for entry in catalogue.events_of(commit))
-    rows -= sum(len(found.gone_rows) for found in adjustments)
+    rows -= sum(len(found.gone_rows) - found.lost_gone_rows for found in adjustments)
     if rows != good:
         result.problems.append(f"segment {commit.segment}: {good} good hits committed, {rows} rows found")
     letters = sum(count_lines(entry, catalogue.warehouse, result) for entry in catalogue.letters_of(commit))

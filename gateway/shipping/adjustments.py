@@ -51,7 +51,7 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     made_at_ms: int
     #: The commit record it belongs to.
     commit: str
-    why: Literal["duplicates", "replay", "erasure"]
+    why: Literal["duplicates", "replay", "erasure", "damage"]
     #: The erasure it was made for.
     erasure: str | None = None
     #: What is added to the counts; most of these are negative somewhere.
@@ -64,6 +64,10 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gone_rows: list[Unit] = []
     gone_letters: list[Unit] = []
     duplicates: list[Duplicate] = []
+    #: Files of the commit, or of its adjustments, that could not be read and were set aside; and how many of their rows
+    #: did not count before that.
+    lost: list[str] = []
+    lost_gone_rows: int = 0
     #: What is added to the dead letters by reason, mostly negative; None in records from before they were counted.
     reasons: dict[str, int] | None = None
 

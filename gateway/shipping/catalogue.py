@@ -43,8 +43,11 @@ class Catalogue:
         return self._by_commit.get(commit.segment, [])
 
     def events_of(self, commit: Commit) -> list[FileEntry]:
-        """The Parquet files of one commit, those of adjustments included."""
-        return [*commit.events, *(entry for found in self.adjustments_of(commit) for entry in found.events)]
+        """The Parquet files of one commit, those of adjustments included; not what was set aside."""
+        adjustments = self.adjustments_of(commit)
+        entries = [*commit.events, *(entry for found in adjustments for entry in found.events)]
+        lost = {path for found in adjustments for path in found.lost}
+        return [entry for entry in entries if entry.path not in lost] if lost else entries
 
     def letters_of(self, commit: Commit) -> list[FileEntry]:
         """The files of dead letters of one commit, those of adjustments included."""

@@ -112,3 +112,13 @@ def _write_table(table: pa.Table, path: Path) -> None:
 def row_count(path: Path) -> int:
     """The number of rows a file says it has; OSError if it is not there, ValueError if it is no Parquet."""
     return int(pq.read_metadata(path).num_rows)
+
+
+def is_damaged(warehouse: Path, entry: FileEntry) -> bool:
+    """Whether a file cannot be read to its end, one row group at a time, or has not its rows."""
+    try:
+        with pq.ParquetFile(warehouse / entry.path) as file:
+            rows: int = sum(file.read_row_group(group).num_rows for group in range(file.num_row_groups))
+    except (OSError, ValueError, pa.ArrowException):
+        return True
+    return rows != entry.rows

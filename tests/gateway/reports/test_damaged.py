@@ -10,9 +10,10 @@ from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.errors import ReportAway
 from latchstring_gateway.reports.ask import ask
 from latchstring_gateway.reports.asking import Reports
-from latchstring_gateway.reports.damaged import DamagedFiles, is_damaged
+from latchstring_gateway.reports.damaged import DamagedFiles
 from latchstring_gateway.reports.question import Question, question
 from latchstring_gateway.shipping.catalogue import read_catalogue
+from latchstring_gateway.shipping.parquet import is_damaged
 
 _DAY_MS = 86_400_000
 
