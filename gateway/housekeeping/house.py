@@ -153,7 +153,7 @@ class House:
     def sweep(self) -> None:
         """Remove leftovers."""
         with contextlib.suppress(LockedError), locked(self._warehouse / KEEPER):
-            sweep(self._warehouse, self._journal, self._clock)
+            sweep(self._warehouse, self._journal, self._clock, keep_days=self._keep_days)
 
     def publish(self) -> None:
         """Publish the ledger's sums, what the index lacks, and how long an erasure has waited."""

@@ -51,3 +51,33 @@ def test_half_made_records_go_when_nobody_has_touched_them_for_an_hour(tmp_path:
 
     assert sweep(tmp_path / "warehouse", tmp_path / "journal", SystemClock()) == 1
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_folders_of_days_that_are_gone_go_too(tmp_path: Path) -> None:
+    """Twenty-five a day stayed for ever, and every look for leftovers went through all of them."""
+    old = tmp_path / "warehouse/events/dt=2020-01-15/hour=08"
+    new = tmp_path / "warehouse/events/dt=2020-01-16/hour=09"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    os.utime(old, (0, 0))
+
+    sweep(tmp_path / "warehouse", tmp_path / "journal", SystemClock())
+    os.utime(old.parent, (0, 0))
+    sweep(tmp_path / "warehouse", tmp_path / "journal", SystemClock())
+
+    assert [path.name for path in (tmp_path / "warehouse/events").iterdir()] == ["dt=2020-01-16"]
+    assert new.is_dir()
+
+
+def test_quarantine_is_kept_for_as_long_as_events_are(tmp_path: Path) -> None:
+    """Damaged segments stayed for ever, unless somebody was erased."""
+    folder = tmp_path / "warehouse" / "quarantine"
+    folder.mkdir(parents=True)
+    old, new = folder / "a.segment", folder / "b.segment"
+    for path in (old, new):
+        path.write_bytes(b"damaged")
+    os.utime(old, (0, 0))
+
+    assert sweep(tmp_path / "warehouse", tmp_path / "journal", SystemClock()) == 0
+    assert sweep(tmp_path / "warehouse", tmp_path / "journal", SystemClock(), keep_days=30) == 1
+    assert (old.exists(), new.exists()) == (False, True)
