@@ -77,7 +77,7 @@ class Revoker:
             entry = await self._append(account, revocation_id, targets[len(earlier) * SLICE :], reason, repeat_key)
             if isinstance(entry, str):
                 return await self._certifier.again(entry)
-            self._tell(account, targets, reason)
+            self._tell(account, targets[len(earlier) * SLICE :], reason)
             receipt = await self._certifier.certify(
                 revocation_id, [*earlier, entry], started_ns=started_ns, reason=reason
             )
@@ -109,6 +109,8 @@ class Revoker:
             entry = await self._append(account, slice_id, targets[start : start + SLICE], reason, None)
             assert isinstance(entry, Appended), "a slice has an id of its own"
             appended.append(entry)
+            # Told as it goes: thousands of lines at once would stall the worker.
+            self._tell(account, targets[start : start + SLICE], reason)
         return appended
 
     async def close(self) -> None:
