@@ -21,10 +21,12 @@ from typing import Final
 
 from .claims import Claim, Owner, Verdict, other_claim
 from .commits import Commit, Run
-from .seen_file import KNOWN, OWN, TAKEN_IN, open_index
+from .seen_file import KNOWN, OWN, TAKEN_IN, open_shared
 
 FILE: Final = "seen.sqlite"
 _LOCK: Final = "seen.lock"
+#: Held together by all who have the index open.
+_USERS: Final = "seen.users.lock"
 
 #: A retry counts once within this time.
 WINDOW_MS: Final = 7 * 86_400_000
@@ -43,15 +45,22 @@ class Seen:
 
     def __init__(self, warehouse: Path) -> None:
         self._lock = os.open(warehouse / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with self._alone():
-            self._open(warehouse)
+        self._users = os.open(warehouse / _USERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            with self._alone():
+                self._open(warehouse)
+        except BaseException:
+            os.close(self._users)
+            os.close(self._lock)
+            raise
 
     def _open(self, warehouse: Path) -> None:
-        self._base = open_index(warehouse / FILE, patience_seconds=_PATIENCE_SECONDS)
+        self._base = open_shared(warehouse / FILE, self._users, patience_seconds=_PATIENCE_SECONDS)
 
     def close(self) -> None:
         """Let go of the file."""
         self._base.close()
+        os.close(self._users)
         os.close(self._lock)
 
     @contextlib.contextmanager

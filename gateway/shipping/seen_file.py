@@ -1,10 +1,14 @@
 """The file of the index of what was counted: its tables, and opening it (seen.py says what stands in them)."""
 
+import fcntl
 import sqlite3
 from pathlib import Path
 from typing import Final
 
+from .. import logs
 from .durable import private_file
+
+_log: Final = logs.get("shipping")
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS segments (
@@ -56,3 +60,33 @@ def open_index(path: Path, *, patience_seconds: float) -> sqlite3.Connection:
     if not any(name == "noticed_ms" for _, name, *_ in base.execute("PRAGMA table_info(segments)")):
         base.execute("ALTER TABLE segments ADD COLUMN noticed_ms INTEGER NOT NULL DEFAULT 0")
     return base
+
+
+def open_shared(path: Path, users: int, *, patience_seconds: float) -> sqlite3.Connection:
+    """The same, holding the lock of `users` together with all who have it open.
+
+    What is no database is set aside and made anew: it holds nothing that the warehouse does not say. Not while others
+    have it open, who would go on claiming in the old one.
+    """
+    try:
+        base = open_index(path, patience_seconds=patience_seconds)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise error from None
+        _set_aside(path)
+        base = open_index(path, patience_seconds=patience_seconds)
+    fcntl.flock(users, fcntl.LOCK_SH)
+    return base
+
+
+def _set_aside(path: Path) -> None:
+    """Rename an index that is none any more; it is made anew, and filled from the warehouse (index_rebuild.py)."""
+    for suffix in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            file.replace(file.with_name(file.name + ".unreadable"))
+    _log.error("index_unreadable", file=f"{path}.unreadable", remedy="delete it; the index is made anew by itself")

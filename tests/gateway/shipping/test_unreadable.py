@@ -1,5 +1,6 @@
 """One file of a warehouse that cannot be read is named and skipped; everything else goes on, exactly."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from latchstring_gateway.shipping.dead_letters import UNREADABLE_LETTER
 from latchstring_gateway.shipping.erasures import Erased, Erasures, Subject
 from latchstring_gateway.shipping.pseudonyms import PseudonymKeyError, Pseudonyms
 from latchstring_gateway.shipping.run import Shipper
+from latchstring_gateway.shipping.seen import Seen
 
 _DAMAGE = [b"", b'{"version":1,', b"\xff\xfe\x00", b"[" * 100_000, b"{}"]
 
@@ -117,7 +119,8 @@ def test_a_line_of_dead_letters_that_cannot_be_read_is_a_letter(tmp_path: Path) 
 
     assert [letter.reason for letter in letters] == ["not_an_object", UNREADABLE_LETTER, UNREADABLE_LETTER]
     assert len({(letter.record_id, letter.unit) for letter in letters}) == 3
-    assert ledger(tmp_path).problems == []
+    (problem,) = ledger(tmp_path).problems
+    assert path.name in problem
 
 
 @pytest.mark.parametrize(
@@ -156,3 +159,37 @@ def test_claims_are_kept_while_nobody_knows_what_a_record_stood_for(tmp_path: Pa
     assert not segment.exists()
     assert _pages(tmp_path) == []
     assert ledger(tmp_path).total.duplicate == 1
+
+
+def test_an_index_that_is_no_database_is_made_anew(tmp_path: Path) -> None:
+    """It holds nothing that the warehouse does not say: a retry counts once all the same. Not while others use it."""
+    write_segment(tmp_path, [pixel(b"p=/a", hit_id=b"h1")])
+    _ship(tmp_path)
+    index = tmp_path / "warehouse/seen.sqlite"
+    for path in (tmp_path / "warehouse").glob("seen.sqlite-*"):
+        path.unlink()
+    index.write_bytes(b"no database" * 1_000)
+    with House(tmp_path, ManualClock()) as house:
+        while house.take_in():
+            pass
+
+        write_segment(tmp_path, [pixel(b"p=/a", hit_id=b"h1"), pixel(b"p=/b")])
+        _ship(tmp_path)
+
+    assert _pages(tmp_path) == ["/a", "/b"]
+    assert ledger(tmp_path).total.duplicate == 1
+    assert (tmp_path / "warehouse/seen.sqlite.unreadable").exists()
+
+
+def test_an_index_that_others_have_open_is_left_to_them(tmp_path: Path) -> None:
+    """They would go on claiming in the one that was set aside."""
+    tmp_path.joinpath("warehouse").mkdir()
+    seen = Seen(tmp_path / "warehouse")
+    for path in (tmp_path / "warehouse").glob("seen.sqlite*"):
+        path.write_bytes(b"no database" * 1_000)
+
+    with pytest.raises(sqlite3.DatabaseError):
+        Seen(tmp_path / "warehouse")
+
+    seen._base.close()
+    assert not (tmp_path / "warehouse/seen.sqlite.unreadable").exists()
