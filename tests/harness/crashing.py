@@ -99,7 +99,9 @@ def hit(number: int, at_ms: int = NOW_MS) -> bytes:
 def run(target: Callable[..., None], *arguments: Any) -> int | None:
     """Run a function of this file in a process forked from a clean one; gives its exit code, negative for a signal."""
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["latchstring_gateway.shipping.run", "latchstring_gateway.beacons.journal"])
+    # What each child would import again, for half a second (pyarrow looks for pandas when it writes its first table).
+    ours = (name for name in tuple(sys.modules) if name.startswith("latchstring_gateway."))
+    processes.set_forkserver_preload(["pytest", "structlog", "duckdb", "pyarrow.parquet", "pandas", *ours])
     process = processes.Process(target=target, args=arguments)
     process.start()
     process.join(20)
