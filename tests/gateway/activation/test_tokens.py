@@ -1,6 +1,7 @@
 """Tokens of TVs: shown, exchanged, lost on the way, copied; and what is no token of theirs."""
 
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from harness.asgi import ask
 from harness.tv import SETTINGS, Tv, connect
 from harness.valkey import Valkey
+from harness.visitor import events
 from harness.waiting import wait_until_async
 from harness.worker_app import FORWARDED, NAVIGATION, SESSION, Jar, Worker, running_worker, settings_for
 from latchstring_gateway import wiring
@@ -118,8 +120,12 @@ async def test_a_power_cut_may_take_the_last_tokens_away(connected: Tv, worker: 
 async def test_a_copied_refresh_token_ends_this_sign_in_when_it_comes_late(
     connected: Tv, worker: Worker, owner: Jar
 ) -> None:
-    """The TV has gone on for two tokens: who brings the old one is a thief, both are out, the owner's browser stays."""
-    stolen = connected.tokens["refresh_token"]
+    """The TV has gone on for two tokens: who brings the old one is a thief, both are out, the owner's browser stays.
+
+    The owner and the website are told of whom; the row of the sign-in keeps nothing personal.
+    """
+    stolen, row = connected.tokens["refresh_token"], await _row(worker)
+    device = await worker.store.redis.hget(row, "device")
     for _ in range(2):
         await _age(worker, _KEPT_MS)
         await connected.refresh()
@@ -133,7 +139,14 @@ async def test_a_copied_refresh_token_ends_this_sign_in_when_it_comes_late(
     await wait_until_async(is_out, "the TV's access token to be refused")
     assert (await connected.refresh()).json()["error"] == "invalid_grant"
     assert (await worker.verify(owner)).status_code == 200
-    assert await worker.store.redis.hget(await _row(worker), "reason") == "reuse"
+    left = await worker.store.redis.hgetall(row)
+    assert (set(left), left["state"]) == ({"state", "reason", "owner"}, "ended")
+    assert left["reason"] == "reuse"
+    (told,) = await events(worker, "credential.reuse")
+    session = row.rpartition(":")[2]
+    assert json.loads(told["data"]) == {"session": session, "device": device, "presented": 1, "current": 3}
+    devices = (await worker.api("GET", "/v1/accounts/ada/devices")).json()["devices"]
+    assert [one["id"] for one in devices if one["reuse_at_ms"]] == [device]
 
 
 async def test_a_refresh_token_is_its_clients_alone_and_trying_consumes_nothing(connected: Tv, worker: Worker) -> None:
