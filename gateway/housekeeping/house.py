@@ -73,7 +73,7 @@ class House:
     def __enter__(self) -> "House":
         make_directory(self._warehouse)
         make_directory(self._journal)
-        seen = Seen(self._warehouse)
+        seen = self._seen = Seen(self._warehouse)
         self._open.callback(seen.close)
         records = Records(self._warehouse)
         self.rebuild = IndexRebuild(self._warehouse, self._journal, self._clock, seen, records)
@@ -115,11 +115,14 @@ class House:
         self._open.close()
 
     def run(self, stop: threading.Event, work: Work) -> None:
-        """Keep house until told to stop; what one of the tasks raises stops no other."""
+        """Keep house until told to stop; what one of the tasks raises stops no other.
+
+        Raises IndexReplacedError when the index is another file by now: begin again with a new House.
+        """
 
         def step(name: str, act: Callable[[], object], every_seconds: float = 0) -> Step:
             turns = work.task(f"housekeeping_{name}", within_seconds=WITHIN_SECONDS, remedy=_REMEDY)
-            return Step(turns, act, self._clock, every_seconds=every_seconds)
+            return Step(turns, self._seen.watched()(act), self._clock, every_seconds=every_seconds)
 
         steps = [
             step("sweep", self.sweep, _SWEEP_SECONDS),
@@ -132,6 +135,7 @@ class House:
         while not stop.is_set():
             # Each has its turn in every round, so none that has much to do keeps another from its own.
             busy = [one.turn() for one in steps]
+            self._seen.check()
             stop.wait(BREATH_SECONDS if any(busy) else REST_SECONDS)
 
     def tidy(self) -> bool:

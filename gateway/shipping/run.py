@@ -100,7 +100,8 @@ class Shipper:
                 self._warehouse, self._clock, self._senders, self._commits, self._seen, self._policies
             )
             sweep_unborn(self._journal)
-            catch_up(self._seen, self._commits, self._journal, now_ms=self._clock.wall_ms())
+            with self._seen.watched():
+                catch_up(self._seen, self._commits, self._journal, now_ms=self._clock.wall_ms())
             self._held_up = HeldUp(self._clock, self._warehouse / f"shipper-{self._number}.trying")
             self._open = opening.pop_all()
         return self
@@ -138,7 +139,8 @@ class Shipper:
                     continue
                 self._held_up.begin(path.name)
                 try:
-                    self._ship(path, descriptor)
+                    with self._seen.watched():
+                        self._ship(path, descriptor)
                 except Exception as error:
                     self._held_up.failed(path.name, error)
                     failed(error)
@@ -154,7 +156,8 @@ class Shipper:
     def run(self, stop: threading.Event, work: Work | None = None) -> None:
         """Ship until told to stop, and do what is due besides; none of it stops any other.
 
-        A segment that cannot be shipped stays in the journal and is tried again, later and later.
+        A segment that cannot be shipped stays in the journal and is tried again, later and later. Raises
+        IndexReplacedError when the index is another file by now: begin again with a new Shipper.
         """
         work = work or Work(self._clock)
 
@@ -180,6 +183,7 @@ class Shipper:
         while not stop.is_set():
             forgetting.turn()
             shipping.turn()
+            self._seen.check()
             stop.wait(REST_SECONDS)
 
     def _ship(self, path: Path, descriptor: int) -> None:

@@ -9,24 +9,23 @@ exactly one is counted. A shipper that dies after a claim finds it its own when 
 that a journal wrote twice are known by runs of record numbers.
 
 The index may be deleted: what is committed is read back from the files (`housekeeping/index_rebuild.py`), the rest is
-claimed anew.
+claimed anew. So one that is damaged is set aside, and every process that has it open begins again.
 """
 
 import contextlib
 import fcntl
 import os
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from .claims import Claim, Owner, Verdict, other_claim
 from .commits import Commit, Run
-from .seen_file import KNOWN, OWN, TAKEN_IN, open_shared
+from .seen_file import KNOWN, OWN, TAKEN_IN, IndexReplacedError, check_same, is_damage, open_index, set_aside
 
 FILE: Final = "seen.sqlite"
 _LOCK: Final = "seen.lock"
-#: Held together by all who have the index open.
-_USERS: Final = "seen.users.lock"
 
 #: A retry counts once within this time.
 WINDOW_MS: Final = 7 * 86_400_000
@@ -44,23 +43,17 @@ class Seen:
     """The index of one warehouse. Raises sqlite3.Error if its file cannot be used."""
 
     def __init__(self, warehouse: Path) -> None:
+        self._path = warehouse / FILE
         self._lock = os.open(warehouse / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._users = os.open(warehouse / _USERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            with self._alone():
-                self._open(warehouse)
-        except BaseException:
-            os.close(self._users)
-            os.close(self._lock)
-            raise
-
-    def _open(self, warehouse: Path) -> None:
-        self._base = open_shared(warehouse / FILE, self._users, patience_seconds=_PATIENCE_SECONDS)
+        with contextlib.ExitStack() as opening, self._alone():
+            opening.callback(os.close, self._lock)
+            self._base = open_index(self._path, patience_seconds=_PATIENCE_SECONDS)
+            self._inode = self._path.stat().st_ino
+            opening.pop_all()
 
     def close(self) -> None:
         """Let go of the file."""
         self._base.close()
-        os.close(self._users)
         os.close(self._lock)
 
     @contextlib.contextmanager
@@ -76,13 +69,32 @@ class Seen:
     def transaction(self) -> Iterator[None]:
         """All or nothing, and no other shipper in between."""
         with self._alone():
+            self.check()
             self._base.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
-                self._base.execute("ROLLBACK")
+                if self._base.in_transaction:  # else SQLite has rolled back: the file or the disk failed
+                    self._base.execute("ROLLBACK")
                 raise
             self._base.execute("COMMIT")
+
+    def check(self) -> None:
+        """Raise IndexReplacedError if the index is another file by now: damaged and set aside, or deleted."""
+        check_same(self._path, self._inode)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Where the file turns out to be damaged, set it aside and raise IndexReplacedError."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                with self._alone():
+                    self.check()
+                    set_aside(self._path)
+                raise IndexReplacedError from error
+            raise
 
     def number(self, segment: str) -> int:
         """The number by which the index knows a segment."""
@@ -108,10 +120,10 @@ class Seen:
             elif print_ == claim.print:
                 verdicts[index] = "duplicate"
             else:
-                verdicts[index] = "conflict" if self._claimother_claim(segment, claim) else "duplicate"
+                verdicts[index] = "conflict" if self._claim_other(segment, claim) else "duplicate"
         return verdicts
 
-    def _claimother_claim(self, segment: int, claim: Claim) -> bool:
+    def _claim_other(self, segment: int, claim: Claim) -> bool:
         other = other_claim(claim)
         before = self._base.total_changes
         self._insert(segment, [other])

@@ -1,6 +1,6 @@
 """The file of the index of what was counted: its tables, and opening it (seen.py says what stands in them)."""
 
-import fcntl
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -41,13 +41,48 @@ KNOWN: Final = 2
 OWN: Final = 3
 #: What the log of SQLite may take on the disk between turns.
 _LOG_BYTES: Final = 64 * 1024 * 1024
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class IndexReplacedError(Exception):
+    """The file that is open here is not the index any more; whoever uses it has to begin again."""
+
+    def __init__(self) -> None:
+        super().__init__("seen.sqlite is another file now; this process begins again with it")
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file is no database (any more), rather than busy, full or out of reach."""
+    # Extended codes have more above the lowest byte.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
 def open_index(path: Path, *, patience_seconds: float) -> sqlite3.Connection:
-    """Open the index, made if need be. Others may not open it at the same moment. Raises sqlite3.Error."""
+    """Open the index, made if need be. Others may not open it at the same moment. Raises sqlite3.Error.
+
+    One that is damaged is set aside and made anew: it holds nothing that the warehouse does not say.
+    """
+    try:
+        return _opened(path, patience_seconds)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+    set_aside(path)
+    return _opened(path, patience_seconds)
+
+
+def _opened(path: Path, patience_seconds: float) -> sqlite3.Connection:
     # Its journals get the permissions of the file itself.
     private_file(path)
-    base = sqlite3.connect(path, isolation_level=None, timeout=patience_seconds)
+    with contextlib.ExitStack() as opening:
+        base = sqlite3.connect(path, isolation_level=None, timeout=patience_seconds)
+        opening.callback(base.close)
+        _prepare(base)
+        opening.pop_all()
+    return base
+
+
+def _prepare(base: sqlite3.Connection) -> None:
     # A power loss may take the last transactions, never half of one. What is committed by then is restored; what is
     # not is claimed again.
     base.execute("PRAGMA journal_mode = WAL")
@@ -59,32 +94,21 @@ def open_index(path: Path, *, patience_seconds: float) -> sqlite3.Connection:
         base.executescript(f"BEGIN; {_OLD_RUNS} COMMIT;")
     if not any(name == "noticed_ms" for _, name, *_ in base.execute("PRAGMA table_info(segments)")):
         base.execute("ALTER TABLE segments ADD COLUMN noticed_ms INTEGER NOT NULL DEFAULT 0")
-    return base
 
 
-def open_shared(path: Path, users: int, *, patience_seconds: float) -> sqlite3.Connection:
-    """The same, holding the lock of `users` together with all who have it open.
+def check_same(path: Path, inode: int) -> None:
+    """Raise IndexReplacedError if another file or none goes by the index's name."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_ino == inode:
+            return
+    raise IndexReplacedError
 
-    What is no database is set aside and made anew: it holds nothing that the warehouse does not say. Not while others
-    have it open, who would go on claiming in the old one.
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged index; it is made anew, and filled from the warehouse (index_rebuild.py).
+
+    Whoever calls this holds the index's lock. Others notice at their next transaction. Raises OSError.
     """
-    try:
-        base = open_index(path, patience_seconds=patience_seconds)
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError as error:
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise error from None
-        _set_aside(path)
-        base = open_index(path, patience_seconds=patience_seconds)
-    fcntl.flock(users, fcntl.LOCK_SH)
-    return base
-
-
-def _set_aside(path: Path) -> None:
-    """Rename an index that is none any more; it is made anew, and filled from the warehouse (index_rebuild.py)."""
     for suffix in ("", "-wal", "-shm"):
         file = path.with_name(path.name + suffix)
         if file.exists():

@@ -8,6 +8,7 @@ its traceback once.
 import contextlib
 import os
 import signal
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from ..clock import SystemClock
 from ..devices.place import PlaceFileError
 from ..settings import Settings, SettingsError
 from ..shipping.pseudonyms import PseudonymKeyError
+from ..shipping.seen_file import IndexReplacedError
 from ..tokens.keyring import KeyFileError
 from .shared_metrics import share_metrics
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _REMEDIES: Final[dict[type[BaseException], str]] = {
     MemoryError: "give this machine more memory",
+    sqlite3.Error: "see that warehouse/seen.sqlite can be read and written; if it is deleted, it is made anew",
     OSError: "see that the data directory can be read and written, and that the disk is not full",
     ImportError: "install latchstring again, with all that it needs",
 }
@@ -83,6 +86,7 @@ _EXPECTED: Final[dict[type[BaseException], int]] = {
     KeyFileError: os.EX_CONFIG,
     PseudonymKeyError: os.EX_CONFIG,
     PlaceFileError: os.EX_CONFIG,
+    IndexReplacedError: 1,
     Unavoidable: 1,
 }
 

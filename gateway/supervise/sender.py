@@ -30,6 +30,7 @@ def _send(chosen: Settings, work: "Work") -> None:
     from ..shipping.durable import make_directory
     from ..shipping.run import WAREHOUSE
     from ..shipping.seen import Seen
+    from ..shipping.seen_file import IndexReplacedError
     from ..shipping.send import Sender
 
     log, clock, stop = logs.get("shipping"), SystemClock(), stopped_by_signal()
@@ -41,8 +42,15 @@ def _send(chosen: Settings, work: "Work") -> None:
 
     def send() -> None:
         try:
-            if sent := sender.send_once():
+            with seen.watched():
+                seen.check()
+                sent = sender.send_once()
+            if sent:
                 log.info("sent", records=sent)
+        except IndexReplacedError:
+            # The supervisor starts this process again, with the new file.
+            stop.set()
+            raise
         finally:
             try:
                 waiting = sender.waiting()

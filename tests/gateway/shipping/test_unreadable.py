@@ -1,11 +1,12 @@
 """One file of a warehouse that cannot be read is named and skipped; everything else goes on, exactly."""
 
-import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 
 from harness.hits import NOW_MS, TRUSTED, batch, pixel, write_segment
+from latchstring_gateway.background import Work
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.housekeeping.house import House
 from latchstring_gateway.ids import to_text
@@ -19,6 +20,7 @@ from latchstring_gateway.shipping.erasures import Erased, Erasures, Subject
 from latchstring_gateway.shipping.pseudonyms import PseudonymKeyError, Pseudonyms
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.seen import Seen
+from latchstring_gateway.shipping.seen_file import IndexReplacedError
 
 _DAMAGE = [b"", b'{"version":1,', b"\xff\xfe\x00", b"[" * 100_000, b"{}"]
 
@@ -181,15 +183,33 @@ def test_an_index_that_is_no_database_is_made_anew(tmp_path: Path) -> None:
     assert (tmp_path / "warehouse/seen.sqlite.unreadable").exists()
 
 
-def test_an_index_that_others_have_open_is_left_to_them(tmp_path: Path) -> None:
-    """They would go on claiming in the one that was set aside."""
+def test_who_has_a_damaged_index_open_sets_it_aside_and_begins_again(tmp_path: Path) -> None:
+    """Shipper and housekeeping keep it open for as long as they run, and shipped nothing any more."""
+    write_segment(tmp_path, [pixel(b"p=/a", hit_id=b"h1")])
+    with House(tmp_path, ManualClock()) as house:
+        with Shipper(tmp_path, ManualClock(), TRUSTED) as shipper:
+            shipper.ship_once()
+            for path in (tmp_path / "warehouse").glob("seen.sqlite*"):
+                path.write_bytes(b"no database" * 10_000)
+            write_segment(tmp_path, [pixel(b"p=/a", hit_id=b"h1"), pixel(b"p=/b")])
+            with pytest.raises(IndexReplacedError):
+                shipper.run(threading.Event())
+        with pytest.raises(IndexReplacedError):
+            house.run(threading.Event(), Work(ManualClock()))
+    with House(tmp_path, ManualClock()) as house:
+        while house.take_in():
+            pass
+        _ship(tmp_path)
+
+    assert _pages(tmp_path) == ["/a", "/b"]
+    assert ledger(tmp_path).total.duplicate == 1
+
+
+def test_claims_are_not_made_in_an_index_that_was_deleted(tmp_path: Path) -> None:
+    """A process that had it open would count what another one counts in the new one."""
     tmp_path.joinpath("warehouse").mkdir()
     seen = Seen(tmp_path / "warehouse")
-    for path in (tmp_path / "warehouse").glob("seen.sqlite*"):
-        path.write_bytes(b"no database" * 1_000)
-
-    with pytest.raises(sqlite3.DatabaseError):
-        Seen(tmp_path / "warehouse")
-
-    seen._base.close()
-    assert not (tmp_path / "warehouse/seen.sqlite.unreadable").exists()
+    (tmp_path / "warehouse/seen.sqlite").unlink()
+    with pytest.raises(IndexReplacedError), seen.transaction():
+        pass
+    seen.close()
