@@ -4,9 +4,10 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -18,7 +19,7 @@ from latchstring_middleware.problems import ProblemAnswers
 from latchstring_middleware.request_limits import RequestLimits
 from latchstring_middleware.response_headers import ResponseHeaders
 
-from . import activation_wiring, metrics
+from . import activation_wiring, metric_files, metrics
 from .account_paths import AccountPaths
 from .activation.endpoints import PREFIX as OAUTH_PREFIX
 from .backend_routes import all_nodes_of, backend_routes, links_of
@@ -242,11 +243,12 @@ def _system_routes(rooms: Rooms, journal: Journal) -> list[BaseRoute]:
         return JSONResponse(jwks(rooms.ring), headers={"cache-control": "public, max-age=60"})
 
     async def scrape(_request: Request) -> Response:
-        registry = REGISTRY
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-            registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        try:
+            text = await metric_files.scrape(Path(shared)) if shared else generate_latest()
+        except metric_files.FilesHeld as error:
+            return PlainTextResponse(f"{error}\n", 503)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return [
         Route("/health/live", live),

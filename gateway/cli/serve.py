@@ -12,7 +12,7 @@ import typer
 from prometheus_client.multiprocess import mark_process_dead
 from redis.exceptions import AuthenticationError, ResponseError
 
-from .. import logs, settings
+from .. import logs, metric_files, settings
 from ..clock import SystemClock
 from ..errors import StoreAway
 from ..format_mark import NewerFormatError, check_directory, mark_directory
@@ -128,9 +128,15 @@ async def examine_store(chosen: Settings) -> None:
 
 
 def _goodbye_for(chosen: Settings) -> GoneHook:
+    metrics, dead = metrics_directory(chosen.data_dir), set[int]()
+
     async def goodbye(name: str, pid: int) -> None:
         # What it said of itself holds no more: a dead shipper's backlog, a dead worker's fence.
-        mark_process_dead(pid, str(metrics_directory(chosen.data_dir)))
+        mark_process_dead(pid, str(metrics))
+        dead.add(pid)
+        # Else with the next that dies: the file counts as it is.
+        with contextlib.suppress(metric_files.FilesHeld, OSError):
+            await metric_files.fold(metrics, dead)
         # A reaped process answers nothing: receipts need not wait for it.
         if not name.startswith("worker"):
             return

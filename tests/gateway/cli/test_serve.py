@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prometheus_client.mmap_dict import MmapedDict
 from typer.testing import CliRunner
 
 from harness.replicated import free_port
 from harness.valkey import Valkey
 from latchstring_gateway.cli.main import app
-from latchstring_gateway.cli.serve import prepare
+from latchstring_gateway.cli.serve import _goodbye_for, prepare
 from latchstring_gateway.settings import Settings
 from latchstring_gateway.tokens.keyring import KeyFileError, create_key_file
 
@@ -23,6 +24,19 @@ GOOD = (
 def settings(data_dir: Path, **changes: object) -> Settings:
     """Settings of this directory, independent of the environment's."""
     return Settings(**{"data_dir": data_dir, "store": "embedded", "keys_file": None, **changes})  # type: ignore[arg-type]
+
+
+async def test_files_of_a_dead_childs_metrics_are_folded(tmp_path: Path) -> None:
+    """They stayed until the next start: a crash loop filled the folder and slowed each scrape."""
+    metrics = tmp_path / "run" / "metrics"
+    metrics.mkdir(parents=True)
+    goodbye = _goodbye_for(Settings(data_dir=tmp_path))
+    for pid in range(5_000_000, 5_000_003):
+        MmapedDict(str(metrics / f"counter_{pid}.db")).close()
+        MmapedDict(str(metrics / f"gauge_livemax_{pid}.db")).close()
+        await goodbye("shipper", pid)
+
+    assert [file.name for file in metrics.iterdir()] == ["counter_folded.db"]
 
 
 def test_a_new_directory_gets_keys_once(tmp_path: Path) -> None:
