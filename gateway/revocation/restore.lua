@@ -5,14 +5,21 @@
 -- ARGV keep_ms kind id generation revocation_id at_ms
 -- RETURNS 1 if it was missing and put back, else 0
 local function prefix_of(key, rest) return string.sub(key, 1, #key - #rest) end
-local from = string.format('%.0f', math.max(store_ms() - keep_ms, 0))
-for _, item in ipairs(redis.call('XRANGE', revocations_key, from, '+')) do
-  local words = {}
-  for word in string.gmatch(item[2][2], '%S+') do words[#words + 1] = word end
-  -- Who disables an account signs it out, too.
-  local same = words[2] == kind or (kind == 'account' and words[2] == 'disable')
-  if same and words[3] == id and tonumber(words[4]) >= tonumber(generation) then return 0 end
+local function holds(entries)
+  for _, item in ipairs(entries) do
+    local words = {}
+    for word in string.gmatch(item[2][2], '%S+') do words[#words + 1] = word end
+    -- Who disables an account signs it out, too.
+    local same = words[2] == kind or (kind == 'account' and words[2] == 'disable')
+    if same and words[3] == id and tonumber(words[4]) >= tonumber(generation) then return true end
+  end
+  return false
 end
+-- Where it was appended, which may be hours ago (a worker that starts may read the whole stream): ids are given out by
+-- the clock that at_ms is of. And in the last minutes, where somebody else has put it back, or the clock ran behind.
+if holds(redis.call('XRANGE', revocations_key, at_ms, '+', 'COUNT', 100)) then return 0 end
+local from = string.format('%.0f', math.max(store_ms() - keep_ms, 0))
+if holds(redis.call('XRANGE', revocations_key, from, '+')) then return 0 end
 if kind == 'device' then
   -- As the removal did: it counts no more among its account's, and nothing of it is kept.
   remove_device(prefix_of(account_or_row_key, 'device:' .. id), id, at_ms)

@@ -86,6 +86,23 @@ async def test_an_account_enabled_since_is_not_disabled_again(store: Store) -> N
     assert not await store.redis.hexists(keys.prefix(7) + "account:ada", "disabled")
 
 
+async def test_an_account_enabled_since_is_not_disabled_by_an_old_entry(store: Store) -> None:
+    """After a restart of the store, an account that was disabled and enabled hours before was disabled again.
+
+    A worker that started where nobody had watched the clock reads the whole stream, and holds it for some minutes; the
+    store was searched for what it held as far back as those minutes only.
+    """
+    revoked_ms = 1_700_000_000_000
+    await store.redis.xadd(keys.revocations(7), {"e": f"1 disable ada 3 {revoked_ms} 07.r1 -"}, id=f"{revoked_ms}-0")
+    replica = Replica(600)
+    replica.apply(7, Entry(1, "disable", "ada", 3, revoked_ms, "07.r1", "-"), 0)
+
+    await give_back(store, replica)
+
+    assert not await store.redis.exists(keys.prefix(7) + "account:ada")
+    assert await store.redis.xlen(keys.revocations(7)) == 1
+
+
 async def test_a_higher_generation_is_not_lowered(store: Store) -> None:
     """The store may know more than this worker."""
     await store.redis.hset(keys.prefix(7) + "account:ada", "generation", 9)
