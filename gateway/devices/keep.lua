@@ -24,27 +24,30 @@ local function drop_lapsed_sessions(prefix, row)
     end
   end
 end
+-- Makes room by forgetting devices that no sign-in can last on any more, those used longest ago first.
 local function has_room(prefix, account, most, now)
   local list = prefix .. 'devices:' .. account
   if redis.call('SCARD', list) < most then return true end
-  local active, idle, idle_seen = 0, nil, nil
+  local active, idle = 0, {}
   for _, id in ipairs(redis.call('SMEMBERS', list)) do
     local state, good_until, seen = unpack(redis.call('HMGET', prefix .. 'device:' .. id, 'state', 'good_until_ms', 'last_seen_ms'))
     if state ~= 'active' then
       redis.call('SREM', list, id)
     else
       active = active + 1
-      if good_until and now >= tonumber(good_until) and (not idle or tonumber(seen or 0) < idle_seen) then
-        idle, idle_seen = id, tonumber(seen or 0)
-      end
+      if good_until and now >= tonumber(good_until) then idle[#idle + 1] = {id, tonumber(seen or 0)} end
     end
   end
-  if active < most then return true end
-  if not idle or active > most then return false end
-  local browser = redis.call('HGET', prefix .. 'device:' .. idle, 'browser')
-  if browser then redis.call('DEL', prefix .. 'browser:' .. account .. ':' .. browser) end
-  redis.call('DEL', prefix .. 'device:' .. idle)
-  redis.call('SREM', list, idle)
+  local surplus = active - most + 1
+  if surplus > #idle then return false end
+  table.sort(idle, function(one, other) return one[2] < other[2] end)
+  for i = 1, surplus do
+    local id = idle[i][1]
+    local browser = redis.call('HGET', prefix .. 'device:' .. id, 'browser')
+    if browser then redis.call('DEL', prefix .. 'browser:' .. account .. ':' .. browser) end
+    redis.call('DEL', prefix .. 'device:' .. id)
+    redis.call('SREM', list, id)
+  end
   return true
 end
 local function note_place(row, place, now)

@@ -93,6 +93,22 @@ async def test_a_device_on_which_nobody_can_be_signed_in_makes_room(worker: Work
     assert {devices[0], devices[2]} < set(listed)
 
 
+async def test_an_account_over_its_limit_was_refused_though_its_devices_lie_idle(worker: Worker) -> None:
+    """After the limit was lowered: 409 without a choice, since for whoever counts the idle ones as gone there is room."""
+    live = await _device(worker, await worker.signed_in(_ADA))
+    idle = [f"{number:022d}" for number in range(4)]
+    for number, device in enumerate(idle):
+        row: dict[Any, Any] = {"account": _ADA, "state": "active", "good_until_ms": 1, "last_seen_ms": number}
+        await worker.store.redis.hset(_row(device), mapping=row)
+        await worker.store.redis.sadd(keys.devices(_ADA), device)
+
+    answer = await worker.sign_in(_ADA, jar=Jar())
+    listed = [row["id"] for row in (await worker.api("GET", f"/v1/accounts/{_ADA}/devices")).json()["devices"]]
+
+    assert answer.status_code == 201
+    assert set(listed) == {live, idle[3], answer.json()["device"]["id"]}
+
+
 async def test_giving_back_a_removal_locked_the_account_out(worker: Worker) -> None:
     """The row was marked and stayed in the account's list with its name: it counted, and could not be removed again."""
     jars = [await worker.signed_in(_ADA) for _ in range(3)]
