@@ -1,7 +1,7 @@
 -- Revoke devices, sessions or a whole account: change the records, append to the stream, ring, note the event. Atomic.
 -- INCLUDE append.lua epoch.lua rows.lua
 -- KEYS account devices generations revocations number home receipt outbox repeat
--- ARGV prefix account revocation_id reply_to event_prefix reason
+-- ARGV prefix account revocation_id reply_to event_prefix reason before
 -- REST pairs of words: kind (device | session | account | disable), id
 -- RETURNS {'ok', revocation id, run_id, home_age_ms} or {'repeated' | 'unknown_device' | 'unknown_session', id}
 local earlier = redis.call('GET', repeat_key)
@@ -11,7 +11,7 @@ if earlier then
   return {'repeated', earlier}
 end
 
-local first = 7
+local first = 8
 for i = first, #ARGV, 2 do
   local kind, id = ARGV[i], ARGV[i + 1]
   if kind == 'device' and redis.call('HGET', prefix .. 'device:' .. id, 'account') ~= account then
@@ -62,7 +62,7 @@ for i = first, #ARGV, 2 do
   -- What is done again tells nobody twice.
   if event then append_event(outbox_key, at_ms, event_prefix .. entries, event, account, data) end
 end
-redis.call('HSET', receipt_key, 'at_ms', string.format('%.0f', at_ms), 'account', account, 'entries', entries, 'run_id', run_id, 'bells', table.concat(bells, '\n'))
+redis.call('HSET', receipt_key, 'at_ms', string.format('%.0f', at_ms), 'account', account, 'entries', entries, 'run_id', run_id, 'bells', table.concat(bells, '\n'), 'before', before)
 redis.call('PEXPIRE', receipt_key, 86400000)
 redis.call('SET', repeat_key, revocation_id, 'PX', 86400000)
 return {'ok', revocation_id, run_id, since_ms > 0 and math.max(at_ms - since_ms, 0) or -1}

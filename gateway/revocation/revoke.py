@@ -23,7 +23,7 @@ from .receipt import Receipt
 _REVOKE = load(
     Path(__file__).parent / "revoke.lua",
     keys=("account", "devices", "generations", "revocations", "number", "home", "receipt", "outbox", "repeat"),
-    args=("prefix", "account", "revocation_id", "reply_to", "event_prefix", "reason"),
+    args=("prefix", "account", "revocation_id", "reply_to", "event_prefix", "reason", "before"),
 )
 #: Targets of one script: 50 devices cost the store some 10 ms.
 SLICE: Final = 50
@@ -73,11 +73,14 @@ class Revoker:
         self._barrier.open(revocation_id)
         open_ids = [revocation_id]
         try:
+            if repeat_key is not None and len(targets) > SLICE and (made := await self._made(account, repeat_key)):
+                return await self._certifier.again(made)
             earlier = await self._append_slices(account, targets, reason, open_ids)
-            entry = await self._append(account, revocation_id, targets[len(earlier) * SLICE :], reason, repeat_key)
+            rest = targets[len(earlier) * SLICE :]
+            entry = await self._append(account, revocation_id, rest, reason, repeat_key, open_ids[1:])
             if isinstance(entry, str):
                 return await self._certifier.again(entry)
-            self._tell(account, targets[len(earlier) * SLICE :], reason)
+            self._tell(account, rest, reason)
             receipt = await self._certifier.certify(
                 revocation_id, [*earlier, entry], started_ns=started_ns, reason=reason
             )
@@ -133,8 +136,13 @@ class Revoker:
         For acts whose targets are found out anew each time. Raises Conflict and StoreAway.
         """
         await bind(self._store, repeat_key, act)
+        made = await self._made(account, repeat_key)
+        return None if made is None else await self._certifier.again(made)
+
+    async def _made(self, account: Account, repeat_key: str) -> str | None:
+        """The id of what was revoked with this key."""
         made = await self._store.guard(self._store.redis.get(_repeat(account, repeat_key)))
-        return None if made is None else await self._certifier.again(str(made))
+        return None if made is None else str(made)
 
     async def find(self, revocation_id: str) -> Receipt:
         """The receipt of an earlier revocation, as of now (Certifier.find)."""
@@ -147,8 +155,12 @@ class Revoker:
         targets: Sequence[tuple[Target, str]],
         reason: str,
         repeat_key: str | None,
+        before: Sequence[str] = (),
     ) -> Appended | str:
-        """The new entry, or the id of the revocation that has been made with this key before."""
+        """The new entry, or the id of the revocation that has been made with this key before.
+
+        `before` are the ids of the slices that went before it in one act.
+        """
         partition = keys.partition_of(account)
         try:
             status, said, *home = await _REVOKE(
@@ -171,6 +183,7 @@ class Revoker:
                     "reply_to": self._reply_to,
                     "event_prefix": f"evt_{new_id()}",
                     "reason": reason,
+                    "before": " ".join(before),
                 },
                 tuple(word for target in targets for word in target),
                 replicas=self._store.replicas.writes,

@@ -17,7 +17,7 @@ from latchstring_gateway.revocation import registry
 from latchstring_gateway.revocation.barrier import Barrier
 from latchstring_gateway.revocation.certify import Certifier
 from latchstring_gateway.revocation.receipt import WorkerRow
-from latchstring_gateway.revocation.revoke import Revoker
+from latchstring_gateway.revocation.revoke import SLICE, Revoker, Target
 from latchstring_gateway.store import keys
 from latchstring_gateway.tokens.keyfile import new_key
 from latchstring_gateway.tokens.keyring import KeyRing
@@ -223,6 +223,44 @@ async def test_nobody_acknowledges_half_an_act(stand: Stand) -> None:
 
     stream: Any = await stand.store.redis.xrange(keys.revocations(keys.partition_of(_ADA)))
     assert [fields["e"].split()[-1] for _, fields in stream] == ["-", "asker.1.x"]
+
+
+@pytest.mark.parametrize("asked_by", ["repeating it", "its id"])
+async def test_an_act_in_slices_is_acknowledged_as_a_whole_when_it_is_repeated(stand: Stand, asked_by: str) -> None:
+    """Its repeat asked the workers for the last slice alone, and was complete of a worker that had missed the first.
+
+    Hearing the last entry proves that those of its own script were heard, and not those of a script before.
+    """
+    devices = [f"{number:022d}" for number in range(SLICE + 1)]
+    for device in devices:
+        await stand.add_device(device)
+    targets: list[tuple[Target, str]] = [("device", device) for device in devices]
+    first = await stand.revoker.revoke(_ADA, targets, reason="test", repeat_key="k")
+    partition = keys.partition_of(_ADA)
+    stream: Any = await stand.store.redis.xrange(keys.revocations(partition))
+    first_slice = next(fields["e"].split()[5] for _, fields in stream if fields["e"].split()[2] == devices[0])
+    # The revoker died before its receipt. Another worker says that it has the last slice, whenever it is asked.
+    await stand.store.redis.hdel(keys.receipt(partition, first.id), "verdict")
+    await registry.register(stand.store, "half.1.x", WorkerRow(2_000, "closed", 0, 0), lease_ms=300_000)
+
+    async def acknowledge(*ids: str) -> None:
+        await stand.store.redis.execute_command("SPUBLISH", keys.acks("asker.1.x"), f"half.1.x {' '.join(ids)}")
+
+    if asked_by == "its id":
+        again = asyncio.create_task(stand.revoker.find(first.id))
+    else:
+        again = asyncio.create_task(stand.revoker.revoke(_ADA, targets, reason="test", repeat_key="k"))
+    await wait_until_async(lambda: first.id in stand.barrier._heard, "the repeat to ask")
+    for _ in range(5):
+        await acknowledge(first.id)
+        await asyncio.sleep(0.05)
+    too_early = again.done()
+    await acknowledge(first_slice)
+
+    assert not too_early
+    assert ((await again).id, (await again).status, (await again).applied) == (first.id, "complete", 2)
+    assert stand.barrier._heard == {}
+    assert await stand.store.redis.xlen(keys.revocations(partition)) == len(devices)
 
 
 async def test_durable_says_what_the_store_does_now(own_valkey: Callable[[], Valkey]) -> None:
