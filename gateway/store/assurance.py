@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from redis.exceptions import RedisError, ResponseError
 
+from ..errors import StoreAway
 from . import keys
 from .client import Node, Store
 
@@ -64,10 +65,17 @@ class Assurances:
         looks = self._looks.setdefault(node, _Looks())
         wanted = looks.begun + 1
         async with looks.turn:
-            if looks.last is None or looks.finished < wanted:
+            if looks.finished < wanted:
                 looks.begun += 1
-                looks.last = await self._look(node, partition)
-                looks.finished = looks.begun
+                began = looks.begun
+                try:
+                    looks.last = await self._look(node, partition)
+                except StoreAway as fault:
+                    # Told to all who waited for it: else each would wait anew for a store that hangs.
+                    looks.last = fault
+                looks.finished = began
+            if isinstance(looks.last, StoreAway):
+                raise looks.last.with_traceback(None)
             return looks.last
 
     async def _look(self, node: Node, partition: int) -> Assurance:
@@ -110,7 +118,7 @@ class _Looks:
         self.turn = asyncio.Lock()
         self.begun = 0
         self.finished = 0
-        self.last: Assurance | None = None
+        self.last: Assurance | StoreAway = StoreAway()
 
 
 async def settings_of(store: Store, node: Node) -> dict[str, str]:
