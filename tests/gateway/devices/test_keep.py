@@ -94,7 +94,7 @@ async def test_a_device_on_which_nobody_can_be_signed_in_makes_room(worker: Work
 
 
 async def test_an_account_over_its_limit_was_refused_though_its_devices_lie_idle(worker: Worker) -> None:
-    """After the limit was lowered: 409 without a choice, since for whoever counts the idle ones as gone there is room."""
+    """After the limit was lowered: 409 without a choice; whoever counts the idle ones as gone finds room."""
     live = await _device(worker, await worker.signed_in(_ADA))
     idle = [f"{number:022d}" for number in range(4)]
     for number, device in enumerate(idle):
