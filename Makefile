@@ -21,7 +21,7 @@ check: ## Linters and unit tests, under 90 seconds
 
 test: ## Everything: linters and all suites, with real store, proxies, browser and load (SUITES="unit store" for some)
 	@scripts/set-up dev
-	@scripts/system-packages "the tests" chromium:chromium curl:curl faketime:faketime libatomic1:libatomic.so.1 nginx-light:nginx prometheus:prometheus
+	@scripts/system-packages "the tests" chromium:chromium curl:curl faketime:faketime libatomic1:libatomic.so.1 mount:mount nginx-light:nginx prometheus:prometheus util-linux:unshare
 	@scripts/node-packages tests/harness/tough_cookie
 	@scripts/node-packages tests/harness/snowplow_trackers
 	@scripts/node-packages tests/harness/tv_clients
@@ -29,7 +29,7 @@ test: ## Everything: linters and all suites, with real store, proxies, browser a
 
 evidence: ## The promises attacked at length, at most 2 hours; ends in a table and writes docs/evidence.md (ROWS=P2,P4)
 	@scripts/set-up dev
-	@scripts/system-packages "the evidence" faketime:faketime nginx-light:nginx
+	@scripts/system-packages "the evidence" faketime:faketime mount:mount nginx-light:nginx util-linux:unshare
 	@PYTHONPATH=tests .venv/bin/python -m harness.evidence_run $(if $(ROWS),--rows $(ROWS))
 
 bench: ## Verify and hit beside nginx and bare uvicorn, and verify case by case: requests a second, CPU a request, ratios
