@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from itertools import groupby
+from heapq import nlargest
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,12 @@ _FORGET_KEY = load(_SCRIPTS / "forget_key.lua", keys=("first",), args=("key_id",
 ALIKE: Final = "alike"
 #: Accounts by which a hardware id is a product line's and says nothing (of 64 letters: some 24).
 SHARED_AFTER: Final = 20
+#: Former devices that a new one is compared with, the last used ones: a household has some twenty.
+COMPARED: Final = 100
+#: Devices of an account of which it is asked when they were last used: five times what the default limit allows.
+LOOKED_AT: Final = 1_000
+#: Rows that are read at once.
+_SLICE: Final = 50
 _DAY_MS: Final = 86_400_000
 _EVERYWHERE: Final = "*:device:*"
 #: How long a sign-in waits for a hint.
@@ -108,16 +115,28 @@ class Fingerprints:
         return likeness
 
     async def _rows(self, account: Account, *, but: str) -> dict[str, dict[str, str]]:
-        """The rows of the account's other devices, by id."""
-        ids = [str(one) for one in await self._store.guard(self._store.redis.smembers(keys.devices(account)))]
-        others = sorted(one for one in ids if one != but)
-        if not others:
-            return {}
-        pipe = self._store.redis.pipeline(transaction=False)
-        for one in others:
-            pipe.hgetall(keys.device(keys.partition_of(account), one))
-        rows = await self._store.guard(pipe.execute())
-        return {one: row for one, row in zip(others, rows, strict=True) if row}
+        """The rows of the account's other devices, by id: of the `COMPARED` that were used last, read in slices.
+
+        Of an account with more than `LOOKED_AT` devices it is the last used of some so many.
+        """
+        partition, redis, seen_ms, cursor = keys.partition_of(account), self._store.redis, dict[str, int](), -1
+        while cursor != 0 and len(seen_ms) < LOOKED_AT:
+            cursor, names = await self._store.guard(redis.sscan(keys.devices(account), max(cursor, 0), count=_SLICE))
+            cursor = int(cursor)
+            for ids in _batched(sorted({str(name) for name in names} - {but}), _SLICE):
+                pipe = redis.pipeline(transaction=False)
+                for one in ids:
+                    pipe.hget(keys.device(partition, one), "last_seen_ms")
+                times = await self._store.guard(pipe.execute())
+                seen_ms |= {one: int(at or 0) for one, at in zip(ids, times, strict=True)}
+        found: dict[str, dict[str, str]] = {}
+        for ids in _batched(nlargest(COMPARED, seen_ms, key=lambda one: (seen_ms[one], one)), _SLICE):
+            pipe = redis.pipeline(transaction=False)
+            for one in ids:
+                pipe.hgetall(keys.device(partition, one))
+            rows = await self._store.guard(pipe.execute())
+            found |= {one: row for one, row in zip(ids, rows, strict=True) if row}
+        return dict(sorted(found.items()))
 
     async def _shared(self, account: Account, observed: Observed) -> frozenset[str]:
         """The signals that are a product line's; notes that this account has shown them."""
@@ -131,6 +150,13 @@ class Fingerprints:
             self._store, {"showers": keys.hardware_showers(partition, stated)}, {"letter": letter, "life_ms": life_ms}
         )
         return frozenset((HARDWARE,)) if int(count) >= SHARED_AFTER else frozenset()
+
+
+def _batched(ids: Iterable[str], most: int) -> Iterator[tuple[str, ...]]:
+    """Them in order, so many at a time."""
+    left = iter(ids)
+    while batch := tuple(islice(left, most)):
+        yield batch
 
 
 def alike_in(text: str) -> Sequence[Likeness]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.worker_app import Jar, Worker, dump, running_worker, settings_for
-from latchstring_gateway.fingerprint.keep import SHARED_AFTER, Fingerprints
+from latchstring_gateway.fingerprint.keep import COMPARED, LOOKED_AT, SHARED_AFTER, Fingerprints
 from latchstring_gateway.fingerprint.signals import FIELD, NOT_OBSERVED, Observed
 from latchstring_gateway.ids import Account, new_id
 from latchstring_gateway.metrics import FINGERPRINTS
@@ -76,6 +76,30 @@ async def test_a_device_that_forgot_itself_looks_like_the_one_before(worker: Wor
     told = [json.loads(fields["data"]) for _id, fields in events if fields["type"] == "device.looks_like"]
     told_like = {"looks_like": first["id"], "verdict": "same", "reason": like["reason"]}
     assert told == [{"device": second["id"], **told_like}]
+
+
+async def test_a_new_device_is_compared_with_the_last_used_ones_in_slices(worker: Worker) -> None:
+    """All rows of an account were read at once: with 2,000 devices, 2,000 HGETALL in one pipeline at each sign-in."""
+    partition, redis = keys.partition_of(_ADA), worker.store.redis
+    pipe = redis.pipeline(transaction=False)
+    for number in range(2_000):
+        pipe.hset(keys.device(partition, f"d{number:04}"), mapping={"account": "ada", "last_seen_ms": str(number)})
+        pipe.sadd(keys.devices(_ADA), f"d{number:04}")
+    await pipe.execute()
+    await redis.config_resetstat()
+    fingerprints = Fingerprints(worker.store, worker.rooms.ring)
+
+    rows = await fingerprints._rows(_ADA, but="d1999")
+    commands = await redis.info("commandstats")
+
+    assert len(rows) == COMPARED
+    assert commands["cmdstat_hgetall"]["calls"] == COMPARED
+    assert commands["cmdstat_hget"]["calls"] < LOOKED_AT + 200
+
+    await redis.srem(keys.devices(_ADA), *(f"d{number:04}" for number in range(500, 2_000)))
+    rows = await fingerprints._rows(_ADA, but="d0499")
+
+    assert list(rows) == [f"d{number:04}" for number in range(399, 499)], "the last used ones"
 
 
 async def test_it_is_not_told_any_more_once_the_former_is_used_again(worker: Worker) -> None:
