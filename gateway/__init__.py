@@ -26,7 +26,8 @@ revocation    forgetting: one script, a feed, a fence, a barrier, a receipt
 pages | service_keys | api_requests | account_paths   the frame of every page; who may call /v1, and what they say, of
               which account
 store         the only room that talks to Redis or Valkey
-tokens | hot_route | recognition | unexpected | metric_files   one format for every signed thing, and the keys; the
-              ASGI door to hot handlers; what a device is, by its agent; bugs that requests meet; scrapes
+tokens | hot_route | hot_counts | recognition | unexpected | metric_files   one format for every signed thing, and the
+              keys; the ASGI door to hot handlers, and their counts; what a device is, by its agent; bugs that requests
+              meet; scrapes
 errors : clock : ids : wire : link_target : metrics : logs : background : node_health : format_mark : one_thread
 """

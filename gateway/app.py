@@ -29,6 +29,7 @@ from .beacons.journal import Journal
 from .beacons.telling import journal_metrics
 from .dashboard import page as dashboard
 from .errors import EdgeError
+from .hot_counts import HotCount
 from .hot_route import head_of, hot_route_app
 from .mail.go import MailAddresses
 from .page_routes import page_routes
@@ -85,7 +86,7 @@ def build(rooms: Rooms, journal: Journal) -> Edge:
 
     Raises PseudonymKeyError.
     """
-    accepted = metrics.HotCount(metrics.VERIFY, "accepted")
+    accepted = HotCount(metrics.VERIFY, "accepted")
     hot = _hot_routes(rooms, accepted)
     tell_journal = journal_metrics(journal, rooms.floods, rooms.clock)
 
@@ -145,7 +146,7 @@ def _limited(app: ASGIApp) -> ASGIApp:
     return RequestLimits(app, max_body_bytes=_MAX_BODY_BYTES, max_seconds=_MAX_BODY_SECONDS)
 
 
-def _hot_routes(rooms: Rooms, accepted: metrics.HotCount) -> HotRoutes:
+def _hot_routes(rooms: Rooms, accepted: HotCount) -> HotRoutes:
     routes: dict[bytes, HotRoute] = {
         hit.PATH: HotRoute(hit.hit_handler(rooms.clock, rooms.floods)),
         batch.PATH: HotRoute(batch.batch_handler(rooms.clock, rooms.floods), batch.HOT_BODY_BYTES),

@@ -1,9 +1,9 @@
 """Every metric: its name, unit and labels (docs/metrics.md tells their values).
 
-Hot paths count in plain integers that are handed over once a second. No label holds anything of a visitor's.
+No label holds anything of a visitor's. Hot paths count in plain integers (hot_counts.py).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -179,6 +179,14 @@ SINK_SECONDS: Final = OwnGauge(
     "Since the longest waiting commit was made; 0 without any.",
     multiprocess_mode="mostrecent",
 )
+SINK_HELD_UP: Final = OwnGauge(
+    "latchstring_sink_held_up_records",
+    "Commits and adjustments that could not be sent to the sink, for a reason of their own, and are tried again.",
+    multiprocess_mode="mostrecent",
+)
+SINK_FAILURES: Final = Counter(
+    "latchstring_sink_failures", "Attempts to send a commit or adjustment that failed for a reason of its own."
+)
 BACKLOG_BYTES: Final = OwnGauge(
     "latchstring_backlog_bytes", "Size of the journal segments that wait to be shipped.", multiprocess_mode="livemax"
 )
@@ -223,6 +231,11 @@ ERASURE_SECONDS: Final = OwnGauge(
     "Since the oldest erasure was asked for that is not complete in this node's warehouse; 0 without any.",
     multiprocess_mode="mostrecent",
 )
+ERASURE_UNREAD: Final = OwnGauge(
+    "latchstring_erasure_unread_files",
+    "Files that erasures have yet to search and that cannot be read.",
+    multiprocess_mode="mostrecent",
+)
 TASK_FAILURES: Final = Counter("latchstring_task_failures", "Turns of background tasks that failed.", ["task"])
 TASK_OVERDUE: Final = OwnGauge(
     "latchstring_task_overdue",
@@ -257,40 +270,6 @@ for _where in ("app", "fast"):
     UNEXPECTED_ERRORS.labels(_where)
 for _stage in ("decode", "enrich", "policy", "row"):
     DECODER_FAILURES.labels(_stage)
-
-
-class HotCount:
-    """A count kept in one integer; `flush` moves it into its metric."""
-
-    __slots__ = ("_child", "pending")
-
-    def __init__(self, counter: Counter, *labels: str) -> None:
-        self._child = counter.labels(*labels) if labels else counter
-        #: Add to it: 0.03 µs, where a metric in shared memory costs 1.
-        self.pending = 0
-
-    def flush(self) -> None:
-        """Hand over what has come together."""
-        pending, self.pending = self.pending, 0
-        if pending:
-            self._child.inc(pending)
-
-
-class HotTotal:
-    """A total that a hot path keeps as a plain integer of its own; `flush` moves its growth into the metric."""
-
-    __slots__ = ("_child", "_read", "_told")
-
-    def __init__(self, counter: Counter, *labels: str, read: Callable[[], int]) -> None:
-        self._child = counter.labels(*labels)
-        self._read = read
-        self._told = 0
-
-    def flush(self) -> None:
-        """Hand over what has come together."""
-        total = self._read()
-        self._child.inc(total - self._told)
-        self._told = total
 
 
 def revocation_applied(*, at_ms: int, store_ms: int) -> None:

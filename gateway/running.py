@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from . import logs, metrics
+from .hot_counts import HotTotal
 from .revocation.feed import Feed
 from .wiring import Rooms
 
@@ -45,7 +46,7 @@ class Running:
         self._every_second = every_second
         self._more = more
         self._fence_totals = [
-            metrics.HotTotal(metrics.FENCES, event, read=partial(rooms.feed.fence_total, event))
+            HotTotal(metrics.FENCES, event, read=partial(rooms.feed.fence_total, event))
             for event in ("renewed", "dropped", "lapsed")
         ]
 

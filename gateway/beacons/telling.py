@@ -6,6 +6,7 @@ from typing import get_args
 
 from .. import metrics
 from ..clock import Clock
+from ..hot_counts import HotTotal
 from .floods import Floods
 from .group import Outcome
 from .journal import Journal
@@ -15,10 +16,10 @@ def journal_metrics(journal: Journal, floods: Floods, clock: Clock) -> Callable[
     """A function that hands over how the journal and its gatekeeper fare."""
     metrics.JOURNAL_FSYNC.labels(journal.fsync).set(1)
     totals = [
-        metrics.HotTotal(metrics.HITS, outcome, read=partial(journal.outcomes.__getitem__, outcome))
+        HotTotal(metrics.HITS, outcome, read=partial(journal.outcomes.__getitem__, outcome))
         for outcome in get_args(Outcome)
     ]
-    totals.append(metrics.HotTotal(metrics.HITS, "too_many", read=lambda: floods.total))
+    totals.append(HotTotal(metrics.HITS, "too_many", read=lambda: floods.total))
 
     def tell() -> None:
         metrics.JOURNAL_HEALTHY.set(int(journal.healthy))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..clock import Clock
-from ..metrics import HotCount
+from ..hot_counts import HotCount
 from ..revocation.feed import Feed
 from ..wire import Handler, Head, HeaderNames, Headers, Reply
 from .leases import Leases

@@ -34,6 +34,15 @@ class SinkAwayError(Exception):
     """The insert was not confirmed: repeat it later, under the same token."""
 
 
+class SinkRefusedError(SinkAwayError):
+    """The server has answered that it does not take this: either this alone, or anything."""
+
+
+#: Statuses of ClickHouse's answers, and of proxies', that may be about the data of one insert; all others are about
+#: the server, the user or the database.
+_REFUSALS: Final = frozenset({400, 413, 422, 500})
+
+
 class ClickHouse:
     """One database at `url`: http(s)://[user:password@]host:port/database. Neither user nor password is ever logged."""
 
@@ -54,7 +63,10 @@ class ClickHouse:
         self._client.close()
 
     def insert(self, table: str, form: str, data: bytes | Iterable[bytes], *, token: str) -> None:
-        """Insert `data` (in the format `form`) and wait until it is in. Raises SinkAwayError if that is not sure."""
+        """Insert `data` (in the format `form`) and wait until it is in. Raises SinkAwayError if that is not sure.
+
+        That is a SinkRefusedError if the server has said no in a way that may be about this data.
+        """
         options = {
             "database": self._database,
             "query": f"INSERT INTO {table} FORMAT {form}",
@@ -96,7 +108,8 @@ class ClickHouse:
         except httpx.HTTPError as error:
             raise SinkAwayError(f"{table}: {type(error).__name__}") from None
         if answer.status_code != httpx.codes.OK:
-            raise SinkAwayError(f"{table}: {answer.status_code}, {answer.text[:_QUOTE_CHARS]}")
+            said = f"{table}: {answer.status_code}, {answer.text[:_QUOTE_CHARS]}"
+            raise SinkRefusedError(said) if answer.status_code in _REFUSALS else SinkAwayError(said)
 
 
 def _marked(token: str) -> str:

@@ -8,7 +8,6 @@ A shipper that dies over a segment leaves that file. The next one lets the other
 import contextlib
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,38 +15,25 @@ from .. import logs, metrics
 from ..clock import Clock
 from .durable import private_file
 from .faults import place_of
+from .setbacks import LONGEST_PAUSE_SECONDS, Setbacks
 
-#: The pause after a failure, doubled with each one that follows.
-FIRST_PAUSE_SECONDS: Final = 5.0
 #: The longest pause where the disk or the index refuses, which concerns all segments alike.
 LONGEST_DISK_PAUSE_SECONDS: Final = 60.0
-#: The longest pause otherwise.
-LONGEST_PAUSE_SECONDS: Final = 900.0
-#: So many are named in the log until none is left; all are counted.
-_MAX_NAMED: Final = 10
 
 _log: Final = logs.get("shipping")
-
-
-@dataclass(slots=True)
-class _Setback:
-    failures: int
-    due_ns: int
 
 
 class HeldUp:
     """The segments that one shipper could not ship, by file name; used by one thread."""
 
     def __init__(self, clock: Clock, trying: Path) -> None:
-        self._clock = clock
         self._trying = trying
-        self._setbacks: dict[str, _Setback] = {}
-        self._named: set[str] = set()
+        self._setbacks = Setbacks(clock)
         self._deaths: dict[str, int] = {}
         with contextlib.suppress(OSError, ValueError):
             name, deaths = trying.read_text().split()
             self._deaths[name] = int(deaths) + 1
-            self._hold(name, self._deaths[name], LONGEST_PAUSE_SECONDS, "the shipper ended over it")
+            self._hold(name, "the shipper ended over it", failures=self._deaths[name])
         self._publish()
 
     def __len__(self) -> int:
@@ -55,8 +41,7 @@ class HeldUp:
 
     def is_due(self, name: str) -> bool:
         """Whether a segment may be tried now."""
-        setback = self._setbacks.get(name)
-        return setback is None or self._clock.boot_ns() >= setback.due_ns
+        return self._setbacks.is_due(name)
 
     def begin(self, name: str) -> None:
         """Work on a segment begins: should it end this process, the next one will know."""
@@ -71,38 +56,32 @@ class HeldUp:
 
     def failed(self, name: str, error: Exception) -> None:
         """A segment could not be shipped."""
-        before = self._setbacks.get(name)
         is_disk = isinstance(error, OSError | sqlite3.Error)
         # What a disk says names a file; other exceptions may quote what a visitor sent.
         reason = f"{type(error).__name__}: {error}" if is_disk else place_of(error)
         longest = LONGEST_DISK_PAUSE_SECONDS if is_disk else LONGEST_PAUSE_SECONDS
-        self._hold(name, 1 if before is None else before.failures + 1, longest, reason)
+        self._hold(name, reason, longest_seconds=longest)
         metrics.SEGMENT_FAILURES.inc()
         self._publish()
 
     def shipped(self, name: str) -> None:
         """A segment is in the warehouse."""
         self._deaths.pop(name, None)
-        if self._setbacks.pop(name, None) is not None:
+        if self._setbacks.done(name):
             _log.info("segment_no_longer_held_up", segment=name)
             self._publish()
 
     def keep(self, names: Iterable[str]) -> None:
         """Forget all but these: the others are gone, shipped by somebody else or removed by hand."""
-        gone = self._setbacks.keys() - set(names)
-        for name in gone:
-            del self._setbacks[name]
-        if gone:
+        if self._setbacks.keep(set(names)):
             self._publish()
 
-    def _hold(self, name: str, failures: int, longest_seconds: float, reason: str) -> None:
-        pause = min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20), longest_seconds)
-        self._setbacks[name] = _Setback(failures, self._clock.boot_ns() + round(pause * 1e9))
-        if name not in self._named and len(self._named) < _MAX_NAMED:
-            self._named.add(name)
+    def _hold(
+        self, name: str, reason: str, *, failures: int | None = None, longest_seconds: float = LONGEST_PAUSE_SECONDS
+    ) -> None:
+        pause, is_to_name = self._setbacks.hold(name, failures=failures, longest_seconds=longest_seconds)
+        if is_to_name:
             _log.error("segment_held_up", segment=name, reason=reason, retry_seconds=pause)
 
     def _publish(self) -> None:
-        if not self._setbacks:
-            self._named.clear()
         metrics.SEGMENTS_HELD_UP.set(len(self._setbacks))

@@ -14,6 +14,10 @@ _REST_SECONDS: Final = 1.0
 #: A commit may take the sink minutes; a turn sends one after the other.
 _WITHIN_SECONDS: Final = 300.0
 _REMEDY: Final = "see that the sink at LATCHSTRING_CLICKHOUSE answers and has room; commits wait until it does"
+_RECORDS_REMEDY: Final = (
+    "the log names them (record_held_up): put a file that cannot be read back, or give it up with "
+    "latchstring warehouse check --quarantine; what the sink refuses says why"
+)
 _FIGURES_REMEDY: Final = "the figures of the sink's backlog stand still; look at the index of commits"
 
 
@@ -37,7 +41,8 @@ def _send(chosen: Settings, work: "Work") -> None:
     warehouse = chosen.data_dir / WAREHOUSE
     make_directory(warehouse)
     sink, seen = ClickHouse(chosen.clickhouse), Seen(warehouse)
-    sender = Sender(warehouse, seen, sink)
+    records = work.task("send_records", within_seconds=_WITHIN_SECONDS, remedy=_RECORDS_REMEDY)
+    sender = Sender(warehouse, seen, sink, clock, failed=records.failed, clear=records.done)
     figures = work.task("sink_figures", within_seconds=_WITHIN_SECONDS, remedy=_FIGURES_REMEDY)
 
     def send() -> None:

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from latchstring_gateway import metrics
-from latchstring_gateway.metrics import HotCount, HotTotal
 from latchstring_gateway.sessions.renew import Ended
+from latchstring_gateway.shipping.event import Stage
 from latchstring_gateway.tokens.codec import Reason
 
 _DOCUMENT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
@@ -33,36 +33,6 @@ def _documented_values(metric: str, label: str) -> set[str]:
 
 def _scraped_name(metric: Counter | Gauge | Histogram) -> str:
     return f"{metric._name}_total" if isinstance(metric, Counter) else str(metric._name)
-
-
-def _counter() -> Counter:
-    return Counter("made_for_this", "A test's.", ["outcome"], registry=CollectorRegistry())
-
-
-def test_a_hot_count_is_handed_over_once() -> None:
-    """What was counted arrives when flushed, and not again with the next flush."""
-    counter = _counter()
-    count = HotCount(counter, "accepted")
-
-    count.pending += 3
-    count.flush()
-    count.flush()
-    count.pending += 1
-    count.flush()
-
-    assert counter.labels("accepted")._value.get() == 4
-
-
-def test_a_total_kept_elsewhere_is_handed_over_as_it_grows() -> None:
-    """Each flush adds what came since the last one."""
-    counter = _counter()
-    totals = iter([3, 3, 4])
-    total = HotTotal(counter, "renewed", read=lambda: next(totals))
-
-    for _ in range(3):
-        total.flush()
-
-    assert counter.labels("renewed")._value.get() == 4
 
 
 def test_a_lag_is_counted_in_seconds_once_the_stores_time_is_known() -> None:
@@ -136,6 +106,8 @@ def test_a_process_exposes_only_the_gauges_that_it_has_set(tmp_path: Path) -> No
     assert registry.get_sample_value("latchstring_key_age_seconds", {"key": "oldest"}) == 7
     assert registry.get_sample_value("latchstring_key_age_seconds", {"key": "signing"}) is None
     # Growth is seen only from a 0 on.
+    for stage in get_args(Stage):
+        assert registry.get_sample_value("latchstring_decoder_failures_total", {"stage": stage}) == 0
     assert registry.get_sample_value("latchstring_revocations_total", {"status": "partial"}) == 0
 
 

@@ -14,7 +14,8 @@ from msgspec.structs import asdict
 
 from harness.evidence import Evidence, breaks, pick
 from latchstring_gateway.clock import ManualClock
-from latchstring_gateway.metrics import VERIFY, HotCount
+from latchstring_gateway.hot_counts import HotCount
+from latchstring_gateway.metrics import VERIFY
 from latchstring_gateway.revocation.feed import Feed
 from latchstring_gateway.revocation.receipt import WorkerRow
 from latchstring_gateway.sessions.leases import Leases, Passports

@@ -12,7 +12,7 @@ from harness.nodes import ship
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.adjustments import Adjustment
 from latchstring_gateway.shipping.clickhouse import ClickHouse, SinkAwayError
-from latchstring_gateway.shipping.commits import Commit
+from latchstring_gateway.shipping.commits import Commit, FileEntry
 from latchstring_gateway.shipping.seen import Seen
 from latchstring_gateway.shipping.send import Sender
 
@@ -25,9 +25,9 @@ _SPAN = "since = '2027-01-15 00:00:00', until = '2027-01-16 00:00:00'"
 class HastySender(Sender):
     """The mistake `marked-before-sent`."""
 
-    def _send(self, record: Commit | Adjustment) -> None:
+    def _send(self, record: Commit | Adjustment, files: list[FileEntry]) -> None:
         self._seen.mark_sent(record.id if isinstance(record, Adjustment) else record.segment)
-        super()._send(record)
+        super()._send(record, files)
 
 
 def test_sink_that_fails_in_every_way_has_each_hit_once(tmp_path: Path, evidence: Evidence) -> None:

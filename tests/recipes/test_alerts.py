@@ -116,6 +116,7 @@ FAULTS: dict[str, Fault] = {
         set(),
     ),
     "a sink that is away": Fault({"latchstring_sink_waiting_seconds": 7_200}, {"LatchstringSinkBehind"}),
+    "a commit that cannot be sent": Fault({"latchstring_sink_held_up_records": 1}, {"LatchstringSinkHeldUp"}),
     "a receiver that takes nothing": Fault(
         {'latchstring_hook_failing_seconds{hook="h"}': 3_600}, {"LatchstringHookFails"}
     ),

@@ -6,12 +6,8 @@ import pytest
 import structlog
 
 from latchstring_gateway.clock import ManualClock
-from latchstring_gateway.shipping.held_up import (
-    FIRST_PAUSE_SECONDS,
-    LONGEST_DISK_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    HeldUp,
-)
+from latchstring_gateway.shipping.held_up import LONGEST_DISK_PAUSE_SECONDS, HeldUp
+from latchstring_gateway.shipping.setbacks import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 
 
 def _pause(held_up: HeldUp, clock: ManualClock, name: str) -> int:

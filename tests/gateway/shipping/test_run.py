@@ -187,7 +187,7 @@ def test_second_shipper_is_refused(tmp_path: Path) -> None:
 def test_loop_survives_what_cannot_be_shipped_and_ships_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A warehouse that cannot be written to for a while delays, and loses nothing."""
     monkeypatch.setattr("latchstring_gateway.shipping.run.REST_SECONDS", 0.01)
-    monkeypatch.setattr("latchstring_gateway.shipping.held_up.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("latchstring_gateway.shipping.setbacks.FIRST_PAUSE_SECONDS", 0.01)
     path = write_segment(tmp_path, [pixel(b"p=/a")])
     in_the_way = tmp_path / "warehouse" / "events"
     in_the_way.parent.mkdir()

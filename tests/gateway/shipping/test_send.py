@@ -2,10 +2,13 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import structlog
 
 from harness.clickhouse import SCHEMA, Running, clickhouse
 from harness.hits import HOUR, NOW_MS, TRUSTED, batch, pixel, write_segment
@@ -13,15 +16,20 @@ from harness.mails import mail_hit
 from harness.nodes import ship
 from harness.people import ask_to_erase, erasing_house, forgetting_shipper
 from harness.waiting import wait_until
+from harness.warehouse import commit
+from latchstring_gateway import metrics
+from latchstring_gateway.background import Work
 from latchstring_gateway.clock import ManualClock
+from latchstring_gateway.housekeeping.check import check, give_up
 from latchstring_gateway.housekeeping.house import House
 from latchstring_gateway.housekeeping.retention import LONGEST_REPORT_MS, Keeper
 from latchstring_gateway.reports.events import committed_events
 from latchstring_gateway.reports.ledger import ledger
 from latchstring_gateway.shipping.adjustments import Adjustment, Adjustments, Unit
-from latchstring_gateway.shipping.clickhouse import ClickHouse, SinkAwayError
-from latchstring_gateway.shipping.commits import Commits, Count
+from latchstring_gateway.shipping.clickhouse import ClickHouse, SinkAwayError, SinkRefusedError
+from latchstring_gateway.shipping.commits import Commit, Commits, Count
 from latchstring_gateway.shipping.deletions import FILE
+from latchstring_gateway.shipping.durable import make_directory
 from latchstring_gateway.shipping.erasures import Erasures
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.seen import Seen
@@ -42,6 +50,7 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def server(_server: Running) -> Running:
     """An empty database; truncating a table forgets its tokens too."""
     _server.mood("")
+    (_server.folder / "deletions").unlink(missing_ok=True)
     for table in ("events", "gone", "counts"):
         _server.ask(f"TRUNCATE TABLE {table}")
     return _server
@@ -153,6 +162,176 @@ def test_sink_that_is_away_gets_everything_once_when_it_is_back(tmp_path: Path, 
     assert _ledger(server) == [["pixel", "8", "8", "0", "0", "0"]]
     seen.close()
     sink.close()
+
+
+def _commits_of(data_dir: Path, count: int) -> list[Commit]:
+    """Ship so many segments of one page each, /0 and so on."""
+    for number in range(count):
+        write_segment(data_dir, [pixel(b"p=/%d" % number)])
+        ship(data_dir)
+    return Commits(data_dir / "warehouse").all()
+
+
+def _spoil(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[4 : len(data) // 2] = bytes(len(data) // 2 - 4)
+    path.write_bytes(data)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+class _Sending:
+    """A sender on a driven clock, and what it says of its records."""
+
+    def __init__(self, data_dir: Path, server: Running) -> None:
+        make_directory(data_dir / "warehouse")
+        self.clock = ManualClock()
+        self.work = Work(self.clock)
+        self._seen, self._sink = Seen(data_dir / "warehouse"), ClickHouse(server.url)
+        records = self.work.task("send_records", within_seconds=300, remedy="mend it")
+        self.sender = Sender(
+            data_dir / "warehouse", self._seen, self._sink, self.clock, failed=records.failed, clear=records.done
+        )
+
+    def close(self) -> None:
+        self._seen.close()
+        self._sink.close()
+
+
+@pytest.fixture
+def sending(tmp_path: Path, server: Running) -> Iterator[_Sending]:
+    """A sender of the data directory."""
+    made = _Sending(tmp_path, server)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _cut, _spoil])
+def test_a_file_that_cannot_be_read_costs_its_commit_and_no_other(
+    tmp_path: Path, server: Running, sending: _Sending, damage: Callable[[Path], None]
+) -> None:
+    """One damaged Parquet file ended every turn of the sender, and all behind it waited for ever."""
+    commits = _commits_of(tmp_path, 4)
+    path = tmp_path / "warehouse" / commits[1].events[0].path
+    whole = path.read_bytes()
+    damage(path)
+
+    with structlog.testing.capture_logs() as log:
+        assert sending.sender.send_once() == 3
+        for _ in range(3):
+            assert sending.sender.send_once() == 0
+            sending.clock.advance(6)
+
+    assert [line["record"] for line in log if line["event"] == "record_held_up"] == [commits[1].segment]
+    assert commits[1].events[0].path in next(line["reason"] for line in log if line["event"] == "record_held_up")
+    assert metrics.SINK_HELD_UP._value.get() == 1
+    assert [trouble.task for trouble in sending.work.troubles()] == ["send_records"]
+    assert sending.sender.waiting().commits == 1
+    assert len(_pages(server)) == 3
+
+    path.write_bytes(whole)
+    sending.clock.advance(900)
+    assert sending.sender.send_once() == 1
+    assert sending.sender.send_once() == 0
+    assert sending.work.troubles() == []
+    assert metrics.SINK_HELD_UP._value.get() == 0
+    assert len(_pages(server)) == 4
+    assert _ledger(server) == [["pixel", "4", "4", "0", "0", "0"]]
+
+
+def test_a_damaged_file_that_is_given_up_is_sent_as_excluded(
+    tmp_path: Path, server: Running, sending: _Sending
+) -> None:
+    """After --quarantine nothing is held up, and the sink's ledger says what this node's says."""
+    commits = _commits_of(tmp_path, 3)
+    _cut(tmp_path / "warehouse" / commits[0].events[0].path)
+    assert sending.sender.send_once() == 2
+
+    give_up(tmp_path / "warehouse", check(tmp_path / "warehouse"), sending.clock)
+    sending.clock.advance(900)
+
+    assert sending.sender.send_once() == 2
+    assert sending.work.troubles() == []
+    assert len(_pages(server)) == 2
+    assert _ledger(server) == [["pixel", "3", "2", "0", "0", "1"]]
+    assert ledger(tmp_path).problems == []
+
+
+def test_rows_that_the_sink_does_not_take_cost_their_commit_and_no_other(
+    tmp_path: Path, server: Running, sending: _Sending
+) -> None:
+    """An insert that ClickHouse refused was tried again for ever, and all behind it waited.
+
+    As long as it takes nothing else it may be away, whatever it says, and nothing is held up.
+    """
+    bad = [commit(tmp_path, [{"page": "/bad"}], at_ms=NOW_MS - 1) for _ in range(3)]
+    for made in bad:
+        path = tmp_path / "warehouse" / made.events[0].path
+        table = pq.ParquetFile(path).read()
+        words = pa.array(["no number"] * table.num_rows)
+        pq.write_table(table.set_column(table.schema.get_field_index("unit"), "unit", words), path)
+    for _ in range(2):
+        with pytest.raises(SinkRefusedError, match="no number"):
+            sending.sender.send_once()
+    assert sending.work.troubles() == []
+
+    _commits_of(tmp_path, 2)
+    with structlog.testing.capture_logs() as log:
+        assert sending.sender.send_once() == 2
+        sending.clock.advance(6)
+        assert sending.sender.send_once() == 0
+
+    named = {line["record"] for line in log if line["event"] == "record_held_up"}
+    assert named == {made.segment for made in bad}
+    assert sending.sender.waiting().commits == 3
+    assert [trouble.task for trouble in sending.work.troubles()] == ["send_records"]
+    assert len(_pages(server)) == 2
+
+
+def test_a_sink_that_takes_nothing_holds_no_record_up(tmp_path: Path, server: Running, sending: _Sending) -> None:
+    """A table that is not there is an outage: everything waits, and goes when it is back."""
+    _commits_of(tmp_path, 5)
+    server.ask("RENAME TABLE counts TO counts_away")
+    for _ in range(4):
+        with pytest.raises(SinkAwayError):
+            sending.sender.send_once()
+    assert sending.sender.waiting().commits == 5
+    server.ask("RENAME TABLE counts_away TO counts")
+
+    assert sending.sender.send_once() == 5
+    assert sending.work.troubles() == []
+    assert server.ask("SELECT count() FROM events") == [["5"]]
+    assert _ledger(server) == [["pixel", "5", "5", "0", "0", "0"]]
+
+
+def test_what_is_to_be_deleted_is_sent_before_its_deletion(tmp_path: Path, server: Running, sending: _Sending) -> None:
+    """An erased row of a commit that is held up would reach the sink after its deletion, and stay there."""
+    clock = sending.clock
+    write_segment(tmp_path, [pixel(b"p=/hers&consent=granted&user=ada"), pixel(b"p=/others")])
+    write_segment(tmp_path, [pixel(b"p=/more")])
+    with forgetting_shipper(tmp_path, clock) as shipper, erasing_house(tmp_path, clock, sends=True) as house:
+        shipper.ship_once()
+        ask_to_erase(tmp_path, users=["ada"])
+        while house.tidy():
+            pass
+        (adjustment,) = Adjustments(tmp_path / "warehouse").all()
+        path = tmp_path / "warehouse" / Commits(tmp_path / "warehouse").read(adjustment.commit).events[0].path
+        path.rename(path.with_suffix(".away"))
+
+        assert sending.sender.send_once() == 1
+        assert not (tmp_path / "warehouse" / FILE).exists()
+        path.with_suffix(".away").rename(path)
+        clock.advance(900)
+
+        def deleted() -> bool:
+            sending.sender.send_once()
+            return sending.sender.waiting().commits == 0
+
+        wait_until(deleted, "everything is sent and deleted")
+    assert server.ask("SELECT page FROM events ORDER BY page") == [["/more"], ["/others"]]
+    assert _ledger(server) == [["pixel", "3", "2", "0", "0", "1"]]
 
 
 def test_marks_that_are_lost_cost_a_second_sending_and_nothing_else(tmp_path: Path, server: Running) -> None:
