@@ -12,6 +12,7 @@ from starlette.requests import Request
 from ..errors import StoreAway
 from ..pages.render import Pages, Reader
 from ..wire import Head, Reply
+from .return_path import is_own
 from .visit import Visit
 
 PAGE_HEADER: Final = b"x-latch-page"
@@ -34,6 +35,8 @@ class RefusalPages:
         """For a time when nobody can tell who is signed in: nothing is lost, and the way to try again."""
         reader = self._reader(head)
         back = visited.target if visited.navigation else came_from(head, visited)
+        # A path that begins with two slashes names another host.
+        back = back if is_own(back) else "/"
         page = reader.error_page(StoreAway(), back_url=back, back_words=reader.language.gettext("Try again"))
         return _as_page(visited, reply, bytes(page.body), page.raw_headers)
 

@@ -79,3 +79,18 @@ async def test_a_gated_apps_form_gets_the_page_without_the_header(worker: Worker
     assert answer.status == 401
     assert answer.header(b"content-type") == b"text/html; charset=utf-8"
     assert answer.header(b"x-latch-page") is None
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "/\\evil.example/x"])
+async def test_the_way_to_try_again_leads_to_no_other_host(worker: Worker, path: str) -> None:
+    """In an outage, a link to `https://www.example.com//evil.example/` got a page whose button led to evil.example."""
+    jar = await worker.signed_in()
+    await worker.rooms.feed.close()
+    worker.rooms.feed.registry_link.store_away = True
+
+    page = await worker.verify(jar, **{**NAVIGATION, "x_forwarded_uri": path})
+    form = await worker.verify(jar, referer=f"https://www.example.com{path}", **_FORM)
+
+    for answer in (page, form):
+        assert answer.status_code == 503
+        assert 'class="button button-main" href="/"' in answer.text
