@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..revocation.receipt import Receipt
-from .registry import DeviceRow
+from .registry import MAX_LISTED, DeviceRow
 
 
 class DevicesForPage(Protocol):
@@ -18,8 +18,8 @@ class DevicesForPage(Protocol):
         """Sign devices out everywhere; raises errors.NotFound."""
         ...
 
-    async def list(self, account: str, *, after: str = "") -> Sequence[DeviceRow]:
-        """The devices of an account that are signed in, as many as fit a page, behind the place `after`."""
+    async def list(self, account: str, *, after: str = "", limit: int = MAX_LISTED) -> Sequence[DeviceRow]:
+        """The devices of an account that are signed in, `limit` of them (a page), behind the place `after`."""
         ...
 
     async def ids(self, account: str) -> Sequence[str]:

@@ -53,7 +53,9 @@ class DeviceLimit:
             return None
         now_ms = self._clock.wall_ms()
         # What no sign-in can last on any more makes room by itself (devices/keep.lua).
-        listed, total = await self._devices.list(account), len(await self._devices.ids(account))
+        total = len(await self._devices.ids(account))
+        # All of them: an account from before there was a limit may have to choose more than a page shows.
+        listed = await self._devices.list(account, limit=max(total, 1))
         idle = [row for row in listed if row.good_until_ms and row.good_until_ms <= now_ms]
         if total - len(idle) < self._most:
             return None

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from ..errors import BadRequest, TooLarge, WrongMediaType
 
 MAX_FORM_BYTES: Final = 16 * 1024
-_MAX_FIELDS: Final = 32
+#: More boxes that were ticked on the page that makes room do not fit the size either.
+_MAX_FIELDS: Final = 512
 
 
 async def form_fields(request: Request) -> dict[str, str]:

@@ -53,7 +53,7 @@ class StartRequest(Struct, frozen=True, forbid_unknown_fields=True, rename={"ret
     browser: Browser = Browser()
     return_to: Annotated[str, Meta(max_length=2_048)] | None = None
     #: Devices to sign out first if there is no room for one more.
-    give_up: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=100)] = []
+    give_up: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=1_000)] = []
 
 
 class SessionEndpoints:

@@ -11,7 +11,7 @@ from harness.pages import pages
 from latchstring_gateway.clock import ManualClock
 from latchstring_gateway.devices import page
 from latchstring_gateway.devices.place import Places
-from latchstring_gateway.devices.registry import DeviceRow, checked_name
+from latchstring_gateway.devices.registry import MAX_LISTED, DeviceRow, checked_name
 from latchstring_gateway.errors import EdgeError, NotFound
 from latchstring_gateway.pages.render import Pages
 from latchstring_gateway.pages.static import static_routes
@@ -116,12 +116,12 @@ class MemoryDevices:
         self.rows = [one for one in self.rows if one.id not in device_ids]
         return self.receipt
 
-    async def list(self, account: str, *, after: str = "") -> Sequence[DeviceRow]:
+    async def list(self, account: str, *, after: str = "", limit: int = MAX_LISTED) -> Sequence[DeviceRow]:
         """See `page.DevicesForPage`."""
         self._fail()
         places = [one.position for one in self.rows]
         begin = places.index(after) + 1 if after else 0
-        return self.rows[begin : begin + self.page]
+        return self.rows[begin : begin + min(self.page, limit)]
 
     async def ids(self, account: str) -> Sequence[str]:
         """See `page.DevicesForPage`."""

@@ -109,6 +109,24 @@ async def test_an_account_over_its_limit_was_refused_though_its_devices_lie_idle
     assert set(listed) == {live, idle[3], answer.json()["device"]["id"]}
 
 
+async def test_an_account_far_over_its_limit_could_not_choose_enough(worker: Worker) -> None:
+    """248 had to be given up, and 200 were offered: an account from before there was a limit was locked out."""
+    pipe = worker.store.redis.pipeline(transaction=False)
+    ids = [f"{number:022d}" for number in range(250)]
+    for number, device in enumerate(ids):
+        row: dict[Any, Any] = {"account": _ADA, "state": "active", "name": "TV", "kind": "tv", "last_seen_ms": number}
+        pipe.hset(_row(device), mapping=row)
+    pipe.sadd(keys.devices(_ADA), *ids)
+    await pipe.execute()
+
+    refused = await worker.sign_in(_ADA, jar=Jar())
+    told = refused.json()
+    taken = await worker.sign_in(_ADA, jar=Jar(), give_up=ids[: told["surplus"]])
+
+    assert (refused.status_code, told["surplus"], len(told["devices"])) == (409, 248, 250)
+    assert taken.status_code == 201
+
+
 async def test_giving_back_a_removal_locked_the_account_out(worker: Worker) -> None:
     """The row was marked and stayed in the account's list with its name: it counted, and could not be removed again."""
     jars = [await worker.signed_in(_ADA) for _ in range(3)]
