@@ -159,7 +159,11 @@ def speaking(
 
     def speak() -> None:
         while True:
-            file.write(work.troubles(), children=children())
+            try:
+                file.write(work.troubles(), children=children())
+            except Exception as fault:
+                # For whoever reads this process is silent until it succeeds again; the thread goes on.
+                _log.debug("health_not_written", reason=repr(fault))
             if ended.wait(WRITE_SECONDS):
                 return
 

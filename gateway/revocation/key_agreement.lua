@@ -18,7 +18,9 @@ if counted ~= version or of_size ~= size or age < 0 or age >= tonumber(count_aga
     local is_row, known = pcall(function() return cjson.decode(row).keys end)
     if is_row and type(known) == 'table' then
       workers = workers + 1
-      for _, id in ipairs(known) do knowers[id] = (knowers[id] or 0) + 1 end
+      for _, id in ipairs(known) do
+        if type(id) == 'string' and string.match(id, '^[^:%s]%S*$') then knowers[id] = (knowers[id] or 0) + 1 end
+      end
     end
   end
   redis.call('DEL', key_knowers_key)

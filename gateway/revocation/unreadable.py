@@ -16,6 +16,8 @@ from .receipt import Registered, WorkerRow
 #: The greatest LEASE_SECONDS and FENCE_SECONDS that settings take.
 LONGEST_LEASE_MS: Final = 3_600_000
 LONGEST_FENCE_MS: Final = 60_000
+#: The other spans have no such bound; what is longer is no number of milliseconds.
+_LONGEST_SPAN_MS: Final = 2**53
 _REMEDY: Final = "restart that worker, or, if there is none of this name, HDEL it from the registry"
 
 _log: Final = logs.get("revocation")
@@ -29,7 +31,10 @@ def parsed(worker: str, text: str, pulse_ms: str | None, now_ms: int) -> Registe
         # It said something just now, for all that is known.
         pulse = now_ms
     try:
-        return Registered(worker, WorkerRow.from_json(text), pulse)
+        row = WorkerRow.from_json(text)
+        if row.fence_ms > LONGEST_FENCE_MS or max(row.last_known_good_ms, row.verify_cache_ms) > _LONGEST_SPAN_MS:
+            raise ValueError("expected spans that settings take")
+        return Registered(worker, row, pulse)
     except (ValueError, KeyError, TypeError, RecursionError):
         return Registered(worker, _widest(LONGEST_LEASE_MS, 0), pulse, is_readable=False)
 

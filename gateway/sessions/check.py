@@ -219,7 +219,8 @@ class Checker:
                 if await self._reread():
                     self._leases.refresh()
                     self._feed.announce()
-                    lease = self._leases.find(token, kind)
+                # The task that watches the file may have taken it up meanwhile.
+                lease = self._leases.find(token, kind)
         if isinstance(lease, Refused):
             if lease.reason is Reason.UNKNOWN_KEY and token.split(b".")[1].decode("latin-1") in self._ring.missing:
                 raise StoreAway("the key of this cookie has not reached this host yet", code="keys_behind")

@@ -8,6 +8,7 @@ from latchstring_gateway.revocation import registry
 from latchstring_gateway.revocation.key_agreement import Agreement, KnownKey, agree
 from latchstring_gateway.revocation.receipt import WorkerRow
 from latchstring_gateway.store.client import Store
+from latchstring_gateway.store.keys import WORKERS
 
 pytestmark = pytest.mark.store
 
@@ -94,3 +95,16 @@ async def test_without_workers_nothing_is_agreed(store: Store) -> None:
     agreement = await agree(store, retired=())
 
     assert (agreement.workers, agreement.may_sign(0), agreement.in_use()) == (0, frozenset(), frozenset())
+
+
+@pytest.mark.parametrize("keys_of_it", ["[null]", "[true]", "[[1]]", '[":version"]', "7"])
+async def test_a_row_with_keys_that_are_none_stopped_the_agreement_for_all(store: Store, keys_of_it: str) -> None:
+    """The script failed at every call of every worker, and no new key could sign."""
+    await enter(store, "a.1.x", "k1")
+    row = f'{{"fence_ms":1,"rule":"closed","last_known_good_ms":0,"verify_cache_ms":0,"keys":{keys_of_it}}}'
+    await store.redis.hset(WORKERS, "b.1.x", row)
+
+    agreement = await agree(store, retired=())
+
+    assert [key.id for key in agreement.keys] == ["k1"]
+    assert (await agree(store, retired=())).keys == agreement.keys

@@ -85,3 +85,11 @@ async def test_one_bad_row_fails_no_start_and_no_revocation(
         assert [one["worker"] for one in receipt["missing"]] == ["stranger.1.x"]
     else:
         assert receipt["status"] == "complete"
+
+
+@pytest.mark.parametrize("span", [10**400, 10**15, 60_001], ids=["endless", "millennia", "too long"])
+def test_a_row_with_a_span_that_no_setting_takes_is_unreadable(span: int) -> None:
+    """Receipts ended in an OverflowError, or waited for a fence of thousands of years."""
+    text = f'{{"fence_ms":{span},"rule":"closed","last_known_good_ms":0,"verify_cache_ms":0,"keys":[]}}'
+
+    assert not parsed("w.1.x", text, "5", 10).is_readable
