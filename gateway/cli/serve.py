@@ -19,6 +19,9 @@ from ..format_mark import NewerFormatError, check_directory, mark_directory
 from ..node_health import health_directory
 from ..revocation import birthmark, registry
 from ..settings import Settings, SettingsError
+from ..shipping import pseudonyms
+from ..shipping.commits import Commits
+from ..shipping.pseudonyms import PseudonymKeyError
 from ..store.client import Store
 from ..store.embedded import EmbeddedStoreError
 from ..store.examine import Findings, examine
@@ -61,7 +64,7 @@ def _serve(until_the_end: contextlib.ExitStack) -> int:
     except (DirectoryInUse, OSError) as error:
         print(error, file=sys.stderr)
         return _CANNOT_RUN_HERE
-    except (SettingsError, KeyFileError, NewerFormatError) as error:
+    except (SettingsError, KeyFileError, PseudonymKeyError, NewerFormatError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(os.EX_CONFIG) from None
     logs.configure(level=chosen.log_level)
@@ -83,9 +86,9 @@ def _serve(until_the_end: contextlib.ExitStack) -> int:
 def prepare(chosen: Settings) -> None:
     """Make a new data directory ready: folders, and a key ring if there is none and nothing yet needs one.
 
-    Raises NewerFormatError if a newer release wrote there, and KeyFileError if the keys cannot be used, or are missing
-    where they should be there: beside data of a deployment that has run, with an outside store, or under a name that
-    was set. New keys in their place would sign everybody out.
+    Raises NewerFormatError if a newer release wrote there, PseudonymKeyError if the key of pseudonyms cannot be used,
+    and KeyFileError if the keys cannot be, or are missing where they should be there: beside data of a deployment that
+    has run, with an outside store, or under a name that was set. New keys in their place would sign everybody out.
     """
     chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_directory(chosen.data_dir)
@@ -94,6 +97,7 @@ def prepare(chosen: Settings) -> None:
         with contextlib.suppress(FileExistsError):
             create_key_file(chosen.keys_path)
     KeyRing.load(chosen.keys_path, SystemClock())
+    _check_pseudonyms(chosen.data_dir)
     mark_directory(chosen.data_dir)
     if is_new:
         # Before there is a store: one without this file beside it was put into this directory.
@@ -103,6 +107,18 @@ def prepare(chosen: Settings) -> None:
     shutil.rmtree(health_directory(chosen.data_dir), ignore_errors=True)
     for name in ("journal", "warehouse", "run", metrics_directory(Path())):
         (chosen.data_dir / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def _check_pseudonyms(data_dir: Path) -> None:
+    if (data_dir / pseudonyms.FILE).exists():
+        pseudonyms.Pseudonyms.at(data_dir)
+    elif Commits(data_dir / "warehouse").ids():
+        line = "is made anew: every visitor is a new one from now on, and erasures find nobody from before"
+        print(
+            f"warning: {data_dir / pseudonyms.FILE} is missing and {line}; stop, and restore it from a backup or from"
+            " another node, unless that is meant",
+            file=sys.stderr,
+        )
 
 
 async def examine_store(chosen: Settings) -> None:

@@ -88,6 +88,37 @@ def test_keys_that_others_bring_are_never_made(tmp_path: Path, changes: dict[str
     assert not chosen.keys_path.exists()
 
 
+@pytest.mark.parametrize("text", ["", "zz", "0" * 63])
+def test_a_key_of_pseudonyms_that_cannot_be_used_stops_the_start(tmp_path: Path, text: str) -> None:
+    """Exit code 78, as docs/warehouse.md says: shipper, housekeeping and workers died again and again behind a
+    supervisor that ran, and nothing answered.
+    """
+    chosen = settings(tmp_path)
+    prepare(chosen)
+    (tmp_path / "pseudonyms.key").write_text(text)
+
+    ran = CliRunner().invoke(app, ["serve"], env={"LATCHSTRING_DATA_DIR": str(tmp_path)})
+
+    assert ran.exit_code == 78
+    assert "restore it from a backup" in ran.stderr
+    assert (tmp_path / "pseudonyms.key").read_text() == text
+
+
+def test_a_key_of_pseudonyms_that_is_missing_beside_a_warehouse_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new one was made without a word, and every visitor was a stranger then. Of a new directory nothing is said."""
+    chosen = settings(tmp_path)
+    prepare(chosen)
+    assert capsys.readouterr().err == ""
+    (tmp_path / "warehouse/commits").mkdir()
+    (tmp_path / "warehouse/commits/AAAAAAAAAAAAAAAAAAAAAA.json").write_text("{}")
+
+    prepare(chosen)
+
+    assert "pseudonyms.key is missing" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "mode", "told"),
     [
