@@ -206,6 +206,10 @@ DISK_RESERVE: Final = OwnGauge(
     multiprocess_mode="livemax",
 )
 
+UNREADABLE_REVOCATIONS: Final = Counter(
+    "latchstring_unreadable_revocations",
+    "Entries of revocation streams that could not be read; their partitions are sent to the store meanwhile.",
+)
 UNREADABLE_ROWS: Final = OwnGauge(
     "latchstring_registry_rows_unreadable",
     "Workers whose row in the registry cannot be read; receipts wait for them.",

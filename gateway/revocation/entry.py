@@ -35,6 +35,8 @@ def parse(text: str) -> Entry:
 
     Raises ValueError if there are not seven, a number is none, or the kind is unknown: the store was tampered with.
     """
+    if "\ufffd" in text:
+        raise ValueError("expected an entry in UTF-8")
     number, kind, subject, generation, at_ms, revocation_id, reply_to = text.split(" ")
     if kind not in get_args(Kind):
         raise ValueError(f"expected an entry of a kind in {', '.join(get_args(Kind))}")

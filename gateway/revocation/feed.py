@@ -16,6 +16,8 @@ from ..store import keys
 from ..store.client import Store
 from . import registry
 from .acknowledge import Acknowledgements
+from .doubts import Doubts
+from .entry import Entry
 from .fence import Fence
 from .following import Following
 from .link import Link
@@ -60,6 +62,9 @@ class Feed:
         self.replica = Replica(2 * lease_seconds)
         self.row = row
         self._lease_ms = round(lease_seconds * 1000)
+        #: By partition; the lists stay the same objects for the feed's whole life.
+        self.fences: list[Fence] = []
+        self.doubts = Doubts(self.fences, self._tell)
         self._acknowledgements = Acknowledgements(store, worker, heard)
         self._following = Following(
             store,
@@ -67,6 +72,7 @@ class Feed:
             worker,
             self.replica,
             self._acknowledgements,
+            self.doubts,
             heard,
             self._register,
             vouch,
@@ -79,9 +85,8 @@ class Feed:
         #: What was counted by fences that are no more.
         self._former: Counter[str] = Counter()
         everything = Link(self._following, tuple(range(keys.PARTITIONS)))
-        #: By partition; the lists stay the same objects for the feed's whole life.
         self.links: list[Link] = [everything] * keys.PARTITIONS
-        self.fences: list[Fence] = [everything.fence] * keys.PARTITIONS
+        self.fences += [everything.fence] * keys.PARTITIONS
 
     async def start(self) -> None:
         """Begin to follow in the background; returns at once, and does not need the store to be there."""
@@ -154,6 +159,10 @@ class Feed:
         """The row changed (a key came or went): write it again with the next heartbeat."""
         self._following.row_changed = True
 
+    def _tell(self, partition: int, entry: Entry) -> None:
+        # Who listens is said after this feed was made.
+        self.replica.tell(partition, entry)
+
     def _links(self) -> list[Link]:
         return list(dict.fromkeys(self.links))
 
@@ -169,9 +178,11 @@ class Feed:
     async def _keep_house(self) -> None:
         with contextlib.suppress(StoreAway):
             await self._arrange(await self.store.shares())
+        self.doubts.settle(self.links)
         # Nothing is forgotten while out of contact: an outage may be bridged on what was known at its start.
         if self.holds() and not any(map(is_catching_up, self._links())):
             self.replica.prune(self.clock.boot_ns())
+            self.doubts.forget(self.links, self.clock.boot_ns(), self.replica.keep_ns)
 
     async def _trim(self) -> None:
         await self._trimming.step(self.links)
@@ -192,6 +203,7 @@ class Feed:
             for partition in share:
                 self.links[partition] = link
                 self.fences[partition] = link.fence
+            self.doubts.close_fences()
             if share not in standing:
                 link.start()
         for link in former:

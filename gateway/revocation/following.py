@@ -8,6 +8,7 @@ from ..clock import Clock
 from ..errors import StoreAway
 from ..store.client import Store
 from .acknowledge import Acknowledgements
+from .doubts import Doubts
 from .fence import Fence
 from .replica import Replica
 
@@ -25,6 +26,7 @@ class Following:
     worker: str
     replica: Replica
     acknowledgements: Acknowledgements
+    doubts: Doubts
     #: Called with (worker, revocation ids) when another worker has applied what this one revoked.
     heard: Callable[[str, list[str]], None]
     register: Callable[[], Awaitable[None]]

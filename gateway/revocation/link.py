@@ -14,7 +14,6 @@ from .. import logs, metrics
 from ..background import Background, Turns
 from ..errors import StoreAway
 from ..store import keys
-from .entry import parse
 from .fence import Fence, clocks_agree
 from .following import Following, NotFollowing
 from .give_back import give_back
@@ -293,7 +292,9 @@ class Link:
             worker, *ids = message.split(" ")
             self._f.heard(worker, ids)
             return
-        entry = parse(message)
-        if self._f.replica.apply(partition, entry, self._f.clock.boot_ns()):
+        now_ns = self._f.clock.boot_ns()
+        if (entry := self._f.doubts.read(partition, message, now_ns)) is None:
+            return
+        if self._f.replica.apply(partition, entry, now_ns):
             metrics.revocation_applied(at_ms=entry.at_ms, store_ms=self.store_ms())
         self._f.acknowledgements.note(entry)

@@ -8,7 +8,6 @@ from typing import Final
 from .. import metrics
 from ..store import keys
 from ..store.scripts import load
-from .entry import parse
 from .following import Following, NotFollowing
 from .pulse import Answer
 
@@ -60,8 +59,9 @@ async def _read(following: Following, partition: int, from_ms: int, run_id: str)
 
 
 def _take(following: Following, partition: int, number: int, entries: list[str], store_ms: int) -> None:
-    parsed = [parse(text) for text in entries]
-    for entry in following.replica.loaded(partition, number, parsed, following.clock.boot_ns()):
+    now_ns = following.clock.boot_ns()
+    parsed = [entry for text in entries if (entry := following.doubts.read(partition, text, now_ns)) is not None]
+    for entry in following.replica.loaded(partition, number, parsed, now_ns):
         metrics.revocation_applied(at_ms=entry.at_ms, store_ms=store_ms)
         # Its bell rang while we were not subscribed, and somebody may be waiting.
         if store_ms - entry.at_ms < _ASKER_WAITS_MS:

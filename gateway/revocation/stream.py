@@ -20,6 +20,7 @@ from .. import logs
 from ..clock import Clock
 from ..errors import BadRequest, StoreAway
 from ..store import keys
+from .doubts import unreadable_entry
 from .entry import Entry, parse
 from .feed import Feed
 from .listeners import Listeners
@@ -109,7 +110,7 @@ class RevocationStream:
             while True:
                 page: Any = await guard(redis.xrange(keys.revocations(partition), min=position, count=_PAGE))
                 if page:
-                    yield "".join(_revoked(partition, parse(fields["e"])) for _id, fields in page)
+                    yield "".join(_revoked(partition, _entry(partition, fields.get("e", ""))) for _id, fields in page)
                 if len(page) < _PAGE:
                     break
                 position = f"({page[-1][0]}"
@@ -120,6 +121,13 @@ class RevocationStream:
 
     def _known_until_ms(self) -> int:
         return self._feed.contact_store_ms
+
+
+def _entry(partition: int, text: str) -> Entry:
+    try:
+        return parse(text)
+    except ValueError:
+        return unreadable_entry(partition)
 
 
 def _since_ms(last_event_id: str, latest_ms: int) -> int | None:

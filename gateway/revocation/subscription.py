@@ -57,7 +57,7 @@ class Subscription:
     async def follow(self) -> None:
         """Take what comes until the connection ends; silence is no end, `ping` finds out what it means.
 
-        Never returns; raises StoreAway. A bell nobody understands raises ValueError: the store was tampered with.
+        Never returns; raises StoreAway.
         """
         while True:
             self._dispatch(await self._read(math.inf))

@@ -120,11 +120,16 @@ class Checker:
             return Denied("revoked", clear=True)
         if link.holds():
             can_wait = visit.carry == "none" or not self._is_due(lease) or self._renewals.crowded
-            if self._is_running(lease) and can_wait:
+            if self._is_running(lease) and can_wait and not self._is_doubted(lease):
                 return self._accept(lease, visit)
             if visit.carry == "none":
                 vouched = self._vouched.get((lease.token, visit.background))
-                if vouched is not None and self._is_running(vouched) and not self._is_revoked(vouched):
+                if (
+                    vouched is not None
+                    and self._is_running(vouched)
+                    and not self._is_revoked(vouched)
+                    and not self._is_doubted(vouched)
+                ):
                     return self._accept(vouched, visit)
         if link.store_away:
             # Nobody waits for a store that is known to be away; heartbeats find out when it is back.
@@ -166,7 +171,8 @@ class Checker:
             return Denied("revoked", clear=False)
         if not link.holds() and not self._may_bridge(lease):
             raise StoreAway
-        if link.holds() and not self._is_running(lease):
+        # One in doubt is as good as over: the app refreshes, and the store decides.
+        if link.holds() and (not self._is_running(lease) or self._is_doubted(lease)):
             return Denied("token_expired", clear=False)
         # No password was ever typed on it.
         return Accepted(lease, "remembered", max(self._store_ms(lease), lease.content.issued_at_ms))
@@ -241,7 +247,7 @@ class Checker:
         """
         link, policy = self._feed.links[lease.partition], self._policy
         # What was loaded from a store that was put back lacks what was revoked since the backup.
-        if self._is_revoked(lease) or self._memory.found:
+        if self._is_revoked(lease) or self._is_doubted(lease) or self._memory.found:
             return False
         if link.holds() and self._is_running(lease):
             return True
@@ -277,6 +283,9 @@ class Checker:
 
     def _is_due(self, lease: OpenLease) -> bool:
         return self._store_ms(lease) >= lease.renew_at_ms
+
+    def _is_doubted(self, lease: OpenLease) -> bool:
+        return self._feed.doubts.doubts(lease.partition, lease.content.issued_at_ms)
 
     def _is_revoked(self, lease: OpenLease) -> bool:
         return self._feed.replica.is_revoked(lease.session, lease.device, lease.account, lease.content.generation)

@@ -137,6 +137,19 @@ async def test_what_happened_in_between_is_told_on_resuming(worker: Worker, stor
             await resumed.until(lambda reader: "late" in reader.named("account"))
 
 
+async def test_what_cannot_be_read_is_told_as_everybody_of_its_partition(worker: Worker) -> None:
+    """An entry that is none ended a resumed stream in the middle, at every attempt, and was not told to any other."""
+    began = str(now_ms())
+    async with listening(worker) as reader:
+        await worker.store.redis.xadd(keys.revocations(9), {"e": "unreadable"})
+        await worker.store.redis.xadd(keys.revocations(9), {"odd": "odd"})
+        await worker.store.redis.execute_command("SPUBLISH", keys.revocations(9), "unreadable")
+        await reader.until(lambda reader: reader.named("everybody") == [9])
+    await worker.api("POST", "/v1/accounts/ada/revoke")
+    async with listening(worker, began) as resumed:
+        await resumed.until(lambda reader: "ada" in reader.named("account") and 9 in reader.named("everybody"))
+
+
 async def test_cut_off_while_resuming_nothing_is_lost(worker: Worker, store_url: str) -> None:
     """The id does not move before everything has been told, in pages of a thousand."""
     async with listening(worker) as reader:
