@@ -5,11 +5,12 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from .. import settings
@@ -85,8 +86,15 @@ def with_store(act: Callable[[Store], Awaitable[T]]) -> T:
         raise typer.Exit(1) from None
 
 
+#: Columns that no table needs.
+_WIDEST: Final = 10_000
+
+
 def show(rows: list[dict[str, str]], columns: tuple[str, ...], *, as_json: bool, empty: str) -> None:
-    """Print rows as a table, or as JSON; `empty` without any."""
+    """Print rows as a table, or as JSON; `empty` without any.
+
+    Where a table would cut them off, each row has lines of its own: ids are given to other commands whole.
+    """
     if as_json:
         print(json.dumps(rows))
         return
@@ -96,7 +104,12 @@ def show(rows: list[dict[str, str]], columns: tuple[str, ...], *, as_json: bool,
     table = Table(*columns, box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*(row[column] for column in columns))
-    Console().print(table)
+    console = Console()
+    if Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum <= console.width:
+        console.print(table)
+        return
+    for row in rows:
+        print("\n".join(f"{column}: {row[column]}" for column in columns if row[column]) + "\n")
 
 
 def when(at_ms: int) -> str:

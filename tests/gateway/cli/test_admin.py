@@ -8,6 +8,7 @@ import pytest
 import redis.asyncio
 from typer.testing import CliRunner, Result
 
+from latchstring_gateway.cli.admin import show
 from latchstring_gateway.cli.main import app
 from latchstring_gateway.clock import SystemClock
 from latchstring_gateway.service_keys import ServiceKeys
@@ -75,3 +76,18 @@ def test_bad_settings_are_told_all_at_once(run: Run) -> None:
     assert refused.exit_code == 1
     assert "LATCHSTRING_WORKERS" in refused.stderr
     assert "LATCHSTRING_STORE" in refused.stderr
+
+
+def test_a_list_that_is_too_wide_for_the_terminal_cuts_no_id_off(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In 80 columns `hooks list` showed each hook as `hook_…`, which no other command takes."""
+    row = {"id": "hook_" + "a" * 22, "url": "https://example.com/" + "b" * 60, "state": "ok", "reason": ""}
+    monkeypatch.setenv("COLUMNS", "80")
+    show([row], ("id", "url", "state", "reason"), as_json=False, empty="")
+    narrow = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "200")
+    show([row], ("id", "url", "state", "reason"), as_json=False, empty="")
+
+    assert narrow == f"id: {row['id']}\nurl: {row['url']}\nstate: ok\n\n"
+    assert row["id"] in capsys.readouterr().out
