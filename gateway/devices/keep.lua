@@ -17,12 +17,27 @@ local function note_session(prefix, account, device, session, good_until, now)
   keep_for(row, good_until - now + device_rest_ms)
   keep_for(prefix .. 'devices:' .. account, good_until - now + device_rest_ms)
 end
-local function drop_lapsed_sessions(prefix, row)
+-- Forget which sessions of a device have ended; gives those that have not, if they are more than a device may have: each
+-- sign-in looks at all of them, and a removal ends all in one script. The one used longest ago comes first.
+local most_of_device = 50
+local function surplus_sessions(prefix, row, but)
+  local live = {}
   for _, field in ipairs(redis.call('HKEYS', row)) do
-    if string.sub(field, 1, 2) == 's:' and redis.call('HGET', prefix .. 'session:' .. string.sub(field, 3), 'state') ~= 'live' then
-      redis.call('HDEL', row, field)
+    if string.sub(field, 1, 2) == 's:' then
+      local id = string.sub(field, 3)
+      local state, created, renewed = unpack(redis.call('HMGET', prefix .. 'session:' .. id, 'state', 'created_at_ms', 'renewed_at_ms'))
+      if state ~= 'live' then
+        redis.call('HDEL', row, field)
+      elseif id ~= but then
+        live[#live + 1] = {id, tonumber(renewed or created or 0)}
+      end
     end
   end
+  local surplus = {}
+  if #live < most_of_device then return surplus end
+  table.sort(live, function(one, other) return one[2] < other[2] end)
+  for i = 1, math.min(#live - most_of_device + 1, 2 * most_of_device) do surplus[i] = live[i][1] end
+  return surplus
 end
 -- Makes room by forgetting devices that no sign-in can last on any more, those used longest ago first.
 local function has_room(prefix, account, most, now)

@@ -110,11 +110,14 @@ if replaces then
   end_session(prefix, former_session, 'replaced')
   append_entry(revocations_key, number_key, now, 'session', former_session, 0, '-', '-')
 end
+for _, id in ipairs(surplus_sessions(prefix, row, session_id)) do surplus[#surplus + 1] = id end
 for i, id in ipairs(surplus) do
-  end_session(prefix, id, 'session_limit')
-  redis.call('ZREM', sessions_key, id)
-  append_entry(revocations_key, number_key, now, 'session', id, 0, '-', '-')
-  append_event(outbox_key, now, event_prefix .. '3.' .. i, 'session.ended', account, {session = id, reason = 'session_limit'})
+  if redis.call('HGET', prefix .. 'session:' .. id, 'state') == 'live' then
+    end_session(prefix, id, 'session_limit')
+    redis.call('ZREM', sessions_key, id)
+    append_entry(revocations_key, number_key, now, 'session', id, 0, '-', '-')
+    append_event(outbox_key, now, event_prefix .. '3.' .. i, 'session.ended', account, {session = id, reason = 'session_limit'})
+  end
 end
 
 local remember_until = 0
@@ -134,7 +137,6 @@ if most_sessions > 0 then
   if redis.call('PTTL', sessions_key) < tonumber(ttl_ms) then redis.call('PEXPIRE', sessions_key, ttl_ms) end
 end
 local good_until = math.max(fresh_until, remember_until) + lease_ms
-drop_lapsed_sessions(prefix, row)
 note_session(prefix, account, device_id, session_id, good_until, now)
 local name = redis.call('HGET', row, 'name')
 if is_new == 1 then
