@@ -5,7 +5,7 @@ import json
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -131,6 +131,7 @@ def erasures(
         for one in found:
             table.add_row(utc_time(one.requested_at_ms), one.state, f"{one.events:,}", f"{one.dead_letters:,}", one.id)
         Console().print(table)
+        _print_unread({path for one in found for path in one.unread})
     else:
         print("no erasure of this id; see latchstring erasures" if erasure else "Nobody was erased here.")
     if (erasure and not found) or kept.unreadable:
@@ -179,11 +180,19 @@ def _go_on(chosen: Settings, erasure: str, wait_seconds: float) -> None:
                 eraser.advance()
                 return
             if not eraser.advance():
-                if clock.boot_ns() > until_ns:
+                if found.unread or clock.boot_ns() > until_ns:
                     return
                 pause.wait(_LOOK_SECONDS)
     finally:
         seen.close()
+
+
+def _print_unread(paths: Iterable[str]) -> None:
+    for path in sorted(paths):
+        print(
+            f"{path} cannot be read, so nobody knows whose rows it holds: put it back from a backup, "
+            "or give it up with latchstring warehouse check --quarantine"
+        )
 
 
 def _print(found: Erasure, forgotten: Forgotten | None, *, as_json: bool) -> None:
@@ -204,6 +213,7 @@ def _print(found: Erasure, forgotten: Forgotten | None, *, as_json: bool) -> Non
     print(f"Erasure {found.id} {_STATES[found.state]}.")
     if found.state != "waiting":
         print(f"{count(found.events, 'event')} and {count(found.dead_letters, 'dead letter')} taken out.")
+    _print_unread(found.unread)
     print(f"What is received of them before {utc_time(found.until_ms)} is left out.")
     if found.state != "complete":
         print(f"See how far it is: latchstring erasures {found.id}")

@@ -2,47 +2,51 @@
 
 waiting     until every segment that was pending at the request is committed: by shippers that know of it, or before
 marking     one search for all that wait: adjustments take their rows and letters out of what counts, commit by commit
-rewriting   each such commit is compacted alone, into files without them; what no record names goes, and quarantine too
+rewriting   each such commit is compacted alone, into files without them; what no record names goes, and quarantine too;
+            until every file could be read: one that could not is searched, with all others, when that has changed
 leaving     until the old files are gone, when no report can be reading them any more
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import duckdb
 import msgspec
 
 from .. import logs
 from ..beacons.segment import HEADER_BYTES, ids_of_name
 from ..clock import Clock
-from ..ids import new_id, to_text
+from ..ids import to_text
 from ..shipping import cells
-from ..shipping.adjustments import Adjustment, Adjustments, Unit
+from ..shipping.adjustments import Adjustments, Unit
 from ..shipping.catalogue import Catalogue, Records
 from ..shipping.claim import segments_in
-from ..shipping.commits import Commit, Count, Exclusion, added_up
+from ..shipping.commits import Commit
 from ..shipping.erasures import Erasure, Erasures
 from ..shipping.leftovers import leftovers
 from ..shipping.locks import KEEPER, LockedError, locked
-from ..shipping.parquet import hour_of_path
+from ..shipping.parquet import hour_of_path, is_damaged
 from ..shipping.pseudonyms import Pseudonyms
 from ..shipping.ship import QUARANTINE
 from .compaction import compact
-from .search import Found, Search
+from .search import UNREADABLE, Found, Search, taken_out
+from .unread import Unread
 
-REASON: Final = "erased"
 #: A step searches for so long, then others have their turn.
 _STEP_NS: Final = 1_000_000_000
+
+_REMEDY: Final = "put them back from a backup, or give them up: latchstring warehouse check --quarantine"
 
 _log: Final = logs.get("shipping")
 
 
 class _Scan(NamedTuple):
-    """A search under way, and the erasures that it is for."""
+    """A search under way, the erasures that it is for, and the files that it could not read."""
 
     ids: frozenset[str]
     steps: Iterator[None]
+    unread: list[str]
 
 
 class Eraser:
@@ -71,20 +75,23 @@ class Eraser:
         #: Searches of the whole warehouse that were begun.
         self.scans = 0
         self._scan: _Scan | None = None
+        self._unread = Unread(warehouse, clock)
 
     def advance(self) -> bool:
         """Take the next step of every erasure; False if none can be taken now.
 
         Raises OSError or duckdb.Error; what was done by then holds.
         """
-        under_way = self._erasures.under_way()
-        if not under_way:
+        if not self._erasures.under_way():
             return False
         try:
             with locked(self._warehouse / KEEPER):
-                waited = [self._wait(erasure) for erasure in under_way if erasure.state == "waiting"]
-                marked = self._mark([erasure for erasure in under_way if erasure.state == "marking"])
-                rewrote = self._rewrite([erasure for erasure in under_way if erasure.state == "rewriting"])
+                under_way = self._erasures.under_way()
+                marking = [erasure for erasure in under_way if erasure.state == "marking"]
+                # Never both: a search would miss what has moved to another commit since it began.
+                rewrote = not marking and self._rewrite([one for one in under_way if one.state == "rewriting"])
+                waited = [] if marking or rewrote else [self._wait(one) for one in under_way if one.state == "waiting"]
+                marked = self._mark(marking)
                 left = self._leave([erasure for erasure in under_way if erasure.state == "leaving"])
                 return any(waited) or marked or rewrote or left
         except LockedError:
@@ -110,12 +117,15 @@ class Eraser:
             self._scan = None
             if not marking:
                 return False
-            self._scan = _Scan(frozenset(ids), self._search_all(marking))
+            unread: list[str] = []
+            self._scan = _Scan(frozenset(ids), self._search_all(marking, unread), unread)
         until_ns = self._clock.boot_ns() + _STEP_NS
-        for _ in self._scan.steps:
+        (searched, steps, unread), self._scan = self._scan, None
+        # One that ends otherwise is begun again: it has not searched everything.
+        for _ in steps:
             if self._clock.boot_ns() > until_ns:
+                self._scan = _Scan(searched, steps, unread)
                 return True
-        searched, self._scan = self._scan.ids, None
         # Nothing was compacted since the first of them, so all that was taken out for one still says so.
         adjustments = self._records.catalogue().adjustments
         for erasure in marking:
@@ -124,40 +134,46 @@ class Eraser:
                 self._note(
                     erasure,
                     state="rewriting",
+                    unread=unread,
                     events=erasure.events - sum(change.good for change in changes),
                     dead_letters=erasure.dead_letters - sum(change.bad for change in changes),
                 )
+        if unread:
+            _log.error("erasures_wait_for_files", files=unread, remedy=_REMEDY)
         return True
 
-    def _search_all(self, erasures: list[Erasure]) -> Iterator[None]:
+    def _search_all(self, erasures: list[Erasure], unread: list[str]) -> Iterator[None]:
         """Take what is theirs out of each commit; between two pieces of a file there is a step.
 
-        A file that cannot be read is told in the end, when the others have been searched.
+        Files that cannot be read are added to `unread`, and their commits are left as they are.
         """
-        search, failure = Search(erasures, self._pseudonyms), None
+        search = Search(erasures, self._pseudonyms)
         self.scans += 1
         catalogue = self._records.catalogue()
         for commit in catalogue.commits:
             found: list[Found] = []
-            try:
-                for one in self._found_in(search, catalogue, commit):
-                    if one is None:
-                        yield
-                    else:
-                        found.append(one)
-            except (OSError, ValueError) as error:
-                failure = failure or error
-                continue
-            self._take_out(commit, found)
+            bad = len(unread)
+            for path, there in self._found_in(search, catalogue, commit):
+                try:
+                    for one in there:
+                        if one is None:
+                            yield
+                        else:
+                            found.append(one)
+                except UNREADABLE:
+                    self._unread.failed(path)
+                    unread.append(path)
+            if len(unread) == bad:
+                self._take_out(commit, found)
             yield
-        if failure is not None:
-            raise failure
 
-    def _found_in(self, search: Search, catalogue: Catalogue, commit: Commit) -> Iterator[Found | None]:
+    def _found_in(
+        self, search: Search, catalogue: Catalogue, commit: Commit
+    ) -> Iterator[tuple[str, Iterator[Found | None]]]:
         for entry in catalogue.events_of(commit):
-            yield from search.rows(self._warehouse / entry.path, hour_of_path(entry.path))
+            yield entry.path, search.rows(self._warehouse / entry.path, hour_of_path(entry.path))
         for entry in catalogue.letters_of(commit):
-            yield from search.letters(self._warehouse / entry.path)
+            yield entry.path, search.letters(self._warehouse / entry.path)
 
     def _take_out(self, searched: Commit, found: list[Found]) -> None:
         """Let what is theirs in one commit count as excluded: an adjustment for each erasure that has none there."""
@@ -180,7 +196,7 @@ class Eraser:
             theirs = [one for one in found if one.erasure == erasure]
             rows = [one for one in theirs if not one.reason and one.unit not in gone]
             letters = list({one.unit: one for one in theirs if one.reason and one.unit in counting}.values())
-            Adjustments(self._warehouse).add(_taken_out(commit, erasure, rows, letters, made_at_ms))
+            Adjustments(self._warehouse).add(taken_out(commit, erasure, rows, letters, made_at_ms))
             # Later than any other word on this commit, whatever the clock says.
             made_at_ms += 1
 
@@ -194,12 +210,41 @@ class Eraser:
             if any(found.why == "erasure" for found in catalogue.adjustments_of(commit))
         ]
         for commit in to_rewrite:
-            if all(map(self._may_go, (commit.segment, *(one.id for one in catalogue.adjustments_of(commit))))):
-                compacted = compact(catalogue, commit.span or commit.last_hour, [commit], now_ms=self._clock.wall_ms())
-                self._commits.add(compacted)
-                self._committed(compacted)
+            may_go = all(map(self._may_go, (commit.segment, *(one.id for one in catalogue.adjustments_of(commit)))))
+            if may_go and self._rewrite_one(catalogue, commit, rewriting):
                 return True
         if to_rewrite:
+            return False
+        again = [erasure for erasure in rewriting if self._unread.over(erasure.unread, catalogue)]
+        for erasure in again:
+            self._note(erasure, state="marking")
+        done = [erasure for erasure in rewriting if not erasure.unread]
+        return self._let_leave(done) or bool(again)
+
+    def _rewrite_one(self, catalogue: Catalogue, commit: Commit, rewriting: list[Erasure]) -> bool:
+        """Write one commit anew; False if it has files that cannot be read, for which all of them wait then."""
+        paths = [entry.path for entry in catalogue.events_of(commit)]
+        if not self._unread.may_be_tried(paths):
+            return False
+        try:
+            compacted = compact(catalogue, commit.span or commit.last_hour, [commit], now_ms=self._clock.wall_ms())
+        except (*UNREADABLE, duckdb.Error):
+            bad = [entry.path for entry in catalogue.events_of(commit) if is_damaged(self._warehouse, entry)]
+            if not bad:
+                raise
+            for path in bad:
+                self._unread.failed(path)
+            _log.error("erasures_wait_for_files", files=bad, remedy=_REMEDY)
+            for number, erasure in enumerate(rewriting):
+                rewriting[number] = self._note(erasure, unread=sorted({*erasure.unread, *bad}))
+            return False
+        self._commits.add(compacted)
+        self._committed(compacted)
+        return True
+
+    def _let_leave(self, done: list[Erasure]) -> bool:
+        """All of theirs is out of every file that counts: remove what else may hold some of it."""
+        if not done:
             return False
         for path in leftovers(self._warehouse, self._journal):
             path.unlink(missing_ok=True)
@@ -207,7 +252,7 @@ class Eraser:
         for path in (self._warehouse / QUARANTINE).glob("*"):
             path.unlink(missing_ok=True)
         leaving = [commit.segment for commit, superseded in self._commits.everything() if superseded]
-        for erasure in rewriting:
+        for erasure in done:
             self._note(erasure, state="leaving", leaving=leaving)
         return True
 
@@ -222,31 +267,12 @@ class Eraser:
             self._note(erasure, state="complete", leaving=[], completed_at_ms=self._clock.wall_ms())
         return bool(done)
 
-    def _note(self, erasure: Erasure, **changes: object) -> None:
-        self._erasures.write(msgspec.structs.replace(erasure, **changes))
+    def _note(self, erasure: Erasure, **changes: object) -> Erasure:
+        noted = msgspec.structs.replace(erasure, **changes)
+        self._erasures.write(noted)
         if "state" in changes:
             _log.info("erasure", erasure=erasure.id, state=changes["state"])
-
-
-def _taken_out(commit: Commit, erasure: str, rows: list[Found], letters: list[Found], made_at_ms: int) -> Adjustment:
-    events = Counter((one.source, one.hour) for one in (*rows, *letters))
-    return Adjustment(
-        id=new_id(),
-        made_at_ms=made_at_ms,
-        commit=commit.segment,
-        why="erasure",
-        erasure=erasure,
-        changes=added_up(
-            [
-                *(Count(one.source, one.hour, good=-1, excluded=1) for one in rows),
-                *(Count(one.source, one.hour, bad=-1, excluded=1) for one in letters),
-            ]
-        ),
-        exclusions=[Exclusion(source, hour, REASON, n) for (source, hour), n in sorted(events.items())],
-        gone_rows=[one.unit for one in rows],
-        gone_letters=[one.unit for one in letters],
-        reasons={reason: -n for reason, n in Counter(one.reason for one in letters).items()},
-    )
+        return noted
 
 
 def _segment(path: Path) -> str:

@@ -160,10 +160,12 @@ class House:
             sweep(self._warehouse, self._journal, self._clock, keep_days=self._keep_days)
 
     def publish(self) -> None:
-        """Publish the ledger's sums, what the index lacks, and how long an erasure has waited."""
+        """Publish the ledger's sums, what the index lacks, and how long an erasure has waited, for which files too."""
         self.metrics.publish()
         metrics.INDEX_MISSING.set(len(self.rebuild.missing))
-        asked_ms = [erasure.requested_at_ms for erasure in self._erasures.under_way()]
+        under_way = self._erasures.under_way()
+        metrics.ERASURE_UNREAD.set(len({path for erasure in under_way for path in erasure.unread}))
+        asked_ms = [erasure.requested_at_ms for erasure in under_way]
         metrics.ERASURE_SECONDS.set(max(0, self._clock.wall_ms() - min(asked_ms)) / 1_000 if asked_ms else 0)
 
     def forget(self) -> bool:

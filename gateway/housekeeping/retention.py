@@ -21,6 +21,7 @@ from ..shipping.claim import segments_in
 from ..shipping.commits import Commit, Count, Exclusion, FileEntry, added_up
 from ..shipping.erasures import Erasures
 from ..shipping.locks import KEEPER, LockedError, locked
+from ..shipping.parquet import is_damaged
 from ..shipping.tally import hour_of
 from .compaction import compact, exclusions_added_up, joined, summary, to_compact
 from .trim import may_be_trimmed, trimmed
@@ -116,18 +117,31 @@ class Keeper:
         return Catalogue(self._warehouse, list(filter(may_go, catalogue.commits)), catalogue.adjustments)
 
     def _compact(self, catalogue: Catalogue, now_ms: int) -> bool:
-        found = to_compact(catalogue, hour_of(now_ms - _SETTLED_MS), but=self._left_alone)
+        commits = [commit for commit in catalogue.commits if commit.segment not in self._left_alone]
+        alone = Catalogue(self._warehouse, commits, catalogue.adjustments)
+        found = to_compact(alone, hour_of(now_ms - _SETTLED_MS), but=self._left_alone)
         if found is None:
             return False
         span, commits = found
         self._left_alone[span] = now_ms + _RETRY_MS
-        compacted = compact(catalogue, span, commits, now_ms=now_ms)
+        try:
+            compacted = compact(catalogue, span, commits, now_ms=now_ms)
+        except Exception:
+            self._leave_damaged_alone(catalogue, span, commits, now_ms)
+            raise
         self._add(compacted)
         del self._left_alone[span]
         if compacted.dropped:
             _log.warning("dead_letters_dropped", span=span, events=sum(compacted.dropped.values()))
         _log.info("compacted", span=span, commits=len(commits), rows=sum(entry.rows for entry in compacted.events))
         return True
+
+    def _leave_damaged_alone(self, catalogue: Catalogue, span: str, commits: list[Commit], now_ms: int) -> None:
+        """Leave those alone that have damaged files, if there are any, and not all of their hour or day."""
+        for commit in commits:
+            if any(is_damaged(self._warehouse, entry) for entry in catalogue.events_of(commit)):
+                self._left_alone[commit.segment] = now_ms + _RETRY_MS
+                self._left_alone.pop(span, None)
 
     def _sum_up(self, catalogue: Catalogue, now_ms: int) -> bool:
         commit = cells.due(catalogue, but=self._left_alone)

@@ -1,6 +1,7 @@
 """Whose rows and dead letters a commit holds: what erasures search for, all of them in one pass, piece by piece."""
 
 import base64
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, get_args
@@ -10,13 +11,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..beacons import payload
-from ..shipping.adjustments import Unit
+from ..ids import new_id
+from ..shipping.adjustments import Adjustment, Unit
+from ..shipping.commits import Commit, Count, Exclusion, added_up
 from ..shipping.dead_letters import DeadLetter, read_dead_letters
 from ..shipping.erasures import Erasure
 from ..shipping.names_in import names_in, names_in_hit
 from ..shipping.pseudonyms import Kind, Pseudonyms
 from ..shipping.tally import hour_of
+from ..shipping.unreadable import READ_ERRORS
 
+#: Why they are excluded then.
+REASON: Final = "erased"
 #: Columns that hold a pseudonym, and of which kind it is.
 _PSEUDONYMS: Final[dict[str, Kind]] = {
     "visitor": "cookie",
@@ -25,6 +31,8 @@ _PSEUDONYMS: Final[dict[str, Kind]] = {
 }
 #: What a name in a dead letter may be besides the pseudonym of a recipient.
 _KINDS_OF_WORDS: Final[tuple[Kind, ...]] = ("user", "tracker")
+#: What reading a damaged file raises.
+UNREADABLE: Final = (*READ_ERRORS, pa.ArrowException)
 #: So many rows are in memory at a time: some 10 MB.
 _ROWS_AT_A_TIME: Final = 65_536
 
@@ -54,7 +62,7 @@ class Search:
     def rows(self, path: Path, hour: str) -> Iterator[Found | None]:
         """The rows of a Parquet file, of that hour, that are theirs; None after each piece of it that was read.
 
-        Raises OSError or ValueError if it cannot be read.
+        Raises one of UNREADABLE if it cannot be read.
         """
         with pq.ParquetFile(path) as file:
             there = set(file.schema_arrow.names)
@@ -121,6 +129,28 @@ class Search:
 
     def _pseudonym_of_user(self, name: str | None) -> str | None:
         return None if name is None else self._pseudonyms.of("user", name.encode())
+
+
+def taken_out(commit: Commit, erasure: str, rows: list[Found], letters: list[Found], made_at_ms: int) -> Adjustment:
+    """What takes rows and dead letters of one commit out of what counts, for one erasure."""
+    events = Counter((one.source, one.hour) for one in (*rows, *letters))
+    return Adjustment(
+        id=new_id(),
+        made_at_ms=made_at_ms,
+        commit=commit.segment,
+        why="erasure",
+        erasure=erasure,
+        changes=added_up(
+            [
+                *(Count(one.source, one.hour, good=-1, excluded=1) for one in rows),
+                *(Count(one.source, one.hour, bad=-1, excluded=1) for one in letters),
+            ]
+        ),
+        exclusions=[Exclusion(source, hour, REASON, n) for (source, hour), n in sorted(events.items())],
+        gone_rows=[one.unit for one in rows],
+        gone_letters=[one.unit for one in letters],
+        reasons={reason: -n for reason, n in Counter(one.reason for one in letters).items()},
+    )
 
 
 def _among(column: pa.Array, wanted: set[str]) -> pa.Array:

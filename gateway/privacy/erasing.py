@@ -65,5 +65,6 @@ def told(erasure: Erasure) -> dict[str, object]:
         "dead_letters": erasure.dead_letters,
         "waits_for_segments": len(erasure.segments or []) if erasure.state == "waiting" else 0,
         "waits_for_files": len(erasure.leaving),
+        "unreadable_files": erasure.unread,
         "completed_at_ms": erasure.completed_at_ms,
     }

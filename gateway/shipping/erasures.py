@@ -51,6 +51,8 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: int = 0
     #: Commit records whose files are still to go.
     leaving: list[str] = []
+    #: Files that could not be read when they were searched: nobody knows whether something of theirs is there.
+    unread: list[str] = []
     completed_at_ms: int | None = None
 
     @property

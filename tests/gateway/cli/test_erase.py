@@ -131,3 +131,19 @@ def test_a_list_of_none(tmp_path: Path) -> None:
     (tmp_path / "journal").mkdir()
     assert _run(tmp_path, "erasures").stdout == "Nobody was erased here.\n"
     assert _run(tmp_path, "erasures", "x").returncode == 1
+
+
+def test_a_file_that_cannot_be_read_is_named(data_dir: Path) -> None:
+    """By whoever erases and whoever asks how far it is; nobody waits for it in vain."""
+    path = next((data_dir / "warehouse" / "events").rglob("*.parquet"))
+    path.write_bytes(path.read_bytes()[:-100])
+
+    done = _run(data_dir, "erase", "--user", _SECRET)
+    listed = _run(data_dir, "erasures")
+    told = json.loads(_run(data_dir, "erasures", "--json").stdout)
+
+    assert (done.returncode, listed.returncode) == (3, 0), done.stdout + done.stderr
+    for said in (done, listed):
+        assert f"{path.relative_to(data_dir / 'warehouse')} cannot be read" in said.stdout
+        assert "warehouse check --quarantine" in said.stdout
+    assert [(one["state"], len(one["unreadable_files"])) for one in told] == [("rewriting", 1)]
