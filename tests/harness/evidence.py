@@ -277,7 +277,13 @@ BREAKS: dict[str, Break] = {
     ),
     "tasks-end-in-silence": Break(
         "A background task ends with the first exception of its step.",
-        (Red("tests/promises/test_p8_supervision.py::test_every_background_step_survives_what_it_raises"),),
+        (
+            Red("tests/promises/test_p8_supervision.py::test_every_background_step_survives_what_it_raises"),
+            Red(
+                "tests/promises/test_p8_supervision.py::test_every_step_of_the_other_processes_survives_what_it_raises",
+                slow=True,
+            ),
+        ),
     ),
     "children-die-in-silence": Break(
         "The supervisor says of every child that it is well.",

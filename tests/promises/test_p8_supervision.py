@@ -1,12 +1,15 @@
 """P8: nothing stops in silence. Whatever a background step raises, however a child ends: told in 10 s, and mended."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
 import signal
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +22,16 @@ from harness.service import Service, started_service
 from harness.waiting import wait_until, wait_until_async
 from harness.worker_app import Worker, running_worker, settings_for
 from latchstring_gateway import background
-from latchstring_gateway.background import Background, Turns
+from latchstring_gateway.background import Background, Turns, Work
+from latchstring_gateway.clock import Clock, SystemClock
 from latchstring_gateway.errors import StoreRefused
+from latchstring_gateway.hooks.deliver import Deliverer
+from latchstring_gateway.housekeeping.house import House
+from latchstring_gateway.shipping.run import Shipper
+from latchstring_gateway.shipping.steps import Step
+from latchstring_gateway.store.client import Store
+from latchstring_gateway.supervise import sender
+from latchstring_middleware.forwarded import TrustedProxies
 
 pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=1_200))]
 
@@ -144,6 +155,140 @@ async def _left(
         left = left - found if told else found & names
         await asyncio.sleep(0.1)
     return left
+
+
+# The loops of the other processes: shipper, housekeeping, sender and deliverer.
+
+
+class LoopThrower:
+    """Breaks into the steps of plain loops, by the task's name; in a sound run none of them ends its loop."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.faults: dict[str, Callable[[], BaseException]] = {}
+        self.names: set[str] = set()
+        self._steps: list[Step] = []
+        make, repeat, thrower = Step.__init__, Turns.repeat, self
+
+        def made(one: Step, turns: Turns, act: Callable[[], object], clock: Clock, **more: Any) -> None:
+            make(one, turns, thrower.broken_into(turns.name, act), clock, **more)
+            thrower._steps.append(one)
+
+        def repeated(turns: Turns, step: Callable[[], object], **more: Any) -> None:
+            repeat(turns, thrower.broken_into(turns.name, step), **more)  # type: ignore[arg-type]  # what it gave
+
+        monkeypatch.setattr(Step, "__init__", made)
+        monkeypatch.setattr(Turns, "repeat", repeated)
+        if breaks("tasks-end-in-silence"):
+            monkeypatch.setattr(Step, "turn", lambda one: one._act())
+            monkeypatch.setattr(Turns, "failed", _raise)
+
+    def broken_into(self, name: str, act: Callable[[], object]) -> Callable[[], object]:
+        """The step, which raises while there is a fault for it."""
+        self.names.add(name)
+
+        def acted() -> object:
+            if make := self.faults.get(name):
+                raise make()
+            return act()
+
+        return acted
+
+    def throw(self, faults: dict[str, Callable[[], BaseException]]) -> None:
+        """From now on, until `faults` is emptied, each of these steps raises, whenever it would have been due."""
+        self.faults = faults
+        for step in self._steps:
+            step._due_ns = 0
+
+
+def _raise(_turns: Turns, fault: BaseException) -> float:
+    raise fault
+
+
+@contextlib.contextmanager
+def _other_processes(
+    store_url: str, directory: Path, monkeypatch: pytest.MonkeyPatch, work: Work
+) -> Iterator[list[threading.Thread]]:
+    """What shipper, housekeeping and sender run after their start, each in a thread, until the end of the block."""
+    stop, clock = threading.Event(), SystemClock()
+    monkeypatch.setattr(sender, "stopped_by_signal", lambda: stop)
+
+    def ship() -> None:
+        with Shipper(directory, clock, TrustedProxies.parse("")) as shipper:
+            shipper.run(stop, work)
+
+    def keep_house() -> None:
+        with House(directory, clock, sends=True) as house:
+            house.run(stop, work)
+
+    def send() -> None:
+        sender._send(settings_for(store_url, directory, clickhouse="http://127.0.0.1:9/events"), work)
+
+    def run(loop: Callable[[], None]) -> None:
+        # With the break they end: the row says it.
+        with contextlib.suppress(Exception) if breaks("tasks-end-in-silence") else contextlib.nullcontext():
+            loop()
+
+    threads = [threading.Thread(target=run, args=(loop,)) for loop in (ship, keep_house, send)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield threads
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+
+
+async def test_every_step_of_the_other_processes_survives_what_it_raises(
+    store_url: str, tmp_path: Path, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All steps of shipper, housekeeping, sender and deliverer raise at once: all are told, and all go on."""
+    monkeypatch.setattr(background, "SHOWN_SECONDS", 1.0)
+    chance, clock, work, store = random.Random(8), SystemClock(), Work(SystemClock()), Store(store_url)
+    loops, tasks = LoopThrower(monkeypatch), Thrower(monkeypatch)
+    in_threads = [make for make in _FAULTS if make is not asyncio.CancelledError]
+    deliverer, couriers = Deliverer(store, clock, work=work), Background(clock, work)
+
+    async def told(_missing: set[str]) -> set[str]:
+        return set(work.overdue())
+
+    trials = violations = 0
+    with _other_processes(store_url, tmp_path, monkeypatch, work) as threads:
+        async with deliverer.client() as client:
+            couriers.forever(
+                "hooks", partial(deliverer.step, client), every_seconds=0.1, within_seconds=10.0, remedy="a test's"
+            )
+            await wait_until_async(lambda: loops.names | tasks.names >= _OTHERS, "every loop to begin")
+            for _ in evidence.trials(pick(short=1, long=30), seconds=300):
+                loops.throw({name: chance.choice(in_threads) for name in loops.names})
+                tasks.throw({name: chance.choice(_FAULTS) for name in tasks.names})
+                names = loops.names | tasks.names
+                untold = await _left(names, told, told=True, seconds=_TOLD_SECONDS)
+                loops.faults = {}
+                tasks.stop()
+                unwell = await _left(names, told, told=False, seconds=_WELL_SECONDS)
+                dead = [thread for thread in threads if not thread.is_alive()]
+                trials += len(names)
+                violations += len(untold | unwell) + len(dead)
+                if untold or unwell:
+                    print("not told:", sorted(untold), "not well again:", sorted(unwell))
+            await couriers.close()
+            await deliverer.stop()
+    await deliverer.close()
+    await store.close()
+
+    evidence.row(
+        promise="P8",
+        tried="random exceptions thrown into every step of shipper, housekeeping, sender and deliverer: told, and kept",
+        trials=trials,
+        violations=violations,
+    )
+
+
+#: The steps of those loops, each by its task's name.
+_OTHERS: Final = {"ship", "forget", "send", "hooks"} | {
+    f"housekeeping_{name}" for name in ("sweep", "index", "erase", "keep", "forget", "metrics")
+}
 
 
 # Children.
