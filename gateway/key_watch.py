@@ -1,12 +1,11 @@
 """Keeps a worker's keys in step: follows the key file, agrees with other workers on what signs, rotates on schedule."""
 
-import contextlib
 from functools import partial
 from typing import Final
 
 from . import logs, metrics
 from .clock import Clock
-from .errors import StoreAway
+from .errors import StoreAway, StoreRefused
 from .one_thread import OneThread, StillHanging
 from .revocation.feed import Feed
 from .revocation.neighbours import Neighbours
@@ -72,9 +71,9 @@ class KeyWatch:
     async def agree(self) -> None:
         """Hear which keys the other workers know; a store that is away leaves everything as it was.
 
-        The store is asked only if the registry has changed since, as the heartbeats tell.
+        The store is asked only if the registry has changed since, as the heartbeats tell. Raises StoreRefused.
         """
-        with contextlib.suppress(StoreAway):
+        try:
             link = self._feed.registry_link
             version = (link.epoch, link.registry_version)
             await self._neighbours.strike_dead(version)
@@ -84,6 +83,11 @@ class KeyWatch:
             if agreement.workers:
                 self._ring.usable(agreement.may_sign(self._lead_seconds))
             self._note_missing(agreement.in_use() - self._ring.all_ids())
+        except StoreRefused:
+            # No outage: what refuses is a bug of ours, or a row that nobody wrote, and the task says so.
+            raise
+        except StoreAway:
+            pass
         await self._rotate_if_due()
 
     def tell(self) -> None:

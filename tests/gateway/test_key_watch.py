@@ -12,7 +12,9 @@ from harness.valkey import Valkey
 from harness.waiting import wait_until_async
 from harness.worker_app import DEVICE, SESSION, Worker, running_worker, settings_for
 from latchstring_gateway.clock import ManualClock, SystemClock
+from latchstring_gateway.errors import StoreRefused
 from latchstring_gateway.settings import Settings
+from latchstring_gateway.store import keys
 from latchstring_gateway.tokens.codec import Reason, Refused
 from latchstring_gateway.tokens.keyfile import KeyState, RingKey, dump, new_key
 from latchstring_gateway.tokens.keyring import KeyRing
@@ -194,6 +196,17 @@ async def test_a_retired_key_is_dropped_also_while_the_store_hangs(
             assert (await worker.verify(jar)).status_code == 401
         finally:
             valkey.thaw()
+
+
+async def test_an_agreement_that_the_store_refuses_is_no_outage(store_url: str, tmp_path: Path) -> None:
+    """An error of the script was taken for a store that is away: no key could be agreed on, and nothing said so."""
+    async with running_worker(settings_for(store_url, tmp_path)) as worker:
+        await worker.store.redis.set(keys.KEY_KNOWERS, "no hash")
+        await worker.store.redis.hincrby(keys.DEPLOYMENT, "registry_version", 1)
+        await worker.rooms.feed.refresh()
+
+        with pytest.raises(StoreRefused):
+            await worker.rooms.key_watch.agree()
 
 
 async def test_ages_are_told(store_url: str, tmp_path: Path) -> None:
