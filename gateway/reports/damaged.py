@@ -21,7 +21,7 @@ class DamagedFiles(Exception):
 
 def refuse_cut(warehouse: Path, entries: Iterable[FileEntry]) -> None:
     """Raise DamagedFiles if files are missing or cut short. Cheap: it looks at the end of each, 20 µs."""
-    bad = [entry.path for entry in entries if _is_cut(warehouse / entry.path)]
+    bad = [entry.path for entry in entries if is_cut(warehouse / entry.path)]
     if bad:
         raise DamagedFiles(*bad)
 
@@ -33,7 +33,7 @@ def refuse_damaged(warehouse: Path, entries: Iterable[FileEntry]) -> None:
         raise DamagedFiles(*bad)
 
 
-def _is_cut(path: Path) -> bool:
+def is_cut(path: Path) -> bool:
     """Whether a file does not end as Parquet does: length of the footer, then the magic number."""
     try:
         size = path.stat().st_size

@@ -16,7 +16,7 @@ from ..shipping.columns import SCHEMA
 from ..shipping.commits import FileEntry
 from ..shipping.parquet import day_of
 from . import zones
-from .damaged import refuse_cut
+from .damaged import is_cut, refuse_cut
 from .finding import local_time
 from .question import Question
 
@@ -102,7 +102,8 @@ def committed_events(
     `by_day` says that sums are wanted by day: where these are not the days of UTC, all are counted from the events.
     With `sums` there is the table `cells` beside it, as in shipping/cells.py, of the same events: from files where
     there are such, else counted at once and without visitors; whose those are stands in the table `loose`. Duplicates
-    that were found later are left out as long as their rows still stand in files. The answer is of the moment when this
+    that were found later are left out as long as their rows still stand in files. There is no table `events` if a file
+    is missing or cut short that stands in such sums. The answer is of the moment when this
     is entered; nothing may run for longer than `housekeeping.retention.LONGEST_REPORT_MS`.
     """
     catalogue = read_catalogue(warehouse)
@@ -110,7 +111,8 @@ def committed_events(
     if not entries:
         yield None
         return
-    refuse_cut(warehouse, entries)
+    summed, loose = _summed(catalogue, days, by_day=by_day and days.bounds_ms is not None) if sums else ([], entries)
+    refuse_cut(warehouse, loose)
     with (
         tempfile.TemporaryDirectory(prefix="latchstring-report-") as spill,
         duckdb.connect(config={"memory_limit": f"{memory_mb}MB", "temp_directory": spill}) as base,
@@ -119,9 +121,10 @@ def committed_events(
         base.register("no_rows", SCHEMA.empty_table())
         if catalogue.gone_rows:
             base.register("gone", _gone(catalogue))
-        _make_events(base, "events", catalogue, entries, days)
+        if not any(is_cut(warehouse / entry.path) for entry in entries):
+            _make_events(base, "events", catalogue, entries, days)
         if sums:
-            _make_cells(base, catalogue, days, by_day=by_day and days.bounds_ms is not None)
+            _make_cells(base, catalogue, days, summed, loose)
         yield base
 
 
@@ -136,10 +139,11 @@ def _make_events(
     base.execute((_EVENTS if files else _NO_EVENTS).format(name=name, files=files, without=without))
 
 
-def _make_cells(base: duckdb.DuckDBPyConnection, catalogue: Catalogue, days: Days, *, by_day: bool) -> None:
-    """The table `cells`: from sums for whole days unless wanted `by_day` of a zone, else counted."""
+def _summed(catalogue: Catalogue, days: Days, *, by_day: bool) -> tuple[list[Path], list[FileEntry]]:
+    """The files of sums, for whole days unless wanted `by_day` of a zone, and those of events that are in no sum."""
     whole = days.whole()
-    summed, loose = [], []
+    summed: list[Path] = []
+    loose: list[FileEntry] = []
     for commit in catalogue.commits:
         entries = [entry for entry in catalogue.events_of(commit) if days.has(entry)]
         if not by_day and entries and has_cells(catalogue, commit):
@@ -148,6 +152,14 @@ def _make_cells(base: duckdb.DuckDBPyConnection, catalogue: Catalogue, days: Day
             loose += [entry for entry in entries if not whole.has(entry)]
         else:
             loose += entries
+    return summed, loose
+
+
+def _make_cells(
+    base: duckdb.DuckDBPyConnection, catalogue: Catalogue, days: Days, summed: list[Path], loose: list[FileEntry]
+) -> None:
+    """The table `cells`: from sums, else counted."""
+    whole = days.whole()
     base.register("no_cells", CELL_SCHEMA.empty_table())
     _make_events(base, "loose", catalogue, loose, days)
     files = _listed(summed)

@@ -13,6 +13,7 @@ from latchstring_gateway.reports.asking import Reports
 from latchstring_gateway.reports.damaged import DamagedFiles
 from latchstring_gateway.reports.question import Question, question
 from latchstring_gateway.shipping.catalogue import read_catalogue
+from latchstring_gateway.shipping.cells import make_cells, path_of
 from latchstring_gateway.shipping.parquet import is_damaged
 
 _DAY_MS = 86_400_000
@@ -81,3 +82,20 @@ def test_a_file_with_other_rows_than_it_should_have_is_damaged(files: tuple[Path
     path.write_bytes((data_dir / "warehouse" / other.path).read_bytes())
 
     assert is_damaged(data_dir / "warehouse", entry)
+
+
+@pytest.mark.parametrize("damage", [_cut, _spoil, _empty, Path.unlink])
+def test_a_report_that_needs_sums_only_does_without_the_damaged_file(tmp_path: Path, damage: object) -> None:
+    """It was refused although it would not have read that file."""
+    made = commit(tmp_path, [{"page": "/a"}] * 2_000, span="2027-01-15")
+    make_cells(read_catalogue(tmp_path / "warehouse"), made)
+    before = ask(tmp_path, _asked("2027-01-15"), ManualClock())
+    assert callable(damage)
+    damage(tmp_path / "warehouse" / made.events[0].path)
+
+    assert ask(tmp_path, _asked("2027-01-15"), ManualClock()) == before
+    assert before.gross == 2_000
+
+    path_of(tmp_path / "warehouse", made.segment).unlink()
+    with pytest.raises(DamagedFiles):
+        ask(tmp_path, _asked("2027-01-15"), ManualClock())
