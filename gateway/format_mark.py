@@ -55,6 +55,8 @@ def check_directory(data_dir: Path) -> Mark:
         found = _parsed(path.read_bytes(), path)
     except FileNotFoundError:
         found = Mark(0, 0)
+    except IsADirectoryError:
+        raise _unknown(path) from None
     found.refuse_if_newer(f"{data_dir}")
     return found
 
@@ -79,8 +81,12 @@ def _parsed(content: bytes, path: Path) -> Mark:
     except (ValueError, KeyError, TypeError):
         mark = Mark(-1, -1)
     if not all(type(number) is int and number > 0 for number in (mark.format, mark.needs)):
-        raise NewerFormatError(
-            f"{path} says nothing that this release understands: if no newer release ever ran on this directory, "
-            "remove that file (docs/upgrading.md)"
-        )
+        raise _unknown(path)
     return mark
+
+
+def _unknown(path: Path) -> NewerFormatError:
+    return NewerFormatError(
+        f"{path} says nothing that this release understands: if no newer release ever ran on this directory, "
+        "remove it (docs/upgrading.md)"
+    )

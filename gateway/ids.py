@@ -14,7 +14,10 @@ RevocationId = NewType("RevocationId", str)
 #: The longest name of an account, in bytes of UTF-8.
 MAX_ACCOUNT_BYTES = 255
 #: Letters that show nothing at all (Unicode calls them default-ignorable, or a blank pattern).
-_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+#: Format characters are of them too, and refused by their category; these are letters and marks.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | {
+    chr(selector) for selector in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+}
 
 ID_BYTES = 16
 ID_CHARS = 22

@@ -61,6 +61,8 @@ REFUSED = [
     "\ufeffada",
     "a\u3000b",
     "\u3164",
+    "a\u034f",
+    "a\ufe0f",
     "\ue000",
     ".",
     "..",

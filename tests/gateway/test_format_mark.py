@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from latchstring_gateway.format_mark import FORMAT, NEEDS, Mark, NewerFormatError, mark_directory
+from latchstring_gateway.format_mark import FORMAT, NEEDS, Mark, NewerFormatError, check_directory, mark_directory
 
 
 def test_a_directory_is_marked_at_first_use_and_then_left_alone(tmp_path: Path) -> None:
@@ -45,5 +45,13 @@ def test_a_mark_that_is_none_is_refused_and_not_guessed(tmp_path: Path, content:
     """It may be a later release's, in another spelling."""
     (tmp_path / "format").write_text(content)
 
-    with pytest.raises(NewerFormatError, match="remove that file"):
+    with pytest.raises(NewerFormatError, match="remove it"):
         mark_directory(tmp_path)
+
+
+def test_a_directory_in_the_place_of_the_mark_is_told_with_a_remedy(tmp_path: Path) -> None:
+    """It was a bare "Is a directory", which says neither whose nor what to do."""
+    (tmp_path / "format").mkdir()
+
+    with pytest.raises(NewerFormatError, match="remove it"):
+        check_directory(tmp_path)

@@ -227,7 +227,7 @@ async def test_a_removal_of_thousands_held_the_store(worker: Worker) -> None:
 async def test_a_device_with_thousands_of_sessions_held_the_store(store_url: str, tmp_path: Path) -> None:
     """Who signed in again and again with the device cookie alone: 6,000 sessions were 0.6 s of the store at a removal.
 
-    With 20,000 the removal failed for its time limit, each time. A device has 50; the one used longest ago ends.
+    A device has 50; the one used longest ago ends.
     """
     async with running_worker(settings_for(store_url, tmp_path)) as worker:
         first = await worker.signed_in(_ADA)
