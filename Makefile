@@ -11,7 +11,7 @@ demo: ## The whole story in a browser: prints its address and stays up (CHECK=1:
 	@$(if $(CHECK),scripts/system-packages "the walk through the demo" chromium:chromium libatomic1:libatomic.so.1)
 	@.venv/bin/latchstring demo $(if $(CHECK),--check)
 
-serve: ## The gateway alone: store, workers, shipper, deliverer; settings from LATCHSTRING_*
+serve: ## The gateway alone: store, workers, shipper, housekeeping, deliverer; settings from LATCHSTRING_*
 	@scripts/set-up base
 	@.venv/bin/latchstring serve
 
