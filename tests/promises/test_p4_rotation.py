@@ -32,7 +32,7 @@ _MISTAKES = {
     "no-grace": ("now - handed_out >= 2 * grace_ms + used_after_ms", "now - handed_out >= tonumber(used_after_ms)"),
     "no-used-after": ("now - handed_out >= 2 * grace_ms + used_after_ms", "true"),
     "no-tombstone": (
-        "redis.call('HSET', session_key, 'state', 'ended', 'reason', 'reuse')",
+        "end_session(prefix, session_id, 'reuse')",
         "redis.call('DEL', session_key)",
     ),
     "no-adoption": ("local lost = presented > n and lost_since(issued_at_ms)", "local lost = nil"),

@@ -105,7 +105,8 @@ def _label_values(scraped: str) -> set[str]:
 
 def _documented_values() -> set[str]:
     scripts = {path.stem for path in _ROOT.glob("gateway/**/*.lua")}
-    return scripts | set(re.findall(r"`([^`]+)`", (_ROOT / "docs" / "metrics.md").read_text()))
+    documents = "".join((_ROOT / "docs" / name).read_text() for name in ("metrics.md", "outages.md"))
+    return scripts | set(re.findall(r"`([^`]+)`", documents))
 
 
 def _series(scraped: str) -> set[str]:

@@ -27,6 +27,7 @@ from latchstring_gateway.clock import Clock, SystemClock
 from latchstring_gateway.errors import StoreRefused
 from latchstring_gateway.hooks.deliver import Deliverer
 from latchstring_gateway.housekeeping.house import House
+from latchstring_gateway.revocation import trimming
 from latchstring_gateway.shipping.run import Shipper
 from latchstring_gateway.shipping.steps import Step
 from latchstring_gateway.store.client import Store
@@ -37,6 +38,8 @@ pytestmark = [pytest.mark.store, pytest.mark.timeout(pick(short=180, long=1_200)
 
 #: The promise: seen in the body of readiness and in the metric within this time.
 _TOLD_SECONDS: Final = 10.0
+#: A step that is due so rarely cannot fail sooner.
+_DUE_SECONDS: Final = trimming.EVERY_SECONDS
 #: The longest pause between two tries, and what a try takes.
 _WELL_SECONDS: Final = 30.0
 
@@ -126,7 +129,9 @@ async def test_every_background_step_survives_what_it_raises(
     async with running_worker(settings_for(store_url, tmp_path)) as worker:
         for _ in evidence.trials(pick(short=1, long=30), seconds=600):
             thrower.throw({name: chance.choice(_FAULTS) for name in thrower.names})
-            untold = await _left(thrower.names, lambda missing: _told_tasks(worker), told=True, seconds=_TOLD_SECONDS)
+            untold = await _left(
+                thrower.names, lambda missing: _told_tasks(worker), told=True, seconds=_DUE_SECONDS + _TOLD_SECONDS
+            )
             thrower.stop()
             unwell = await _left(thrower.names, lambda _: _told_tasks(worker), told=False, seconds=_WELL_SECONDS)
             trials += len(thrower.names)
