@@ -1,6 +1,6 @@
 """Entries of a stream that cannot be read: whatever one might name is sent to the store, and the worker goes on.
 
-Nobody knows whom such an entry revokes, only of which partition he is. So no lease of that partition that was issued
+Nobody knows whom such an entry revokes, only of which partition they are. So no lease of that partition that was issued
 before the entry was seen is accepted without the store, which knows what the entry did to its rows. What the store
 issues later is good: its scripts look at the same rows. After two of the deployment's longest leases every lease in
 doubt is over, as with any entry. Other partitions do not notice.

@@ -94,7 +94,7 @@ class Drill:
         return True
 
     async def follow_again(self) -> None:
-        """Everybody confirms a removal, and says that he is ready."""
+        """Everybody confirms a removal, and says that they are ready."""
 
         async def is_acknowledged() -> bool:
             receipt = await self.all.remove(await self.all.sign_in("nobody", self.workers[0]), self.workers[0])

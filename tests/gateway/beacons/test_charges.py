@@ -46,7 +46,7 @@ def test_a_body_costs_what_it_may_bring(body: bytes, events: int) -> None:
 
 @pytest.mark.parametrize("events", [1, 2, 50])
 def test_the_door_counts_at_least_what_the_shipper_will(events: int) -> None:
-    """So nobody is charged less than he costs."""
+    """So nobody is charged less than they cost."""
     for record in (
         batch(b"[" + b",".join([b'{"page":"/","x":{"y":{}}}'] * events) + b"]"),
         batch(b"\n".join([b'{"page":"/","x":{"y":{}}}'] * events), content_type=b"application/x-ndjson"),

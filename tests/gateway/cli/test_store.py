@@ -47,7 +47,7 @@ def test_a_data_directory_put_back_whole_is_noticed_and_dealt_with(tmp_path: Pat
     """Seen: `store-seen` went back with the rest, and the cookie of a device revoked since was answered 200.
 
     A restart and a new name for the directory are no reason; a copy that was made of a stopped service, put back, is
-    noticed at its start; and the operator says when the copy was made, as he knows it.
+    noticed at its start; and the operator says when the copy was made, as they know it.
     """
     data, backup = tmp_path / "data", tmp_path / "backup"
     with running_service(data) as service:
@@ -63,7 +63,7 @@ def test_a_data_directory_put_back_whole_is_noticed_and_dealt_with(tmp_path: Pat
         receipt = visitor.revoke(service)
         after = visitor.check(service)
         time.sleep(1.2)  # the node writes down that it saw the store since
-    # An operator puts back what he has.
+    # An operator puts back what they have.
     shutil.rmtree(data)
     subprocess.run(["cp", "-a", str(backup), str(data)], check=True)
 

@@ -103,7 +103,7 @@ async def test_a_worker_goes_on_after_an_entry_that_cannot_be_read(
 
 
 async def test_nobody_whom_an_unreadable_entry_names_is_accepted_again(store_url: str, tmp_path: Path) -> None:
-    """The store's rows know who was meant: he is out at once, the others of his partition are renewed and stay."""
+    """The store's rows know who was meant: they are out at once, the others of his partition are renewed and stay."""
     async with running_worker(settings_for(store_url, tmp_path)) as worker:
         named, other = await worker.signed_in(), await worker.signed_in()
         assert [await _status(worker, one) for one in (named, other)] == [200, 200]
