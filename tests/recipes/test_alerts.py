@@ -134,6 +134,9 @@ FAULTS: dict[str, Fault] = {
     "an index that lacks commits": Fault({"latchstring_index_missing_commits": 2}, {"LatchstringIndexBehind"}),
     "an erasure that waits": Fault({"latchstring_erasure_waiting_seconds": 100_000}, {"LatchstringErasureWaits"}),
     "an erasure that cannot read a file": Fault({"latchstring_erasure_unread_files": 1}, {"LatchstringErasureUnread"}),
+    "a revocation that nobody can read": Fault(
+        {"latchstring_unreadable_revocations_total": Grows(1)}, {"LatchstringRevocationUnreadable"}
+    ),
     "a row that nobody can read": Fault({"latchstring_registry_rows_unreadable": 1}, {"LatchstringRegistryRow"}),
     "a task that fails": Fault({'latchstring_task_overdue{task="places"}': 1}, {"LatchstringTaskOverdue"}),
 }
